@@ -1,0 +1,2 @@
+//! Helpers that the probes share.
+#![no_std]
