@@ -1,0 +1,85 @@
+//! What a collector is: one trait for every source, procfs and eBPF alike, and the declaration of one.
+
+use crate::{
+    config::{Config, Key, Section},
+    metric::{Families, Meta},
+    source::{self, Host},
+};
+
+/// Reads one source of the host and pushes what it finds.
+///
+/// Runs on a blocking thread, never twice at once. It may block: a call that outlasts the scrape's deadline is
+/// reported as late and left to end.
+pub trait Collector: Send {
+    /// Pushes the current samples. What was pushed before an error stays in the answer.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when this host has no such thing, anything else when reading it failed.
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error>;
+}
+
+/// All that a collector says about itself: registry, config, docs and tests read it from here.
+pub trait Spec: Collector + Sized + 'static {
+    /// One sentence for users: what it shows, and from where.
+    const SUMMARY: &'static str;
+    /// Whether it runs when the config does not say.
+    const ENABLED: bool;
+    /// The kernel events its probe hooks, for people; none for a collector without a probe.
+    const HOOKS: &'static [&'static str] = &[];
+    /// Every family it may push.
+    const METRICS: &'static [Meta];
+    /// Its keys under `[collector.<name>]`, beside those that every collector has.
+    type Config: Section;
+
+    /// Prepares it once, at start or when it is switched on.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when this host, kernel or privilege does not allow it.
+    fn open(config: Self::Config, host: &Host) -> Result<Self, Error>;
+}
+
+/// Why a collector gave nothing, or not all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// This host has no such thing.
+    #[error("not on this host: {0}")]
+    Absent(String),
+    /// It cannot run here, and this would help.
+    #[error("{reason}")]
+    Unavailable { reason: String, remedy: String },
+    #[error(transparent)]
+    Source(#[from] source::Error),
+}
+
+/// Opens a collector with its own section of the config.
+pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
+
+/// A collector as the registry sees it before it is opened.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name of its file.
+    pub name: &'static str,
+    /// The folder it stands in.
+    pub group: &'static str,
+    pub summary: &'static str,
+    pub enabled: bool,
+    pub hooks: &'static [&'static str],
+    pub metrics: &'static [Meta],
+    pub keys: &'static [Key],
+    pub open: Open,
+}
+
+impl Entry {
+    pub(crate) const fn of<S: Spec>(group: &'static str, name: &'static str, open: Open) -> Self {
+        Self {
+            name,
+            group,
+            summary: S::SUMMARY,
+            enabled: S::ENABLED,
+            hooks: S::HOOKS,
+            metrics: S::METRICS,
+            keys: S::Config::KEYS,
+            open,
+        }
+    }
+}

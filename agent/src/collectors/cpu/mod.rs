@@ -1,0 +1,2 @@
+//! CPUs and the scheduler.
+super::collectors! { "cpu": loadavg::Loadavg }

@@ -1,0 +1,2 @@
+//! Block devices and storage drivers.
+super::collectors! { "disk": }

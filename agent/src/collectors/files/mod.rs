@@ -1,0 +1,2 @@
+//! Metrics that others write into files.
+super::collectors! { "files": }

@@ -1,0 +1,2 @@
+//! Mounted file systems.
+super::collectors! { "filesystem": }

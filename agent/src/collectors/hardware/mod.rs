@@ -1,0 +1,2 @@
+//! Sensors, power, buses.
+super::collectors! { "hardware": }

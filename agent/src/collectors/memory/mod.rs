@@ -1,0 +1,2 @@
+//! Memory and paging.
+super::collectors! { "memory": meminfo::Meminfo }

@@ -1,0 +1,2 @@
+//! Interfaces, protocols, sockets.
+super::collectors! { "network": }

@@ -1,0 +1,129 @@
+//! Declaring families: each is written once, in a `metrics!` table, and everything else reads it from there.
+
+/// How a family's values behave; the `# TYPE` of the exposition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    /// The kernel does not say whether the value may fall. Written `untyped` in text 0.0.4.
+    Untyped,
+}
+
+impl Kind {
+    /// The word of text format 0.0.4.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Untyped => "untyped",
+        }
+    }
+}
+
+/// What is known of a family before any sample exists.
+#[derive(Debug)]
+pub struct Meta {
+    /// The full name; a `*` stands for a part that the kernel names (`node_vmstat_*`).
+    pub name: &'static str,
+    pub kind: Kind,
+    /// One sentence for the reader of a dashboard.
+    pub help: &'static str,
+    /// In the order in which collectors give the values.
+    pub labels: &'static [&'static str],
+}
+
+/// A family that a collector may push, with `N` labels. Made by [`metrics!`] only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Desc<const N: usize> {
+    /// Its place in the collector's `METRICS`.
+    pub(super) index: usize,
+}
+
+impl<const N: usize> Desc<N> {
+    pub(crate) const fn new(index: usize) -> Self {
+        Self { index }
+    }
+}
+
+/// Declares a collector's families as constants, and `METRICS`, the list of them.
+///
+/// ```ignore
+/// metrics! {
+///     SECONDS: Counter "node_cpu_seconds_total" ["cpu", "mode"], "Seconds each CPU spent in each mode.";
+/// }
+/// out.push(SECONDS, (cpu, "user"), 1.5);
+/// ```
+///
+/// A table of families that are all filled from one parsed record may follow; it becomes `push_rows`. An expression
+/// is a number or an `Option` of one, and `None` pushes nothing.
+///
+/// ```ignore
+/// metrics! {
+///     |it: &Averages| [];
+///     Gauge "node_load1" = it.one, "Tasks running or waiting, averaged over 1 minute.";
+/// }
+/// push_rows(&averages, (), out);
+/// ```
+macro_rules! metrics {
+    (
+        $($desc:ident : $kind:ident $name:literal [$($label:literal),* $(,)?], $help:literal;)*
+        $(
+            |$it:ident : $row:ty| $row_labels:tt;
+            $($row_kind:ident $row_name:literal = $value:expr, $row_help:literal;)+
+        )?
+    ) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "variants are the constants' names")]
+        enum FamilyIndex {
+            $($desc,)*
+            #[allow(dead_code, reason = "only tables with rows count the others")]
+            Rows,
+        }
+
+        $(
+            const $desc: $crate::metric::Desc<{
+                const LABELS: &[&str] = &[$($label),*];
+                LABELS.len()
+            }> = $crate::metric::Desc::new(FamilyIndex::$desc as usize);
+        )*
+
+        const METRICS: &[$crate::metric::Meta] = &[
+            $($crate::metric::Meta {
+                name: $name,
+                kind: $crate::metric::Kind::$kind,
+                help: $help,
+                labels: &[$($label),*],
+            },)*
+            $($($crate::metric::Meta {
+                name: $row_name,
+                kind: $crate::metric::Kind::$row_kind,
+                help: $row_help,
+                labels: &$row_labels,
+            },)+)?
+        ];
+
+        $(
+            /// Pushes every row of the table that has a value.
+            fn push_rows(
+                $it: $row,
+                labels: impl $crate::metric::LabelValues<{
+                    const LABELS: &[&str] = &$row_labels;
+                    LABELS.len()
+                }> + Copy,
+                out: &mut $crate::metric::Families,
+            ) {
+                let mut index = FamilyIndex::Rows as usize;
+                $(
+                    out.push($crate::metric::Desc::new(index), labels, $value);
+                    index += 1;
+                )+
+                debug_assert_eq!(index, METRICS.len());
+            }
+        )?
+    };
+}
+pub(crate) use metrics;

@@ -1,0 +1,287 @@
+//! The sink that a collector pushes into: one scrape's samples, grouped by family.
+
+use super::{Desc, Kind, LabelValues, Meta, labels::Arena};
+use std::collections::HashMap;
+
+/// One collector's samples of one scrape. Kept between scrapes: [`clear`](Self::clear) gives no memory back, so a
+/// steady host's scrape allocates nothing here.
+#[derive(Debug)]
+pub struct Families {
+    /// What the collector declared; `declared` runs parallel to it.
+    pub(super) meta: &'static [Meta],
+    pub(super) declared: Vec<Vec<Sample>>,
+    /// Families whose name the kernel or a file gives.
+    pub(super) named: HashMap<Box<str>, NamedFamily>,
+    pub(super) labels: Arena,
+    /// The first `n_buckets` are this scrape's; the rest is kept memory.
+    pub(super) buckets: Vec<Buckets>,
+    n_buckets: usize,
+    pub(super) quantiles: Vec<Quantiles>,
+    /// Room to put a name together in.
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// The first of its labels in the arena.
+    pub(super) labels: u32,
+    /// How many entries of the arena are its own.
+    pub(super) n_labels: u32,
+    pub(super) value: SampleValue,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SampleValue {
+    Number(f64),
+    /// An index into `buckets`.
+    Histogram(u32),
+    /// An index into `quantiles`.
+    Summary(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct NamedFamily {
+    pub(super) kind: Kind,
+    pub(super) help: Box<str>,
+    pub(super) names: Names,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// Where the label names of a family's samples stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Declared with the family.
+    Declared(&'static [&'static str]),
+    /// Before each value in the arena: samples of one family may differ.
+    PerSample,
+}
+
+/// A sample's value as encoders see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Number(f64),
+    Histogram(&'a Buckets),
+    Summary(&'a Quantiles),
+}
+
+/// A histogram's state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Buckets {
+    /// Upper bound (inclusive) and the observations up to it, ascending. The bucket up to +Inf holds `count`, and
+    /// may be left out.
+    pub(crate) classic: Vec<(f64, u64)>,
+    /// The same observations as a Prometheus native histogram, where the source counts that finely.
+    pub(crate) native: Option<Native>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+}
+
+/// Exponential buckets with 2^(2^-schema) from one bound to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Native {
+    pub(crate) schema: i32,
+    /// Observations of at most this are counted in `zero_count`.
+    pub(crate) zero_threshold: f64,
+    pub(crate) zero_count: u64,
+    /// The index of `counts[0]`: bucket `i` covers `(base^(i-1), base^i]`.
+    pub(crate) first_index: i32,
+    pub(crate) counts: Vec<u64>,
+    /// Unix time since when it counts, in seconds.
+    pub(crate) created: Option<f64>,
+}
+
+impl Buckets {
+    /// Empties it for the next scrape, keeping its memory.
+    fn clear(&mut self) {
+        self.classic.clear();
+        (self.count, self.sum) = (0, 0.0);
+        if let Some(native) = &mut self.native {
+            native.counts.clear();
+        }
+    }
+}
+
+/// A summary's state, as files for the textfile collector give it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Quantiles {
+    pub(crate) quantiles: Vec<(f64, f64)>,
+    pub(crate) sum: f64,
+    pub(crate) count: u64,
+}
+
+/// What `push` takes as a value. `None` is no sample.
+pub(crate) trait Number {
+    fn number(self) -> Option<f64>;
+}
+
+macro_rules! numbers {
+    ($($int:ty)*) => {$(
+        impl Number for $int {
+            fn number(self) -> Option<f64> {
+                Some(self as f64)
+            }
+        }
+    )*};
+}
+numbers! { f64 u64 i64 u32 i32 u16 usize }
+
+impl Number for bool {
+    fn number(self) -> Option<f64> {
+        Some(if self { 1.0 } else { 0.0 })
+    }
+}
+
+impl<T: Number> Number for Option<T> {
+    fn number(self) -> Option<f64> {
+        self.and_then(T::number)
+    }
+}
+
+impl Families {
+    /// An empty sink for the families of `meta`.
+    #[must_use]
+    pub fn new(meta: &'static [Meta]) -> Self {
+        Self {
+            meta,
+            declared: meta.iter().map(|_| Vec::new()).collect(),
+            named: HashMap::new(),
+            labels: Arena::default(),
+            buckets: Vec::new(),
+            n_buckets: 0,
+            quantiles: Vec::new(),
+            name: String::new(),
+        }
+    }
+
+    /// Forgets the samples and keeps the memory; a named family that was not pushed since the last call is dropped.
+    pub fn clear(&mut self) {
+        self.declared.iter_mut().for_each(Vec::clear);
+        self.named.retain(|_, family| !family.samples.is_empty());
+        self.named.values_mut().for_each(|family| family.samples.clear());
+        self.labels.clear();
+        self.n_buckets = 0;
+        self.quantiles.clear();
+    }
+
+    /// Samples pushed since the last `clear`; a histogram counts once.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        let named = self.named.values().map(|family| family.samples.len()).sum::<usize>();
+        self.declared.iter().map(Vec::len).sum::<usize>() + named
+    }
+
+    /// Pushes one sample of a declared family.
+    pub(crate) fn push<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        labels: impl LabelValues<N>,
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let sample = self.sample(labels, SampleValue::Number(number));
+        self.declared[desc.index].push(sample);
+    }
+
+    /// Pushes one histogram of a declared family; the caller fills what it returns.
+    pub(crate) fn push_histogram<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        labels: impl LabelValues<N>,
+    ) -> &mut Buckets {
+        let index = self.next_buckets();
+        let sample = self.sample(labels, SampleValue::Histogram(index as u32));
+        self.declared[desc.index].push(sample);
+        &mut self.buckets[index]
+    }
+
+    /// Pushes one sample of the family whose name is `desc`'s with `part` for the `*`.
+    pub(crate) fn push_named<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        part: &str,
+        labels: impl LabelValues<N>,
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        let (before, after) = meta.name.split_once('*').expect("a named family's declaration holds a `*`");
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        name.extend([before, part, after]);
+        let sample = self.sample(labels, SampleValue::Number(number));
+        self.named_family(&name, meta.kind, meta.help, Names::Declared(meta.labels)).samples.push(sample);
+        self.name = name;
+    }
+
+    /// Pushes one sample of a declared family with just the labels given, whatever the family declares: for
+    /// families whose label set varies from device to device.
+    pub(crate) fn push_labelled<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        labels: &[(&str, &str)],
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
+    }
+
+    /// Pushes one sample of a family that is not ours: a file names it, and its labels.
+    pub(crate) fn push_foreign(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[(&str, &str)],
+        value: Value<'_>,
+    ) {
+        let value = match value {
+            Value::Number(number) => SampleValue::Number(number),
+            Value::Histogram(buckets) => {
+                let index = self.next_buckets();
+                self.buckets[index].clone_from(buckets);
+                SampleValue::Histogram(index as u32)
+            }
+            Value::Summary(quantiles) => {
+                self.quantiles.push(quantiles.clone());
+                SampleValue::Summary(self.quantiles.len() as u32 - 1)
+            }
+        };
+        let sample = Sample { labels: self.labels.len(), n_labels: 2 * labels.len() as u32, value };
+        for (label, text) in labels {
+            self.labels.push(*label);
+            self.labels.push(*text);
+        }
+        self.named_family(name, kind, help, Names::PerSample).samples.push(sample);
+    }
+
+    /// The index of an empty histogram, out of kept memory where there is some.
+    fn next_buckets(&mut self) -> usize {
+        let index = self.n_buckets;
+        self.n_buckets += 1;
+        match self.buckets.get_mut(index) {
+            Some(kept) => kept.clear(),
+            None => self.buckets.push(Buckets::default()),
+        }
+        index
+    }
+
+    fn sample<const N: usize>(&mut self, labels: impl LabelValues<N>, value: SampleValue) -> Sample {
+        let first = self.labels.len();
+        labels.each(&mut |label| self.labels.push(label));
+        Sample { labels: first, n_labels: N as u32, value }
+    }
+
+    fn named_family(&mut self, name: &str, kind: Kind, help: &str, names: Names) -> &mut NamedFamily {
+        if !self.named.contains_key(name) {
+            let family = NamedFamily { kind, help: help.into(), names, samples: Vec::new() };
+            self.named.insert(name.into(), family);
+        }
+        let family = self.named.get_mut(name).expect("it was inserted if it was missing");
+        if family.samples.is_empty() && (family.kind != kind || *family.help != *help) {
+            family.kind = kind;
+            family.help = help.into();
+        }
+        family
+    }
+}

@@ -1,0 +1,17 @@
+//! Families and samples: what collectors push and encoders read. Knows neither.
+//!
+//! Three files: [`desc`] declares families, [`families`] holds one scrape's samples of one collector, [`gather`]
+//! puts the samples of many collectors into the order in which they are written.
+
+mod desc;
+mod families;
+mod gather;
+mod labels;
+
+pub(crate) use desc::{Desc, metrics};
+pub use desc::{Kind, Meta};
+pub use families::Families;
+pub(crate) use families::{Buckets, Native, Number, Quantiles, Value};
+pub use gather::Conflict;
+pub(crate) use gather::{Family, Row, gather};
+pub(crate) use labels::LabelValues;

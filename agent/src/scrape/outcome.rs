@@ -1,0 +1,131 @@
+//! How each collector fared, as families and, when it changes, in the log.
+
+use super::slot::{Run, Slot};
+use crate::{
+    collector::Error,
+    metric::{Families, Meta, metrics},
+};
+use std::{collections::HashMap, time::Duration};
+use tracing::{debug, info, warn};
+
+metrics! {
+    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), failed or unavailable.";
+    DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
+    SUCCESS: Gauge "node_scrape_collector_success" ["collector"], "1 if the collector gave all it has, else 0.";
+}
+
+/// The families that say how collectors fared, for the docs.
+pub const FAMILIES: &[Meta] = METRICS;
+
+/// What became of a collector's last run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Running,
+    /// This host lacks what it reads.
+    Absent {
+        reason: String,
+    },
+    Failed {
+        reason: String,
+    },
+    /// It could not be opened, and this would help.
+    Unavailable {
+        reason: String,
+        remedy: String,
+    },
+    /// Its run did not end in time; it is left to end, and holds one thread until then.
+    Late,
+}
+
+impl State {
+    pub(super) fn of_open_error(error: Error) -> Self {
+        match error {
+            Error::Unavailable { reason, remedy } => Self::Unavailable { reason, remedy },
+            Error::Absent(reason) => Self::Absent { reason },
+            error => Self::Failed { reason: error.to_string() },
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Absent { .. } => "absent",
+            Self::Failed { .. } => "failed",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Late => "late",
+        }
+    }
+
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Running => "",
+            Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
+            Self::Late => "did not end before the deadline of the scrape",
+        }
+    }
+
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        match self {
+            Self::Unavailable { remedy, .. } => remedy,
+            _ => "",
+        }
+    }
+}
+
+/// The last state of each collector, and the families made of it.
+pub(super) struct Outcomes {
+    last: HashMap<&'static str, State>,
+    families: Families,
+    is_read: bool,
+}
+
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self { last: HashMap::new(), families: Families::new(METRICS), is_read: false }
+    }
+}
+
+impl Outcomes {
+    /// Notes how `slot` fared in this scrape; `run` is missing when it did not end.
+    pub(super) fn record(&mut self, slot: &Slot, run: Option<&Run>) {
+        if std::mem::take(&mut self.is_read) {
+            self.families.clear();
+        }
+        let (state, duration) = match run {
+            Some(run) => (&run.state, run.duration),
+            None => (&State::Late, Duration::ZERO),
+        };
+        let out = &mut self.families;
+        out.push(STATE, (slot.name, state.as_str(), state.reason(), state.remedy()), 1_u64);
+        out.push(SUCCESS, [slot.name], *state == State::Running);
+        if run.is_some() {
+            out.push(DURATION, [slot.name], duration.as_secs_f64());
+        }
+        if self.last.get(slot.name) != Some(state) {
+            let before = self.last.insert(slot.name, state.clone());
+            log_change(slot.name, before.as_ref(), state);
+        }
+    }
+
+    /// What was recorded in this scrape.
+    pub(super) fn families(&mut self) -> &Families {
+        self.is_read = true;
+        &self.families
+    }
+}
+
+fn log_change(collector: &str, before: Option<&State>, now: &State) {
+    match (before, now) {
+        (None, State::Running) => debug!(collector, "collector runs"),
+        (Some(_), State::Running) => info!(collector, "collector runs again"),
+        (_, State::Absent { reason }) => debug!(collector, %reason, "collector has nothing to read here"),
+        (_, State::Unavailable { reason, remedy }) => {
+            warn!(collector, %reason, %remedy, "collector is unavailable");
+        }
+        (_, State::Failed { reason }) => warn!(collector, %reason, "collector failed"),
+        (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
+    }
+}

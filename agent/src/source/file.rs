@@ -1,0 +1,97 @@
+//! A kernel text file, read whole into a kept buffer.
+
+use super::Error;
+use rustix::{
+    fd::OwnedFd,
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+use std::path::{Path, PathBuf};
+
+/// `PROC_SUPER_MAGIC` and `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
+const KERNEL_FILE_SYSTEMS: [i64; 2] = [0x9fa0, 0x6265_6572];
+
+/// A file that is read again at each scrape.
+///
+/// In procfs and sysfs the descriptor is kept and read from offset 0, which makes the kernel write the text anew for
+/// a third of the cost of opening it. Elsewhere (a recorded host) a file may be replaced, so it is opened each time.
+#[derive(Debug)]
+pub struct File {
+    path: PathBuf,
+    kept: Option<OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+impl File {
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, kept: None, buffer: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole text as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub fn read(&mut self) -> Result<&[u8], Error> {
+        match self.try_read() {
+            Ok(()) => Ok(&self.buffer),
+            Err(errno) => Err(Error::Read { path: self.path.clone(), source: errno.into() }),
+        }
+    }
+
+    /// Like [`read`](Self::read), for a file that some kernels lack.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_if_present(&mut self) -> Result<Option<&[u8]>, Error> {
+        match self.try_read() {
+            Ok(()) => Ok(Some(&self.buffer)),
+            Err(Errno::NOENT | Errno::NODEV | Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(Error::Read { path: self.path.clone(), source: errno.into() }),
+        }
+    }
+
+    /// An error that says where this file's text is wrong; lines count from 1.
+    #[must_use]
+    pub fn parse_error(&self, line: usize, problem: impl Into<String>) -> Error {
+        Error::Parse { path: self.path.clone(), line, problem: problem.into() }
+    }
+
+    fn try_read(&mut self) -> Result<(), Errno> {
+        if let Some(fd) = &self.kept {
+            match read_to_end(fd, &mut self.buffer) {
+                Ok(()) => return Ok(()),
+                // What stood behind the descriptor is gone; something new may have the name.
+                Err(_) => self.kept = None,
+            }
+        }
+        let fd = rustix::fs::open(&self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        read_to_end(&fd, &mut self.buffer)?;
+        if rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type)) {
+            self.kept = Some(fd);
+        }
+        Ok(())
+    }
+}
+
+/// Fills `buffer` with what `fd` holds from offset 0.
+fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>) -> Result<(), Errno> {
+    const FIRST_ROOM: usize = 4096;
+    buffer.clear();
+    loop {
+        if buffer.spare_capacity_mut().is_empty() {
+            buffer.reserve(buffer.len().max(FIRST_ROOM));
+        }
+        let offset = buffer.len() as u64;
+        match rustix::io::pread(fd, rustix::buffer::spare_capacity(buffer), offset) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Collector tests: files in, exposition out. Nothing of the machine that runs them is read.
+
+use crate::{
+    collector::{Error, Spec},
+    config::{Config, Paths, Section},
+    exposition::text,
+    metric::Families,
+    source::Host,
+};
+use expect_test::Expect;
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+/// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
+/// as a scraper would, and compares the second answer. A path that ends in `/` is an empty folder; a content that
+/// starts with `-> ` makes a symbolic link.
+#[track_caller]
+pub(crate) fn check<S: Spec>(section: &str, files: &[(&str, &str)], expect: Expect) {
+    let host = TestHost::new(files);
+    let mut collector = host.open::<S>(section).expect("the collector opens");
+    let mut out = Families::new(S::METRICS);
+    for _ in 0..2 {
+        out.clear();
+        collector.collect(&mut out).expect("the collector succeeds");
+    }
+    expect.assert_eq(&host.render(&out));
+}
+
+/// The same for a host on which the collector fails, at opening or collecting: compares the error, after what was
+/// pushed before it.
+#[track_caller]
+pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect: Expect) {
+    let host = TestHost::new(files);
+    let mut out = Families::new(S::METRICS);
+    let error = match host.open::<S>(section) {
+        Ok(mut collector) => collector.collect(&mut out).expect_err("the collector fails"),
+        Err(error) => error,
+    };
+    expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
+}
+
+/// A host in a folder, for tests that change it between scrapes.
+pub(crate) struct TestHost {
+    root: tempfile::TempDir,
+}
+
+impl TestHost {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let host = Self { root: tempfile::tempdir().unwrap() };
+        for folder in ["proc", "sys", "udev"] {
+            fs::create_dir(host.root.path().join(folder)).unwrap();
+        }
+        for (path, content) in files {
+            host.write(path, content);
+        }
+        host
+    }
+
+    /// Makes or replaces one file.
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.root.path().join(path);
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return fs::create_dir_all(path).unwrap();
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match content.strip_prefix("-> ") {
+            Some(target) => symlink(target, path).unwrap(),
+            None => fs::write(path, content).unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        let mut config = Config::default();
+        for (key, folder) in [("procfs", "proc"), ("sysfs", "sys"), ("rootfs", ""), ("udev_data", "udev")] {
+            let path = self.root.path().join(folder).to_str().unwrap().trim_end_matches('/').to_owned();
+            config.set(&format!("path.{key}"), path.into());
+        }
+        Host::new(config.section::<Paths>("path"))
+    }
+
+    pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
+        let table: toml::Table = section.parse().expect("the test's section is TOML");
+        let mut config = Config::default();
+        for (key, value) in table {
+            let known = S::Config::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
+            (known.check)(&value).expect("the test's value fits");
+            config.set(&format!("test.{key}"), value);
+        }
+        S::open(config.section("test"), &self.host())
+    }
+
+    /// The samples as text, the folder's own path cut out.
+    pub(crate) fn render(&self, out: &Families) -> String {
+        let mut bytes = Vec::new();
+        let conflicts = text::write(&[out], &mut bytes);
+        assert_eq!(conflicts, [], "a collector contradicts itself");
+        self.hide_root(&String::from_utf8(bytes).unwrap())
+    }
+
+    fn hide_root(&self, text: &str) -> String {
+        let root = self.root.path().to_str().unwrap();
+        text.replace(&format!("{root}/"), "").replace(root, "/")
+    }
+}
