@@ -8,8 +8,12 @@ pub mod hardware;
 pub mod kernel;
 pub mod memory;
 pub mod network;
+pub mod node_exporter;
 
-use crate::collector::Entry;
+use crate::{
+    collector::Entry,
+    config::{CollectorTable, Schema, add_general_tables},
+};
 
 /// All collectors, in the order of the folders.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -41,6 +45,29 @@ macro_rules! collectors {
     };
 }
 pub(crate) use collectors;
+
+/// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that
+/// are not built yet.
+#[must_use]
+pub fn schema() -> Schema {
+    let mut schema = Schema::new(node_exporter::ALIASES);
+    add_general_tables(&mut schema);
+    let built = all().map(|entry| (entry, true));
+    let others = node_exporter::not_built(all()).map(|entry| (entry, false));
+    for (entry, is_built) in built.chain(others) {
+        let exclusive = node_exporter::EXCLUSIVE.iter().find(|(name, _)| *name == entry.name);
+        schema.add_collector(CollectorTable {
+            name: entry.name,
+            group: entry.group,
+            summary: entry.summary,
+            enabled: entry.enabled,
+            keys: entry.keys,
+            exclusive: exclusive.map_or(&[], |(_, pairs)| pairs),
+            is_built,
+        });
+    }
+    schema
+}
 
 /// What a collector's file starts from.
 pub(crate) mod prelude {

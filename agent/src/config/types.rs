@@ -68,6 +68,7 @@ fn parse_duration(text: &str) -> Result<Duration, Problem> {
     ];
     let problem = |message: &str, rest: &str| Problem {
         message: format!("{message} in the duration `{text}`; write for example \"500ms\", \"5s\" or \"2m\""),
+        item: None,
         at: Some(text.len() - rest.len()),
     };
     if text == "0" {
@@ -127,7 +128,7 @@ fn regex_problem(text: &str, error: &regex::Error) -> Problem {
     };
     let message = error.to_string();
     let last = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    Problem { message: format!("not a regex: {last}"), at }
+    Problem { message: format!("not a regex: {last}"), item: None, at }
 }
 
 impl Setting for Pattern {
@@ -139,8 +140,8 @@ impl Setting for Pattern {
             Value::Array(items) => {
                 let parts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
                 let parts = parts.ok_or_else(|| wrong_type("a regex or a list of regexes", value))?;
-                for part in &parts {
-                    Self::new(part).map_err(|problem| Problem::new(problem.message))?;
+                for (index, part) in parts.iter().enumerate() {
+                    Self::new(part).map_err(|problem| Problem { item: Some(index), ..problem })?;
                 }
                 Self::new(&format!("^(?:{})$", parts.join("|")))
             }
