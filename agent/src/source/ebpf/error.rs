@@ -13,6 +13,8 @@ use super::btf::FieldError;
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("probes are switched off")]
+    SwitchedOff,
     #[error("read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("read the kernel's types from {}", path.display())]
@@ -71,6 +73,7 @@ impl Error {
     /// What an operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::SwitchedOff => "set `enabled = \"auto\"` in [ebpf]",
             Self::NoBtf { .. } => {
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF"
             }

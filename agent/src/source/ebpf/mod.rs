@@ -25,5 +25,10 @@ pub use self::{
     runqueue::RunQueue,
 };
 
+pub use probe_abi::{
+    block::Operation,
+    histogram::{self, Histogram},
+};
+
 #[cfg(test)]
 mod tests;
