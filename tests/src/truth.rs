@@ -63,15 +63,15 @@ impl Compared {
 impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = (self.agent - self.kernel) / self.kernel * 100.0;
-        write!(f, "{} of {} ({percent:+.1} %)", short(self.agent), short(self.kernel))
+        write!(f, "{} of {}, {percent:+.1} %", short(self.agent), short(self.kernel))
     }
 }
 
 impl Bounded {
-    /// Fails when the agent's figure lies outside.
-    pub fn inside(self) -> Result<Self> {
+    /// The agent's figure; fails when it lies outside.
+    pub fn inside(self) -> Result<f64> {
         ensure!(self.low <= self.agent && self.agent <= self.high, "out of bounds: {self}");
-        Ok(self)
+        Ok(self.agent)
     }
 }
 
@@ -252,13 +252,13 @@ mod tests {
     fn refuses_a_deviation_and_an_empty_comparison() {
         assert!(Compared { agent: 101.0, kernel: 100.0 }.within(0.01).is_ok());
         let off = Compared { agent: 8.5, kernel: 10.0 }.within(0.1).unwrap_err();
-        assert_eq!(off.to_string(), "off by more than 0.1: 8.500 of 10 (-15.0 %)");
+        assert_eq!(off.to_string(), "off by more than 0.1: 8.500 of 10, -15.0 %");
         assert!(Compared { agent: 0.0, kernel: 0.0 }.within(0.1).is_err());
     }
 
     #[test]
     fn refuses_a_figure_out_of_its_bounds() {
-        assert!(Bounded { low: 1.0, agent: 1.0, high: 2.0 }.inside().is_ok());
+        assert_eq!(Bounded { low: 1.0, agent: 1.0, high: 2.0 }.inside().unwrap(), 1.0);
         let off = Bounded { low: 1.0, agent: 3.0, high: 2.0 }.inside().unwrap_err();
         assert_eq!(off.to_string(), "out of bounds: 3 in 1..2");
     }

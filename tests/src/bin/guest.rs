@@ -108,7 +108,8 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
             truth::block_requests(agent, DISK, &device, operation, 400)?.within(REQUESTS_BOUND)
         })?;
     }
-    report.check("memory", page.and_then(|it| truth::memory_constants(&it)))?;
+    let memory = page.and_then(|it| truth::memory_constants(&it));
+    report.check("memory", memory.map(|it| format!("{it} equal")))?;
     let counter = |name, key| truth::stat_counter(agent, name, key).and_then(truth::Bounded::inside);
     report.check("context switches", counter("node_context_switches_total", "ctxt"))?;
     report.check("forks", counter("node_forks_total", "processes"))?;
@@ -197,10 +198,11 @@ fn mount_all() -> Result<()> {
     write("/proc/sys/kernel/printk", "4").context("keep the kernel's chatter off the console")
 }
 
+/// That the kernel is locked down as it was asked to.
 fn lockdown(wanted: &str) -> Result<String> {
     let modes = read_to_string("/sys/kernel/security/lockdown").context("read the lockdown mode")?;
     ensure!(modes.contains(&format!("[{wanted}]")), "asked for {wanted}, the kernel says {modes}");
-    Ok(modes.trim().to_owned())
+    Ok(wanted.to_owned())
 }
 
 /// `ip link set lo up`, see rtnetlink(7): the kernel then adds 127.0.0.1 by itself.
