@@ -1,5 +1,6 @@
 //! The chores of the repository. `cargo xtask` prints the list.
 
+mod bench;
 mod process;
 mod table;
 mod vm;
@@ -19,7 +20,10 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run }];
+const VERBS: &[Verb] = &[
+    Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
+    Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -45,6 +45,13 @@ pub(crate) enum Outcome {
     Unavailable,
 }
 
+/// kernel_lockdown(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lockdown {
+    None,
+    Confidentiality,
+}
+
 /// Where the kernel's console of a guest called `label` goes.
 pub(crate) fn console(label: &str) -> PathBuf {
     workspace().join("target/vm").join(format!("{label}.log"))
@@ -55,7 +62,7 @@ pub(crate) fn boot(
     label: &str,
     kernel: &Kernel,
     initramfs: &Path,
-    lockdown: bool,
+    lockdown: Lockdown,
     limit: Duration,
 ) -> Result<Boot> {
     let disk = workspace().join("target/vm").join(format!("{label}.disk"));
@@ -101,13 +108,14 @@ pub(crate) fn boot(
     Ok(boot)
 }
 
-fn command_line(lockdown: bool) -> String {
+fn command_line(lockdown: Lockdown) -> String {
     // A panic reboots, which -no-reboot turns into the end of QEMU.
     let base = "console=ttyS0 panic=-1 mitigations=off hostlens_guest=1";
-    if lockdown {
-        format!("{base} lockdown=confidentiality hostlens_lockdown=confidentiality")
-    } else {
-        base.into()
+    match lockdown {
+        Lockdown::None => base.to_owned(),
+        Lockdown::Confidentiality => {
+            format!("{base} lockdown=confidentiality hostlens_lockdown=confidentiality")
+        }
     }
 }
 

@@ -26,11 +26,18 @@ pub(crate) struct Kernel {
     pub(crate) vmlinuz: PathBuf,
 }
 
-/// The newest cloud kernel of `series` (`6.1`, `7.2`, …, or [`NEWEST`]); from the cache unless `update`.
-pub(crate) fn get(series: &str, update: bool) -> Result<Kernel> {
+/// What to do with kernels that were fetched before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cache {
+    Keep,
+    Renew,
+}
+
+/// The newest cloud kernel of `series` (`6.1`, `7.2`, …, or [`NEWEST`]); fetched unless it is cached.
+pub(crate) fn get(series: &str, cache: Cache) -> Result<Kernel> {
     let folder = workspace().join("target/vm/kernels").join(series);
     let vmlinuz = folder.join("vmlinuz");
-    if update || !vmlinuz.exists() {
+    if cache == Cache::Renew || !vmlinuz.exists() {
         fetch(series, &folder).with_context(|| format!("fetch a {series} kernel"))?;
     }
     Ok(Kernel { series: series.to_owned(), vmlinuz })

@@ -15,9 +15,9 @@ use anyhow::{Context, Result, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 
 use self::{
-    boot::{Boot, Outcome, boot, console},
+    boot::{Boot, Lockdown, Outcome, boot, console},
     initramfs::{Entry, archive},
-    kernels::{Kernel, NEWEST},
+    kernels::{Cache, Kernel, NEWEST},
 };
 use crate::{
     process::{cargo, require, run as run_command, workspace},
@@ -46,10 +46,10 @@ const OLDEST: &str = "5.10";
 
 struct Options {
     kernels: Vec<String>,
-    lockdown: bool,
+    modes: &'static [Lockdown],
     agent: Option<PathBuf>,
     limit: Duration,
-    update: bool,
+    cache: Cache,
 }
 
 /// One boot, under the name of its column.
@@ -66,13 +66,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     };
     require("qemu-system-x86_64", "qemu-system-x86")?;
     let kernels: Vec<Kernel> =
-        options.kernels.iter().map(|it| kernels::get(it, options.update)).collect::<Result<_>>()?;
+        options.kernels.iter().map(|it| kernels::get(it, options.cache)).collect::<Result<_>>()?;
     let initramfs = pack(options.agent.as_deref())?;
     let mut reports = Vec::new();
-    let modes: &[bool] = if options.lockdown { &[false, true] } else { &[false] };
-    for lockdown in modes {
+    for lockdown in options.modes {
         for kernel in &kernels {
-            let label = format!("{}{}", kernel.series, if *lockdown { "-lockdown" } else { "" });
+            let label = match lockdown {
+                Lockdown::None => kernel.series.clone(),
+                Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
+            };
             println!("booting {label}");
             let boot = boot(&label, kernel, &initramfs, *lockdown, options.limit)?;
             reports.push(Report { label, series: kernel.series.clone(), boot });
@@ -90,20 +92,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 fn parse(args: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         kernels: Vec::new(),
-        lockdown: false,
+        modes: &[Lockdown::None],
         agent: None,
         limit: Duration::from_secs(240),
-        update: false,
+        cache: Cache::Keep,
     };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("kernel") => options.kernels.push(parser.value()?.string()?),
             Arg::Long("all") => options.kernels.extend(kernels::ALL.iter().map(|it| (*it).to_owned())),
-            Arg::Long("lockdown") => options.lockdown = true,
+            Arg::Long("lockdown") => options.modes = &[Lockdown::None, Lockdown::Confidentiality],
             Arg::Long("agent") => options.agent = Some(parser.value()?.into()),
             Arg::Long("timeout") => options.limit = Duration::from_secs(parser.value()?.parse()?),
-            Arg::Long("update") => options.update = true,
+            Arg::Long("update") => options.cache = Cache::Renew,
             Arg::Long("list") => return Ok(None),
             _ => return Err(arg.unexpected().into()),
         }
