@@ -18,6 +18,21 @@ const PREBUILT: &str = "ebpf-probes/prebuilt";
 const MANIFEST: &str = "ebpf-probes/prebuilt/manifest.toml";
 const TOOLCHAIN: &str = "ebpf-probes/toolchain.toml";
 
+pub(crate) const SUMMARY: &str = "build the probe objects that the agent embeds, or check them";
+pub(crate) const HELP: &str = "\
+usage: cargo xtask ebpf [--check]
+
+  --check   build elsewhere and compare with what is committed, byte for byte
+";
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    match args {
+        [] => build(),
+        [check] if check == "--check" => check_prebuilt(),
+        _ => bail!("cargo xtask ebpf takes --check or nothing"),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Toolchain {
@@ -40,7 +55,7 @@ struct Entry {
 }
 
 /// Builds all probes and writes objects and manifest.
-pub(crate) fn build() -> Result<()> {
+fn build() -> Result<()> {
     let objects = objects(&root().join("target/ebpf"))?;
     let prebuilt = root().join(PREBUILT);
     fs::create_dir_all(&prebuilt)?;
@@ -57,7 +72,7 @@ pub(crate) fn build() -> Result<()> {
 }
 
 /// Builds all probes elsewhere and compares them with what is committed.
-pub(crate) fn check() -> Result<()> {
+fn check_prebuilt() -> Result<()> {
     let elsewhere = tempfile::tempdir()?;
     let objects = objects(elsewhere.path())?;
     for (probe, object) in &objects {
