@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod memory;
 pub mod network;
 pub mod node_exporter;
+mod probe;
 
 use crate::{
     collector::Entry,

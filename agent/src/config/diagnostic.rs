@@ -146,7 +146,8 @@ fn write_place(f: &mut fmt::Formatter<'_>, place: &Place, remark: &str) -> fmt::
     }
     let (line_number, column) = place.line_and_column();
     let (_, line_start) = place.before();
-    let line: Vec<char> = place.source.text[line_start..].lines().next().unwrap_or_default().chars().collect();
+    let line: Vec<char> =
+        place.source.text[line_start..].lines().next().unwrap_or_default().chars().collect();
     let caret_at = column - 1;
     let n_carets = place.source.text.get(place.span.clone()).map_or(1, |it| it.chars().count());
     let first = if line.len() <= WIDTH { 0 } else { caret_at.saturating_sub(WIDTH / 2) };

@@ -186,7 +186,8 @@ pub(super) fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, Problem> {
         DeValue::Datetime(time) => Value::Datetime(*time),
         DeValue::Array(items) => Value::Array(items.iter().map(plain).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
-            let pair = |(name, value): (&Spanned<DeString<'_>>, _)| Ok((name.get_ref().to_string(), plain(value)?));
+            let pair =
+                |(name, value): (&Spanned<DeString<'_>>, _)| Ok((name.get_ref().to_string(), plain(value)?));
             Value::Table(table.iter().map(pair).collect::<Result<_, Problem>>()?)
         }
     })
@@ -198,7 +199,8 @@ fn offset_in_literal(raw: &str, decoded: &str, at: usize) -> Option<usize> {
     let first = quotes.len();
     let inner = raw.get(first..raw.len().checked_sub(quotes.len())?)?;
     // A newline right behind three quotes is not part of the string.
-    let n_skipped = inner.len() - inner.strip_prefix("\r\n").or(inner.strip_prefix('\n')).unwrap_or(inner).len();
+    let n_skipped =
+        inner.len() - inner.strip_prefix("\r\n").or(inner.strip_prefix('\n')).unwrap_or(inner).len();
     let inner = if quotes.len() == 3 { &inner[n_skipped..] } else { inner };
     let first = raw.len() - quotes.len() - inner.len();
     if inner == decoded {

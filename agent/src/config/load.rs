@@ -1,9 +1,10 @@
 //! Layers become one config: defaults, preset, files, `include`d files, environment, command line; the later wins.
 
 use super::{
-    Alias, Config, Key, Meaning, Origin, Problem, Schema, presets,
+    Alias, Config, Key, Meaning, Origin, Preset, Problem, Schema, Setting,
     diagnostic::{Diagnostic, Place, Severity, Source, count},
     document::{self, Given},
+    presets,
 };
 use std::{
     path::{Path, PathBuf},
@@ -67,8 +68,8 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     }
     given.extend(sources.variables.iter().filter_map(|(name, text)| load.variable(name, text)));
     given.extend(load.flags(&sources.flags));
-    let preset = given.iter().rev().find(|it| it.path == "preset").and_then(|it| it.value.as_str());
-    let preset = preset.map(|name| presets::settings(name, schema)).unwrap_or_default();
+    let preset = given.iter().rev().find(|it| it.path == "preset").map(|it| Preset::from_value(&it.value));
+    let preset = preset.and_then(Result::ok).map(|it| presets::settings(it, schema)).unwrap_or_default();
     let mut config = Config::default();
     for Given { path, value, origin, place } in preset.into_iter().chain(given) {
         config.put(path, value, origin, place);
@@ -87,7 +88,8 @@ impl Load<'_> {
     fn file_with_includes(&mut self, path: &Path) -> Vec<Given> {
         let mut given = self.file(path);
         let Some(include) = given.iter().find(|it| it.path == "include") else { return given };
-        let (patterns, place) = (include.value.as_array().cloned().unwrap_or_default(), include.place.clone());
+        let (patterns, place) =
+            (include.value.as_array().cloned().unwrap_or_default(), include.place.clone());
         let folder = path.parent().unwrap_or(Path::new(""));
         for pattern in patterns.iter().filter_map(Value::as_str) {
             for included in self.matches(&folder.join(pattern), place.as_ref()) {
@@ -145,9 +147,10 @@ impl Load<'_> {
     /// `HOSTLENS__COLLECTOR__NETDEV__DEVICE_EXCLUDE=^veth`; a list is written as in the file.
     fn variable(&mut self, name: &str, text: &str) -> Option<Given> {
         let path = name.strip_prefix("HOSTLENS__")?.replace("__", ".").to_lowercase();
-        let source = Source { name: "environment".to_owned(), text: format!("{name}={text}"), is_file: false };
+        let source =
+            Source { name: "environment".to_owned(), text: format!("{name}={text}"), is_file: false };
         let place = Place::new(&Arc::new(source), 0..name.len());
-        let Some(key) = self.schema.key(&path) else {
+        let Some(key) = self.schema.key(&path).filter(|key| key.flag != Some("")) else {
             let (table, key) = path.rsplit_once('.').unwrap_or(("", &path));
             let mut error = Diagnostic::error(format!("unknown variable {name}")).at(place);
             error.help = match self.schema.is_table(table) || table.is_empty() {
@@ -195,7 +198,8 @@ impl Load<'_> {
                     *more = items;
                 }
                 _ => {
-                    let warning = Diagnostic::warning(format!("flag '{}' is repeated, the last one holds", flag.name));
+                    let warning =
+                        Diagnostic::warning(format!("flag '{}' is repeated, the last one holds", flag.name));
                     self.push(warning, new.place.clone());
                 }
             }
@@ -242,7 +246,8 @@ impl Load<'_> {
                 let key = self.schema.key(path).expect("aliases name keys");
                 let table = self.schema.table(table).expect("keys have tables");
                 let message = format!("flag '--{}' is deprecated", flag.name);
-                let help = format!("write `--{}`, or `{name}` in [{}]", table.flag(key), table.path);
+                let flag = table.flag(key).expect("what has an old flag has a new one");
+                let help = format!("write `--{flag}`, or `{name}` in [{}]", table.path);
                 self.diagnostics.push(Diagnostic::warning(message).at(place.clone()).help(help));
                 Some(((*path).to_owned(), key))
             }

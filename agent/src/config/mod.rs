@@ -1,6 +1,7 @@
 //! What the user chose: TOML files, environment, flags and defaults become checked values. Knows no collector; `main`
 //! hands it their schema.
 
+mod choice;
 pub mod diagnostic;
 mod document;
 mod load;
@@ -12,10 +13,13 @@ mod suggest;
 mod tables;
 mod types;
 
+pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
-pub use presets::PRESETS;
-pub use root::{Log, LogFormat, LogLevel, Paths, Scrape, Top, Web, add_general_tables};
+pub use root::{
+    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Paths, Preset, Scrape, Top, UseProbes, Web,
+    add_general_tables,
+};
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};

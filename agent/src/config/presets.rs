@@ -1,25 +1,38 @@
-//! Named sets of values for common hosts; anything else that is set wins over them.
+//! What each preset sets.
 
-use super::{Origin, Schema, document::Given};
+use super::{Origin, Preset, Schema, document::Given};
 use toml::Value;
 
-/// The names of the presets with what each is for.
-pub const PRESETS: &[(&str, &str)] = &[
-    ("node_exporter", "node_exporter's defaults; the same as no preset"),
-    ("kubernetes", "leaves out the interfaces and mounts that pods make, which come and go by the thousand"),
-    ("minimal", "CPU, memory, load, disks, file systems, network interfaces and time only"),
-    ("all-safe", "every collector that needs no privilege, no setting and little time"),
-];
-
 /// Interfaces that container networks make: one for each pod, or one for each node and tunnel.
-const POD_INTERFACES: &[&str] =
-    &["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"];
+const POD_INTERFACES: &[&str] = &[
+    "veth.*",
+    "cali.*",
+    "lxc.*",
+    "cilium_.*",
+    "tunl.*",
+    "nodelocaldns",
+    "kube-ipvs0",
+    "[0-9a-f]{15}",
+    "enP.*",
+];
 
 /// node_exporter's own list, and the mounts of containerd and kubelet.
 const POD_MOUNTS: &str = r"^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)";
 
-const MINIMAL: &[&str] =
-    &["cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "os", "stat", "textfile", "time", "uname", "vmstat"];
+const MINIMAL: &[&str] = &[
+    "cpu",
+    "diskstats",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "netdev",
+    "os",
+    "stat",
+    "textfile",
+    "time",
+    "uname",
+    "vmstat",
+];
 
 const SAFE: &[&str] = &[
     "buddyinfo",
@@ -43,26 +56,27 @@ const SAFE: &[&str] = &[
     "zoneinfo",
 ];
 
-/// What the preset `name` sets, as far as the schema knows it.
-pub(super) fn settings(name: &str, schema: &Schema) -> Vec<Given> {
-    let Some((name, _)) = PRESETS.iter().find(|(known, _)| *known == name) else { return Vec::new() };
+/// What `preset` sets, as far as the schema knows it.
+pub(super) fn settings(preset: Preset, schema: &Schema) -> Vec<Given> {
     let enabled = |names: &[&str]| -> Vec<(String, Value)> {
         names.iter().map(|it| (format!("collector.{it}.enabled"), true.into())).collect()
     };
-    let values = match *name {
-        "kubernetes" => vec![
+    let values = match preset {
+        Preset::Kubernetes => vec![
             ("collector.netdev.device_exclude".to_owned(), POD_INTERFACES.to_vec().into()),
             ("collector.netclass.ignored_devices".to_owned(), POD_INTERFACES.to_vec().into()),
             ("collector.filesystem.mount_points_exclude".to_owned(), POD_MOUNTS.into()),
         ],
-        "minimal" => {
+        Preset::Minimal => {
             let mut values = enabled(MINIMAL);
             values.push(("collector.disable_defaults".to_owned(), true.into()));
             values
         }
-        "all-safe" => enabled(SAFE),
-        _ => Vec::new(),
+        Preset::AllSafe => enabled(SAFE),
+        Preset::NodeExporter => Vec::new(),
     };
     let known = values.into_iter().filter(|(path, _)| schema.key(path).is_some());
-    known.map(|(path, value)| Given { path, value, origin: Origin::Preset(name), place: None }).collect()
+    known
+        .map(|(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None })
+        .collect()
 }

@@ -1,18 +1,32 @@
 //! The tables of the config file that belong to no collector.
 
-use super::{CONFIG_VERSION, PRESETS, Problem, Schema, Setting, schema::choice, section};
+use super::{CONFIG_VERSION, Problem, Schema, Setting, choice, section};
 use std::{path::PathBuf, time::Duration};
 use toml::Value;
+
+choice! {
+    /// Named sets of values for common hosts; anything else that is set wins over them.
+    pub enum Preset {
+        /// node_exporter's defaults; the same as no preset.
+        NodeExporter = "node_exporter",
+        /// Leaves out the interfaces and mounts that pods make, which come and go by the thousand.
+        Kubernetes = "kubernetes",
+        /// CPU, memory, load, disks, file systems, network interfaces and time only.
+        Minimal = "minimal",
+        /// Every collector that needs no privilege, no setting and little time.
+        AllSafe = "all-safe",
+    }
+}
 
 section! {
     /// Above the first table.
     pub struct Top {
         /// The format of this file. A hostlens that does not know it yet refuses it.
-        config_version: Version = CONFIG_VERSION.cast_signed() => "config.version",
+        config_version: Version = CONFIG_VERSION.cast_signed() => "",
         /// A set of values to start from: node_exporter, kubernetes, minimal or all-safe.
         preset: Preset = "node_exporter" => "preset",
         /// More files, relative to this one; `*` and `?` stand for any letters. What they set wins over this file.
-        include: Vec<String> = Value::Array(Vec::new()) => "config.include",
+        include: Vec<String> = Value::Array(Vec::new()) => "",
         /// Reads the files again when they change.
         auto_reload: bool = true => "config.auto-reload",
     }
@@ -23,8 +37,18 @@ section! {
     pub struct Web {
         /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`.
         listen_address: Vec<String> = vec![":9100".to_owned()],
+        /// Serves on the sockets that systemd passes, in place of `listen_address`.
+        systemd_socket: bool = false,
         /// Path of the metrics.
         telemetry_path: String = "/metrics",
+        /// Scrapes at a time; more get an error. 0 or less: any number.
+        max_requests: i64 = 40,
+        /// Leaves out the metrics about hostlens itself.
+        disable_exporter_metrics: bool = false,
+        /// File with TLS, users and rate limit, in the format of Prometheus' exporter-toolkit.
+        config_file: PathBuf = "" => "web.config.file",
+        /// Lets `POST /-/reload` read the config files again.
+        enable_lifecycle: bool = false,
     }
 }
 
@@ -79,6 +103,35 @@ section! {
     }
 }
 
+choice! {
+    /// Whether collectors may load probes.
+    pub enum UseProbes {
+        /// Those that kernel and privileges allow; the others are unavailable, with the reason.
+        Auto = "auto",
+        Never = "never",
+    }
+}
+
+choice! {
+    /// Bounds of the classic buckets that text formats carry; native histograms have all that the kernel counts.
+    pub enum ClassicBuckets {
+        Pow2 = "pow2",
+        Pow4 = "pow4",
+    }
+}
+
+section! {
+    /// `[ebpf]`
+    pub struct Ebpf {
+        /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none.
+        enabled: UseProbes = "auto",
+        /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
+        btf_path: PathBuf = "",
+        /// Bounds of classic buckets in the text formats: pow2 (each twice the one before) or pow4 (half as many).
+        classic_buckets: ClassicBuckets = "pow2",
+    }
+}
+
 /// Adds the tables that belong to no collector.
 pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Top>("", "The file itself");
@@ -86,6 +139,7 @@ pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Paths>("path", "Where the host is mounted, as hostlens sees it");
     schema.add::<Log>("log", "Log on stderr");
     schema.add::<Scrape>("scrape", "How collectors are run");
+    schema.add::<Ebpf>("ebpf", "Probes in the kernel");
     schema.add::<Collectors>("collector", "Collectors");
 }
 
@@ -105,28 +159,5 @@ impl Setting for Version {
                 env!("CARGO_PKG_VERSION"),
             ))),
         }
-    }
-}
-
-/// The name of a preset.
-#[derive(Debug)]
-pub struct Preset(pub &'static str);
-
-impl Setting for Preset {
-    const KIND: &'static str = "string";
-    const CHOICES: &'static [&'static str] = &{
-        let mut names = [""; PRESETS.len()];
-        let mut index = 0;
-        while index < names.len() {
-            names[index] = PRESETS[index].0;
-            index += 1;
-        }
-        names
-    };
-
-    fn from_value(value: &Value) -> Result<Self, Problem> {
-        let name = String::from_value(value)?;
-        let known = Self::CHOICES.iter().find(|known| **known == name);
-        known.map(|name| Self(name)).ok_or_else(|| Problem::not_among(&name, Self::CHOICES))
     }
 }

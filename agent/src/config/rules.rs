@@ -45,7 +45,8 @@ fn both_set(config: &Config, table: &str, include: &str, exclude: &str) -> Optio
 }
 
 fn not_built(config: &Config, table: &str, name: &str) -> Diagnostic {
-    let mut warning = Diagnostic::warning(format!("the collector `{name}` is not built yet, it gives no metrics"));
+    let mut warning =
+        Diagnostic::warning(format!("the collector `{name}` is not built yet, it gives no metrics"));
     warning.place = config.place(&format!("{table}.enabled")).cloned();
     warning
 }

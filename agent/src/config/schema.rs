@@ -16,7 +16,7 @@ pub struct Key {
     pub default: fn() -> Value,
     /// Whether a value can be used; the same rules as when it is used.
     pub check: fn(&Value) -> Result<(), Problem>,
-    /// The flag's name without `--`, where it is not the mechanical one.
+    /// The flag's name without `--`, where it is not the mechanical one. Empty: only a file can hold the key.
     pub flag: Option<&'static str>,
 }
 
@@ -35,11 +35,11 @@ impl Problem {
         Self { message: message.into(), item: None, at: None }
     }
 
-    /// `text` is none of `choices`.
-    pub(crate) fn not_among(text: &str, choices: &[&str]) -> Self {
-        let meant = nearest(text, choices.iter().copied());
+    /// `value` is none of `choices`.
+    pub(crate) fn not_among(value: &Value, choices: &[&str]) -> Self {
+        let meant = value.as_str().and_then(|text| nearest(text, choices.iter().copied()));
         let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-        Self::new(format!("expected one of {}, found `{text}`{meant}", choices.join(", ")))
+        Self::new(format!("expected one of {}, found `{value}`{meant}", choices.join(", ")))
     }
 }
 
@@ -88,7 +88,7 @@ impl Section for NoConfig {
 /// }
 /// ```
 /// After `=` stands what the key would hold in the file; after `=>` the flag, where node_exporter's spelling is not
-/// `--<table>.<key>` with dashes.
+/// `--<table>.<key>` with dashes, or nothing where only a file can hold the key.
 macro_rules! section {
     ($(#[$attribute:meta])* $visibility:vis struct $section:ident {
         $($(#[doc = $doc:literal])+ $key:ident : $setting:ty = $default:expr $(=> $flag:literal)?,)+
@@ -131,25 +131,3 @@ macro_rules! keys {
     };
 }
 pub(crate) use keys;
-
-/// An enum whose variants are the values that a key can have.
-macro_rules! choice {
-    ($(#[$attribute:meta])* $visibility:vis enum $choice:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        $visibility enum $choice { $($variant),+ }
-
-        impl $crate::config::Setting for $choice {
-            const KIND: &'static str = "string";
-            const CHOICES: &'static [&'static str] = &[$($text),+];
-
-            fn from_value(value: &toml::Value) -> Result<Self, $crate::config::Problem> {
-                match &*<String as $crate::config::Setting>::from_value(value)?.to_ascii_lowercase() {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err($crate::config::Problem::not_among(other, Self::CHOICES)),
-                }
-            }
-        }
-    };
-}
-pub(crate) use choice;

@@ -93,7 +93,7 @@ impl Schema {
         let table_idx = self.tables.len();
         for (key_idx, key) in table.keys.iter().enumerate() {
             self.by_path.insert(table.key_path(key), (table_idx, key_idx));
-            self.by_flag.insert(table.flag(key), table.key_path(key));
+            self.by_flag.extend(table.flag(key).map(|flag| (flag, table.key_path(key))));
         }
         self.tables.push(table);
     }
@@ -133,7 +133,8 @@ impl Schema {
 
     /// Whether `path` is a table, or leads to one.
     pub(super) fn is_table(&self, path: &str) -> bool {
-        let leads_to = |table: &Table| table.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let leads_to =
+            |table: &Table| table.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
         self.tables.iter().any(|table| table.path == path || leads_to(table))
     }
 
@@ -144,16 +145,21 @@ impl Schema {
             && let Some(meant) = nearest(name, own.keys.iter().map(|key| key.name))
         {
             let key = own.keys.iter().find(|key| key.name == meant)?;
-            return Some(format!("did you mean `{meant}`?   (flag: --{})", own.flag(key)));
+            let flag = own.flag(key).map(|flag| format!("   (flag: --{flag})")).unwrap_or_default();
+            return Some(format!("did you mean `{meant}`?{flag}"));
         }
-        let homes: Vec<_> = self.tables.iter().filter(|it| it.keys.iter().any(|key| key.name == name)).collect();
+        let homes: Vec<_> =
+            self.tables.iter().filter(|it| it.keys.iter().any(|key| key.name == name)).collect();
         match homes[..] {
             [] => {}
             [home] if home.path.is_empty() => return Some(format!("`{name}` belongs above the first table")),
             [home] => return Some(format!("`{name}` belongs to [{}]", home.path)),
             [..] if own.is_none() || name == "enabled" => {}
             [first, second, ..] => {
-                return Some(format!("`{name}` belongs to other tables, such as [{}] and [{}]", first.path, second.path));
+                return Some(format!(
+                    "`{name}` belongs to other tables, such as [{}] and [{}]",
+                    first.path, second.path
+                ));
             }
         }
         let everywhere = self.tables.iter().flat_map(|it| it.keys.iter().map(move |key| (it, *key)));
@@ -172,7 +178,9 @@ impl Schema {
         let last = path.rsplit('.').next()?;
         let tables = || self.tables.iter().map(|table| table.path.as_str()).filter(|it| !it.is_empty());
         let same_collector = tables().find(|it| it.strip_prefix("collector.") == Some(last));
-        let meant = same_collector.or_else(|| nearest(path, tables())).or_else(|| {
+        // `[logging]` means `[log]`.
+        let longer = tables().find(|it| path.len() > 3 && path.starts_with(*it) && !path.contains('.'));
+        let meant = same_collector.or(longer).or_else(|| nearest(path, tables())).or_else(|| {
             let collectors = self.tables.iter().filter_map(|table| table.collector.map(|it| it.name));
             let meant = nearest(last, collectors)?;
             tables().find(|it| it.strip_prefix("collector.") == Some(meant))
@@ -183,16 +191,17 @@ impl Schema {
     /// The flag that was meant by `--name`.
     #[must_use]
     pub fn suggest_flag(&self, name: &str) -> Option<String> {
-        let (prefix, rest) = name.strip_prefix("no-").map_or(("", name), |rest| ("no-", rest));
-        if let Some(meant) = nearest(rest, self.flags()) {
-            return Some(format!("did you mean `--{prefix}{meant}`?"));
+        let (no, name) = name.strip_prefix("no-").map_or(("", name), |rest| ("no-", rest));
+        // What all collectors' flags share says nothing about how near two names are.
+        let (prefix, rest) = name.strip_prefix("collector.").map_or(("", name), |rest| ("collector.", rest));
+        let candidates = || self.flags().filter_map(|flag| flag.strip_prefix(prefix));
+        if let Some(meant) = nearest(rest, candidates()) {
+            return Some(format!("did you mean `--{no}{prefix}{meant}`?"));
         }
         let last = rest.rsplit('.').next()?;
-        let homes: Vec<_> = self.flags().filter(|flag| flag.rsplit('.').next() == Some(last)).take(3).collect();
-        match homes[..] {
-            [] => None,
-            _ => Some(format!("there is {}", homes.iter().map(|it| format!("`--{it}`")).collect::<Vec<_>>().join(", "))),
-        }
+        let homes = self.flags().filter(|flag| flag.rsplit('.').next() == Some(last)).take(3);
+        let homes: Vec<_> = homes.map(|flag| format!("`--{flag}`")).collect();
+        (!homes.is_empty()).then(|| format!("there is {}", homes.join(", ")))
     }
 }
 
@@ -207,21 +216,23 @@ impl Table {
     }
 
     /// The name of the key's flag without `--`: the path with dashes in the key's own part, where `section!` names no
-    /// other; a collector's switch has the table's.
+    /// other; a collector's switch has the table's. `None` when only a file can hold the key.
     #[must_use]
-    pub fn flag(&self, key: &Key) -> String {
+    pub fn flag(&self, key: &Key) -> Option<String> {
         match key.flag {
-            Some(flag) => flag.to_owned(),
-            None if self.collector.is_some() && key.name == "enabled" => self.path.clone(),
-            None if self.path.is_empty() => key.name.replace('_', "-"),
-            None => format!("{}.{}", self.path, key.name.replace('_', "-")),
+            Some("") => None,
+            Some(flag) => Some(flag.to_owned()),
+            None if self.collector.is_some() && key.name == "enabled" => Some(self.path.clone()),
+            None if self.path.is_empty() => Some(key.name.replace('_', "-")),
+            None => Some(format!("{}.{}", self.path, key.name.replace('_', "-"))),
         }
     }
 
-    /// The name of the key's variable in the environment.
+    /// The name of the key's variable in the environment; `None` when only a file can hold the key.
     #[must_use]
-    pub fn variable(&self, key: &Key) -> String {
-        format!("HOSTLENS__{}", self.key_path(key).replace('.', "__").to_uppercase())
+    pub fn variable(&self, key: &Key) -> Option<String> {
+        let name = format!("HOSTLENS__{}", self.key_path(key).replace('.', "__").to_uppercase());
+        (key.flag != Some("")).then_some(name)
     }
 }
 

@@ -42,6 +42,14 @@ impl Setting for u64 {
     }
 }
 
+impl Setting for i64 {
+    const KIND: &'static str = "integer";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        value.as_integer().ok_or_else(|| wrong_type("a whole number", value))
+    }
+}
+
 /// `"1.5s"`, `"2m30s"`: Go's spelling of a duration, as in all of Prometheus' tools.
 impl Setting for Duration {
     const KIND: &'static str = "duration";
