@@ -4,12 +4,15 @@
 use anyhow::{Context, Result};
 use hostlens::{
     collectors,
-    config::Config,
+    config::{Config, Security},
     http::{App, router},
+    privileges,
     scrape::Registry,
     source::Host,
 };
+use rustix::thread::CapabilitySet;
 use std::process::ExitCode;
+use tracing::info;
 
 fn main() -> ExitCode {
     match run() {
@@ -25,8 +28,14 @@ fn run() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::default();
     let host = Host::new(config.section("path"), config.section("ebpf"));
+    privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::all(), &config, &host);
     host.release_kernel_types();
+    let security: Security = config.section("security");
+    let enabled = collectors::all().filter(|entry| config.enables(entry.name, entry.enabled));
+    let used = enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities);
+    let effective = privileges::lower(security.privileges, used).context("drop capabilities")?;
+    info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;

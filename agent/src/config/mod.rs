@@ -7,7 +7,7 @@ mod schema;
 mod types;
 
 pub(crate) use choice::choice;
-pub use root::{ClassicBuckets, Ebpf, Log, Paths, Scrape, UseProbes, Web};
+pub use root::{ClassicBuckets, Ebpf, Log, Paths, Privileges, Scrape, Security, UseProbes, Web};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub use types::Pattern;

@@ -75,3 +75,21 @@ section! {
         classic_buckets: ClassicBuckets = "pow2",
     }
 }
+
+choice! {
+    /// What becomes of the process' capabilities once the collectors are open.
+    pub enum Privileges {
+        Drop = "drop",
+        Retain = "retain",
+        Keep = "keep",
+    }
+}
+
+section! {
+    /// `[security]`
+    pub struct Security {
+        /// Capabilities after start. drop: none but what enabled collectors use at each scrape. retain: the same, but
+        /// a reload may raise them again to load probes. keep: all.
+        privileges: Privileges = "drop",
+    }
+}
