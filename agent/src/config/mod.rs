@@ -1,10 +1,12 @@
 //! What the user chose: TOML file, flags and defaults become checked values. Knows no collector; `main` hands it
 //! their schema.
 
+mod filter;
 mod root;
 mod schema;
 mod types;
 
+pub use filter::Filter;
 pub use root::{Log, Paths, Scrape, Web};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
