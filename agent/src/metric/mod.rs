@@ -14,4 +14,4 @@ pub use families::Families;
 pub(crate) use families::{Buckets, Native, Number, Quantiles, Value};
 pub use gather::Conflict;
 pub(crate) use gather::{Family, Row, gather};
-pub(crate) use labels::LabelValues;
+pub(crate) use labels::{LabelValues, label_text};
