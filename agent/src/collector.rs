@@ -1,7 +1,7 @@
 //! What a collector is: one trait for every source, procfs and eBPF alike, and the declaration of one.
 
 use crate::{
-    config::{Config, Key, Section},
+    config::{Config, Key, Problem, Section},
     metric::{Families, Meta},
     source::{self, Host, ebpf},
 };
@@ -52,6 +52,16 @@ pub enum Error {
     Unavailable { reason: String, remedy: String },
     #[error(transparent)]
     Source(#[from] source::Error),
+}
+
+/// Two keys that are right each for itself and not together.
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Unavailable {
+            reason: problem.message,
+            remedy: "change the collector's section of the config".to_owned(),
+        }
+    }
 }
 
 /// Opens a collector with its own section of the config.

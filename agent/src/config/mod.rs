@@ -2,11 +2,13 @@
 //! their schema.
 
 mod choice;
+mod filter;
 mod root;
 mod schema;
 mod types;
 
 pub(crate) use choice::choice;
+pub use filter::Filter;
 pub use root::{ClassicBuckets, Ebpf, Log, Paths, Privileges, Scrape, Security, UseProbes, Web};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
