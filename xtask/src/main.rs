@@ -1,6 +1,7 @@
 //! The chores of the repository. `cargo xtask` prints the list.
 
 mod bench;
+mod dist;
 mod ebpf;
 mod process;
 mod table;
@@ -25,6 +26,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
     Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
+    Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
 ];
