@@ -7,6 +7,7 @@ pub mod config;
 pub mod exposition;
 pub mod http;
 pub mod metric;
+pub mod privileges;
 pub mod scrape;
 pub mod source;
 #[cfg(test)]

@@ -5,12 +5,15 @@ use anyhow::{Context, Result};
 use hostlens::{
     cli::{self, Invocation, Stop, Verb},
     collectors,
-    config::{self, Config, Loaded, Severity, Sources, diagnostic},
+    config::{self, Config, Loaded, Security, Severity, Sources, diagnostic},
     http::{App, router},
+    privileges,
     scrape::Registry,
     source::Host,
 };
+use rustix::thread::CapabilitySet;
 use std::process::ExitCode;
+use tracing::info;
 
 /// For a config that cannot be used, as `check-config` says it.
 const BAD_CONFIG: u8 = 2;
@@ -77,10 +80,16 @@ fn check(loaded: &Loaded, strict: bool) -> ExitCode {
 fn serve(config: &Config) -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let host = Host::new(config.section("path"), config.section("ebpf"));
+    privileges::raise().context("raise capabilities")?;
     let asked_for =
         collectors::node_exporter::not_built(collectors::all()).filter(|it| config.asks_for(it.name));
     let registry = Registry::open(collectors::all().chain(asked_for), config, &host);
     host.release_kernel_types();
+    let security: Security = config.section("security");
+    let enabled = collectors::all().filter(|entry| config.enables(entry.name, entry.enabled));
+    let used = enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities);
+    let effective = privileges::lower(security.privileges, used).context("drop capabilities")?;
+    info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;

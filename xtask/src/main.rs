@@ -1,9 +1,11 @@
 //! The chores of the repository. `cargo xtask` prints the list.
 
 mod bench;
+mod dist;
 mod ebpf;
 mod process;
 mod table;
+mod tidy;
 mod vm;
 
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ struct Verb {
 
 const VERBS: &[Verb] = &[
     Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
+    Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
+    Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
 ];
@@ -50,8 +54,7 @@ fn dispatch(args: &[String]) -> Result<()> {
     let Some(verb) = VERBS.iter().find(|it| it.name == name) else {
         bail!("no verb `{name}`; `cargo xtask` lists them");
     };
-    let own_args = rest.iter().take_while(|it| *it != "--");
-    if own_args.into_iter().any(|it| it == "--help" || it == "-h") {
+    if rest.iter().any(|it| it == "--help" || it == "-h") {
         print!("{}", verb.help);
         return Ok(());
     }

@@ -6,6 +6,7 @@ use crate::{
     collector::{Entry, Error},
     config::{Alias, Meaning, Pattern, keys},
 };
+use rustix::thread::CapabilitySet;
 use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
@@ -19,6 +20,7 @@ macro_rules! known {
             summary: concat!("node_exporter's `", stringify!($name), "`, which is not built yet."),
             enabled: $enabled,
             hooks: &[],
+            capabilities: CapabilitySet::empty(),
             metrics: &[],
             keys: keys! { $($keys)* },
             open: |_, _| {

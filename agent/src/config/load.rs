@@ -4,7 +4,7 @@ use super::{
     Alias, Config, Key, Meaning, Origin, Preset, Problem, Schema, Setting,
     diagnostic::{Diagnostic, Place, Severity, Source, count},
     document::{self, Given},
-    presets,
+    presets, rules,
 };
 use std::{
     path::{Path, PathBuf},
@@ -74,7 +74,8 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     for Given { path, value, origin, place } in preset.into_iter().chain(given) {
         config.put(path, value, origin, place);
     }
-    load.diagnostics.extend(super::rules::check(schema, &config));
+    rules::presets_give_way(schema, &mut config);
+    load.diagnostics.extend(rules::check(schema, &config));
     Loaded { config, diagnostics: load.diagnostics, watched: load.watched }
 }
 

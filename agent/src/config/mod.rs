@@ -4,6 +4,7 @@
 mod choice;
 pub mod diagnostic;
 mod document;
+mod filter;
 mod load;
 mod presets;
 mod root;
@@ -15,10 +16,11 @@ mod types;
 
 pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
+pub use filter::Filter;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
-    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Paths, Preset, Scrape, Top, UseProbes, Web,
-    add_general_tables,
+    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Paths, Preset, Privileges, Scrape, Security,
+    Top, UseProbes, Web, add_general_tables,
 };
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};

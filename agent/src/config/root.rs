@@ -132,6 +132,24 @@ section! {
     }
 }
 
+choice! {
+    /// What becomes of the process' capabilities once the collectors are open.
+    pub enum Privileges {
+        Drop = "drop",
+        Retain = "retain",
+        Keep = "keep",
+    }
+}
+
+section! {
+    /// `[security]`
+    pub struct Security {
+        /// Capabilities after start. drop: none but what enabled collectors use at each scrape. retain: the same, but
+        /// a reload may raise them again to load probes. keep: all.
+        privileges: Privileges = "drop",
+    }
+}
+
 /// Adds the tables that belong to no collector.
 pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Top>("", "The file itself");
@@ -140,6 +158,7 @@ pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Log>("log", "Log on stderr");
     schema.add::<Scrape>("scrape", "How collectors are run");
     schema.add::<Ebpf>("ebpf", "Probes in the kernel");
+    schema.add::<Security>("security", "Privileges");
     schema.add::<Collectors>("collector", "Collectors");
 }
 

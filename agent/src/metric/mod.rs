@@ -16,4 +16,4 @@ pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;
 pub(crate) use gather::{Family, Row, gather};
 pub(crate) use histogram::{Buckets, Native, Slots};
-pub(crate) use labels::LabelValues;
+pub(crate) use labels::{LabelValues, label_text};
