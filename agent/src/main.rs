@@ -42,9 +42,13 @@ fn run() -> Result<ExitCode> {
         }
     };
     let loaded = config::load(&schema, &Sources { variables: variables()?, ..sources });
-    eprint!("{}", diagnostic::render(&loaded.diagnostics));
+    if let Verb::CheckConfig { json: true, .. } = verb {
+        println!("{:#}", diagnostic::to_json(&loaded.diagnostics));
+    } else {
+        eprint!("{}", diagnostic::render(&loaded.diagnostics));
+    }
     match verb {
-        Verb::CheckConfig { strict } => Ok(check(&loaded, strict)),
+        Verb::CheckConfig { strict, .. } => Ok(check(&loaded, strict)),
         Verb::Run if !loaded.is_usable() => Ok(ExitCode::FAILURE),
         Verb::Run => serve(&loaded.config).map(|()| ExitCode::SUCCESS),
     }

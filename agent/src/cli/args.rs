@@ -21,6 +21,7 @@ pub enum Verb {
     Run,
     CheckConfig {
         strict: bool,
+        json: bool,
     },
 }
 
@@ -59,7 +60,7 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
                 "check-config" => {
                     let named = inner.get_many::<String>("files").into_iter().flatten();
                     sources.files.extend(named.map(PathBuf::from));
-                    Verb::CheckConfig { strict: inner.get_flag("strict") }
+                    Verb::CheckConfig { strict: inner.get_flag("strict"), json: is_json(inner) }
                 }
                 other => unreachable!("clap knows no verb `{other}`"),
             }
@@ -155,6 +156,11 @@ fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
         _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
     (message, Some(flag).filter(|flag| !flag.is_empty()))
+}
+
+/// Whether the answer is wanted as JSON.
+fn is_json(matches: &ArgMatches) -> bool {
+    matches.get_one::<String>("format").is_some_and(|format| format == "json")
 }
 
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {

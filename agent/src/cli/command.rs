@@ -10,6 +10,7 @@ pub(super) fn command(schema: &Schema) -> Command {
     let verbs = [Command::new("check-config")
         .about("Check the config and exit: 0 when it is good, 1 with warnings under --strict, 2 with errors")
         .arg(Arg::new("files").value_name("FILE").num_args(0..).help("Files to check, as --config.file"))
+        .arg(format())
         .arg(switch("strict").help("Exit with 1 when there are warnings"))];
     let flags = flags(schema);
     let hidden: Vec<Arg> = flags.iter().map(|arg| arg.clone().hide(true)).collect();
@@ -23,6 +24,15 @@ pub(super) fn command(schema: &Schema) -> Command {
         .subcommands(
             verbs.map(|verb| verb.args(&hidden).after_help("All flags of `hostlens` can be given, too.")),
         )
+}
+
+/// Of the answer.
+fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("Format of the answer")
 }
 
 fn switch(name: &'static str) -> Arg {

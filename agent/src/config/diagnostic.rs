@@ -1,5 +1,6 @@
 //! What is wrong with a setting, and where: file, line and column, the line itself and a caret.
 
+use serde_json::json;
 use std::{
     fmt::{self, Write},
     ops::Range,
@@ -119,6 +120,24 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    fn to_json(&self) -> serde_json::Value {
+        let mut object = json!({ "severity": self.severity.as_str(), "message": self.message });
+        if let Some(place) = &self.place {
+            object["source"] = json!(place.source.name);
+            if place.source.is_file {
+                let (line, column) = place.line_and_column();
+                object["line"] = json!(line);
+                object["column"] = json!(column);
+            }
+        }
+        if let Some(help) = &self.help {
+            object["help"] = json!(help);
+        }
+        object
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.severity.as_str(), self.message)?;
@@ -187,4 +206,10 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
 #[must_use]
 pub fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
     diagnostics.iter().filter(|it| it.severity == severity).count()
+}
+
+/// All of them, for programs: a list of objects; positions only where there is a file.
+#[must_use]
+pub fn to_json(diagnostics: &[Diagnostic]) -> serde_json::Value {
+    diagnostics.iter().map(Diagnostic::to_json).collect()
 }

@@ -79,7 +79,10 @@ pub(super) fn parse(schema: &Schema, source: &Arc<Source>, diagnostics: &mut Vec
     let mut found = walk.found.split_off(n_syntax);
     found.retain(|it| !broken_lines.contains(&line(it)));
     walk.found.append(&mut found);
-    walk.found.sort_by_key(|it| it.place.as_ref().map_or(0, |place| place.span.start));
+    let start = |it: &Diagnostic| it.place.as_ref().map_or(0, |place| place.span.start);
+    walk.found.sort_by_key(start);
+    // An open bracket is missed once for each bracket.
+    walk.found.dedup_by(|it, before| start(it) == start(before) && it.message == before.message);
     diagnostics.append(&mut walk.found);
     walk.given
 }

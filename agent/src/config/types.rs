@@ -180,7 +180,11 @@ impl Setting for Vec<String> {
             Value::String(text) => Ok(vec![text.clone()]),
             Value::Array(items) => items
                 .iter()
-                .map(|item| String::from_value(item).map_err(|_| wrong_type("a list of strings", value)))
+                .enumerate()
+                .map(|(index, item)| {
+                    let problem = wrong_type("a list of strings", item);
+                    String::from_value(item).map_err(|_| Problem { item: Some(index), ..problem })
+                })
                 .collect(),
             _ => Err(wrong_type("a list of strings", value)),
         }
