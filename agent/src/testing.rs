@@ -8,6 +8,11 @@ use crate::{
     source::Host,
 };
 use expect_test::Expect;
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+    test_runner::TestRunner,
+};
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
@@ -36,6 +41,87 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
         Err(error) => error,
     };
     expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
+}
+
+/// Runs the collector on hosts of which one file is damaged in some way: whatever a kernel writes there, the answer is
+/// samples or an error.
+#[track_caller]
+pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
+    let host = TestHost::new(files);
+    let plain: Vec<_> =
+        files.iter().filter(|(path, content)| !path.ends_with('/') && !content.starts_with("-> ")).collect();
+    let config =
+        proptest::test_runner::Config { cases: 256, failure_persistence: None, ..Default::default() };
+    let outcome = TestRunner::new(config).run(&(any::<Index>(), damage()), |(file, damage)| {
+        let (path, content) = file.get(&plain);
+        let path = host.path().join(path);
+        fs::write(&path, damage.apply(content.as_bytes())).unwrap();
+        let mut out = Families::new(S::METRICS);
+        if let Ok(mut collector) = host.open::<S>(section) {
+            for _ in 0..2 {
+                out.clear();
+                drop(collector.collect(&mut out));
+                text::write(&[&out], &mut Vec::new());
+            }
+        }
+        fs::write(&path, content).unwrap();
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What may befall a file.
+#[derive(Clone, Debug)]
+enum Damage {
+    Truncate(Index),
+    SwapLines(Index, Index),
+    DropWord(Index),
+    ReplaceWord(Index, &'static str),
+    Insert(Index, Vec<u8>),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    const WORDS: &[&str] =
+        &["", "0", "-1", "1.5", "x", ":", "18446744073709551615", "99999999999999999999", "nan", "0x1f"];
+    prop_oneof![
+        any::<Index>().prop_map(Damage::Truncate),
+        any::<(Index, Index)>().prop_map(|(a, b)| Damage::SwapLines(a, b)),
+        any::<Index>().prop_map(Damage::DropWord),
+        (any::<Index>(), select(WORDS)).prop_map(|(at, word)| Damage::ReplaceWord(at, word)),
+        any::<(Index, Vec<u8>)>().prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+    ]
+}
+
+impl Damage {
+    fn apply(&self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Truncate(at) => text[..at.index(text.len() + 1)].to_vec(),
+            Self::SwapLines(a, b) => {
+                let mut lines: Vec<_> = text.split(|&byte| byte == b'\n').collect();
+                let (a, b) = (a.index(lines.len()), b.index(lines.len()));
+                lines.swap(a, b);
+                lines.join(&b'\n')
+            }
+            Self::DropWord(at) => replace_word(text, *at, b""),
+            Self::ReplaceWord(at, word) => replace_word(text, *at, word.as_bytes()),
+            Self::Insert(at, bytes) => {
+                let (before, after) = text.split_at(at.index(text.len() + 1));
+                [before, bytes, after].concat()
+            }
+        }
+    }
+}
+
+fn replace_word(text: &[u8], at: Index, word: &[u8]) -> Vec<u8> {
+    let mut words: Vec<_> = text.split_inclusive(u8::is_ascii_whitespace).collect();
+    if words.is_empty() {
+        return word.to_vec();
+    }
+    let at = at.index(words.len());
+    let blank = words[at].last().copied().filter(u8::is_ascii_whitespace);
+    let replacement: Vec<u8> = word.iter().copied().chain(blank).collect();
+    words[at] = &replacement;
+    words.concat()
 }
 
 /// A host in a folder, for tests that change it between scrapes.

@@ -45,12 +45,12 @@ pub(crate) use collectors;
 /// What a collector's file starts from.
 pub(crate) mod prelude {
     #[cfg(test)]
-    pub(crate) use crate::testing::{check, check_error};
+    pub(crate) use crate::testing::{check, check_error, never_panics};
     pub(crate) use crate::{
         collector::{Collector, Error, Spec},
         config::{NoConfig, Pattern, section},
         metric::{Families, Meta, metrics},
-        source::{self, File, Host},
+        source::{self, File, Folder, Host},
     };
     #[cfg(test)]
     pub(crate) use expect_test::expect;
