@@ -1,1 +1,4 @@
 //! Parsers of procfs files that the `procfs` crate lacks, or from which it loses something; each says which.
+
+pub mod cpuinfo;
+pub mod stat;
