@@ -3,7 +3,7 @@
 use crate::{
     config::{Config, Key, Section},
     metric::{Families, Meta},
-    source::{self, Host},
+    source::{self, Host, ebpf},
 };
 
 /// Reads one source of the host and pushes what it finds.
@@ -53,6 +53,12 @@ pub enum Error {
 
 /// Opens a collector with its own section of the config.
 pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
+
+impl From<ebpf::Error> for Error {
+    fn from(error: ebpf::Error) -> Self {
+        Self::Unavailable { reason: error.reason(), remedy: error.remedy().to_owned() }
+    }
+}
 
 /// A collector as the registry sees it before it is opened.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use hostlens::{
     collectors,
-    config::{Config, Paths},
+    config::Config,
     http::{App, router},
     scrape::Registry,
     source::Host,
@@ -24,8 +24,9 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::default();
-    let host = Host::new(config.section::<Paths>("path"));
+    let host = Host::new(config.section("path"), config.section("ebpf"));
     let registry = Registry::open(collectors::all(), &config, &host);
+    host.release_kernel_types();
     let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;

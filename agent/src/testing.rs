@@ -2,7 +2,7 @@
 
 use crate::{
     collector::{Error, Spec},
-    config::{Config, Paths, Section},
+    config::{Config, Section},
     exposition::Encoder,
     metric::Families,
     source::Host,
@@ -78,7 +78,7 @@ impl TestHost {
             let path = self.root.path().join(folder).to_str().unwrap().trim_end_matches('/').to_owned();
             config.set(&format!("path.{key}"), path.into());
         }
-        Host::new(config.section::<Paths>("path"))
+        Host::new(config.section("path"), config.section("ebpf"))
     }
 
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {

@@ -8,6 +8,7 @@ pub mod hardware;
 pub mod kernel;
 pub mod memory;
 pub mod network;
+mod probe;
 
 use crate::collector::Entry;
 

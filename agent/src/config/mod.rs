@@ -1,11 +1,13 @@
 //! What the user chose: TOML file, flags and defaults become checked values. Knows no collector; `main` hands it
 //! their schema.
 
+mod choice;
 mod root;
 mod schema;
 mod types;
 
-pub use root::{Log, Paths, Scrape, Web};
+pub(crate) use choice::choice;
+pub use root::{ClassicBuckets, Ebpf, Log, Paths, Scrape, UseProbes, Web};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub use types::Pattern;

@@ -1,6 +1,6 @@
 //! The tables of the config file that belong to no collector.
 
-use super::section;
+use super::{choice, section};
 use std::{path::PathBuf, time::Duration};
 
 section! {
@@ -44,5 +44,34 @@ section! {
         deadline_offset: Duration = "500ms",
         /// How long a scrape may take when the scraper does not say.
         default_timeout: Duration = "10s",
+    }
+}
+
+choice! {
+    /// Whether collectors may load probes.
+    pub enum UseProbes {
+        /// Those that kernel and privileges allow; the others are unavailable, with the reason.
+        Auto = "auto",
+        Never = "never",
+    }
+}
+
+choice! {
+    /// Bounds of the classic buckets that text formats carry; native histograms have all that the kernel counts.
+    pub enum ClassicBuckets {
+        Pow2 = "pow2",
+        Pow4 = "pow4",
+    }
+}
+
+section! {
+    /// `[ebpf]`
+    pub struct Ebpf {
+        /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none.
+        enabled: UseProbes = "auto",
+        /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
+        btf_path: PathBuf = "",
+        /// Bounds of classic buckets in the text formats: pow2 (each twice the one before) or pow4 (half as many).
+        classic_buckets: ClassicBuckets = "pow2",
     }
 }

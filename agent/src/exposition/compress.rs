@@ -66,7 +66,9 @@ mod tests {
     #[test]
     fn what_is_packed_unpacks_again_and_again() {
         let mut compressor = Compressor::default();
-        let text: Vec<u8> = (0..20_000_u32).flat_map(|i| format!("node_x{{cpu=\"{i}\"}} {}\n", i * i % 97).into_bytes()).collect();
+        let text: Vec<u8> = (0..20_000_u32)
+            .flat_map(|i| format!("node_x{{cpu=\"{i}\"}} {}\n", i * i % 97).into_bytes())
+            .collect();
         for plain in [&b""[..], b"node_load1 0.5\n", &text, &text[..70_000]] {
             let mut packed = b"of before".to_vec();
             compressor.pack(Coding::Gzip, plain, &mut packed).unwrap();

@@ -67,10 +67,17 @@ mod tests {
         for (name, underscores, dots, values) in [
             ("node_load1", "node_load1", "node_load1", "node_load1"),
             ("http.status:sum", "http_status:sum", "http_dot_status:sum", "U__http_2e_status:sum"),
-            ("mysystem.prod.west_a", "mysystem_prod_west_a", "mysystem_dot_prod_dot_west__a", "U__mysystem_2e_prod_2e_west__a"),
+            (
+                "mysystem.prod.west_a",
+                "mysystem_prod_west_a",
+                "mysystem_dot_prod_dot_west__a",
+                "U__mysystem_2e_prod_2e_west__a",
+            ),
             ("1größe", "_gr__e", "__gr____e", "U___31_gr_f6__df_e"),
         ] {
-            for (scheme, expected) in [("underscores", underscores), ("dots", dots), ("values", values), ("allow-utf-8", name)] {
+            for (scheme, expected) in
+                [("underscores", underscores), ("dots", dots), ("values", values), ("allow-utf-8", name)]
+            {
                 let mut out = Vec::new();
                 Escaping::named(scheme).unwrap().write(name, &mut out);
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{scheme}");

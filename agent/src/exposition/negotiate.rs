@@ -176,7 +176,8 @@ impl<'a> Preference<'a> {
 
 /// The entries that are wanted at all, best first; of equals the earlier.
 fn preferences(header: &str) -> Vec<Preference<'_>> {
-    let mut entries: Vec<_> = header.split(',').map(Preference::parse).filter(|entry| entry.q > 0.0).collect();
+    let mut entries: Vec<_> =
+        header.split(',').map(Preference::parse).filter(|entry| entry.q > 0.0).collect();
     entries.sort_by(|a, b| b.q.total_cmp(&a.q));
     entries
 }
@@ -210,7 +211,10 @@ mod tests {
                 "text/plain;q=0.3, application/openmetrics-text; version=\"1.0.0\"; q=0.6; escaping=values",
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values",
             ),
-            ("application/openmetrics-text;q=0", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
+            (
+                "application/openmetrics-text;q=0",
+                "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            ),
             (
                 PROTOBUF,
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \

@@ -103,7 +103,8 @@ fn write_histogram(it: &Buckets, histograms: Histograms, out: &mut Vec<u8>) {
     uint(out, histogram::SAMPLE_COUNT, it.count);
     double(out, histogram::SAMPLE_SUM, it.sum);
     if it.native.is_none() || histograms == Histograms::NativeAndClassic {
-        let last = (it.classic.last().is_none_or(|(upper, _)| upper.is_finite())).then_some((f64::INFINITY, it.count));
+        let last = (it.classic.last().is_none_or(|(upper, _)| upper.is_finite()))
+            .then_some((f64::INFINITY, it.count));
         for (upper, count) in it.classic.iter().copied().chain(last) {
             nested(out, histogram::BUCKET_OR_QUANTILE, |out| {
                 uint(out, 1, count);

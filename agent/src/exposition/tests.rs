@@ -35,11 +35,18 @@ fn encode_text(accept: &str, families: &Families) -> String {
 /// A sample's name and labels, and the bits of its value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), u64>;
 
-fn sample(name: &str, labels: &BTreeMap<String, String>, bound: Option<(&str, f64)>, value: f64, to: &mut Samples) {
+fn sample(
+    name: &str,
+    labels: &BTreeMap<String, String>,
+    bound: Option<(&str, f64)>,
+    value: f64,
+    to: &mut Samples,
+) {
     let mut labels = labels.clone();
     labels.extend(bound.map(|(label, bound)| (label.to_owned(), bound.to_string())));
     let value = if value == 0.0 { 0.0 } else { value };
-    let before = to.insert((name.to_owned(), labels), if value.is_nan() { f64::NAN } else { value }.to_bits());
+    let before =
+        to.insert((name.to_owned(), labels), if value.is_nan() { f64::NAN } else { value }.to_bits());
     assert_eq!(before, None, "{name} was written twice");
 }
 
@@ -75,7 +82,9 @@ fn decode_text(text: &str) -> (BTreeMap<String, String>, Samples) {
             labels.insert(label.to_owned(), value);
             rest = quoted[end..].strip_prefix(',').unwrap_or(&quoted[end..]);
         }
-        let bound = ["le", "quantile"].into_iter().find_map(|it| labels.remove(it).map(|text| (it, text.parse().unwrap())));
+        let bound = ["le", "quantile"]
+            .into_iter()
+            .find_map(|it| labels.remove(it).map(|text| (it, text.parse().unwrap())));
         sample(name, &labels, bound, value.parse().unwrap(), &mut samples);
     }
     (types, samples)
@@ -83,7 +92,7 @@ fn decode_text(text: &str) -> (BTreeMap<String, String>, Samples) {
 
 /// The public schema, as far as it is used.
 mod schema {
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct MetricFamily {
         #[prost(string, tag = "1")]
         pub name: String,
@@ -95,7 +104,7 @@ mod schema {
         pub metric: Vec<Metric>,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Metric {
         #[prost(message, repeated, tag = "1")]
         pub label: Vec<LabelPair>,
@@ -111,7 +120,7 @@ mod schema {
         pub histogram: Option<Histogram>,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct LabelPair {
         #[prost(string, tag = "1")]
         pub name: String,
@@ -119,13 +128,13 @@ mod schema {
         pub value: String,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Number {
         #[prost(double, tag = "1")]
         pub value: f64,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Summary {
         #[prost(uint64, tag = "1")]
         pub sample_count: u64,
@@ -135,7 +144,7 @@ mod schema {
         pub quantile: Vec<Quantile>,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Quantile {
         #[prost(double, tag = "1")]
         pub quantile: f64,
@@ -143,7 +152,7 @@ mod schema {
         pub value: f64,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Histogram {
         #[prost(uint64, tag = "1")]
         pub sample_count: u64,
@@ -165,7 +174,7 @@ mod schema {
         pub created_timestamp: Option<Timestamp>,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Bucket {
         #[prost(uint64, tag = "1")]
         pub cumulative_count: u64,
@@ -173,7 +182,7 @@ mod schema {
         pub upper_bound: f64,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct BucketSpan {
         #[prost(sint32, tag = "1")]
         pub offset: i32,
@@ -181,7 +190,7 @@ mod schema {
         pub length: u32,
     }
 
-    #[derive(prost::Message)]
+    #[derive(PartialEq, prost::Message)]
     pub(super) struct Timestamp {
         #[prost(int64, tag = "1")]
         pub seconds: i64,
@@ -232,21 +241,27 @@ fn decode_protobuf(bytes: &[u8]) -> (BTreeMap<String, i32>, Samples, Vec<BTreeMa
             if let Some(it) = number {
                 sample(name, &labels, None, it.value, &mut samples);
             }
-            let mut sum_and_count = |sum, count: u64| {
-                sample(&format!("{name}_sum"), &labels, None, sum, &mut samples);
-                sample(&format!("{name}_count"), &labels, None, count as f64, &mut samples);
+            let sum_and_count = |sum, count: u64, samples: &mut Samples| {
+                sample(&format!("{name}_sum"), &labels, None, sum, samples);
+                sample(&format!("{name}_count"), &labels, None, count as f64, samples);
             };
             if let Some(it) = &metric.summary {
-                sum_and_count(it.sample_sum, it.sample_count);
+                sum_and_count(it.sample_sum, it.sample_count, &mut samples);
                 for it in &it.quantile {
                     sample(name, &labels, Some(("quantile", it.quantile)), it.value, &mut samples);
                 }
             }
             if let Some(it) = &metric.histogram {
-                sum_and_count(it.sample_sum, it.sample_count);
+                sum_and_count(it.sample_sum, it.sample_count, &mut samples);
                 for it in &it.bucket {
                     let bound = Some(("le", it.upper_bound));
-                    sample(&format!("{name}_bucket"), &labels, bound, it.cumulative_count as f64, &mut samples);
+                    sample(
+                        &format!("{name}_bucket"),
+                        &labels,
+                        bound,
+                        it.cumulative_count as f64,
+                        &mut samples,
+                    );
                 }
                 natives.push(native_buckets(it));
             }
@@ -265,7 +280,8 @@ fn fill(buckets: &mut Buckets, first_index: i32, slots: &[u64]) {
     }
     (buckets.count, buckets.sum) = (cumulated, cumulated as f64 * 0.75);
     let counts = slots.to_vec();
-    buckets.native = Some(Native { schema: 3, first_index, counts, created: Some(1.75e9), ..Native::default() });
+    buckets.native =
+        Some(Native { schema: 3, first_index, counts, created: Some(1.75e9), ..Native::default() });
 }
 
 fn numbers() -> impl Strategy<Value = f64> {
@@ -301,7 +317,6 @@ proptest! {
         let (protobuf_types, protobuf, natives) = decode_protobuf(&protobuf);
         prop_assert_eq!(&text, &openmetrics);
         prop_assert_eq!(&text, &protobuf);
-        prop_assert_eq!(text.values().filter(|&&bits| bits == f64::NAN.to_bits()).count() % 5, 0);
         if !rows.is_empty() {
             let words = ["counter", "gauge", "histogram", "untyped", "summary"].map(str::to_owned);
             prop_assert_eq!(text_types.into_values().collect::<Vec<_>>(), words);
@@ -340,19 +355,27 @@ fn text_escapes_as_client_golang_does() {
     let mut families = Families::new(METRICS);
     families.push(COUNTER, ("q\"\\\n", "é"), 1e21);
     families.push(COUNTER, ("a", "b"), 3_u64);
-    check(TEXT, &families, expect![[r#"
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
         # HELP node_a_total Help with \\ and\nnewline and "quotes".
         # TYPE node_a_total counter
         node_a_total{b="b",z="a"} 3
         node_a_total{b="é",z="q\"\\\n"} 1e+21
-    "#]]);
-    check(OPENMETRICS, &families, expect![[r#"
+    "#]],
+    );
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
         # HELP node_a Help with \\ and\nnewline and \"quotes\".
         # TYPE node_a counter
         node_a_total{b="b",z="a"} 3.0
         node_a_total{b="é",z="q\"\\\n"} 1e+21
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -362,7 +385,10 @@ fn openmetrics_calls_unknown_what_its_counters_cannot_be() {
         let kind = if name == "node_x" { Kind::Gauge } else { Kind::Counter };
         families.push_foreign(name, kind, "Help.", &[], Value::Number(1.0));
     }
-    check(OPENMETRICS, &families, expect![[r#"
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
         # HELP node_start_time Help.
         # TYPE node_start_time unknown
         node_start_time 1.0
@@ -376,7 +402,8 @@ fn openmetrics_calls_unknown_what_its_counters_cannot_be() {
         # TYPE node_y counter
         node_y_total 1.0
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -384,7 +411,10 @@ fn line_formats_hold_classic_buckets() {
     let mut families = Families::new(METRICS);
     let buckets = families.push_histogram(HISTOGRAM, ("a", "b"));
     *buckets = Buckets { classic: vec![(1.0, 1), (2.0, 3)], native: None, count: 3, sum: 2.25 };
-    check(TEXT, &families, expect![[r#"
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
         # HELP node_c_seconds Histogram.
         # TYPE node_c_seconds histogram
         node_c_seconds_bucket{b="b",z="a",le="1"} 1
@@ -392,8 +422,12 @@ fn line_formats_hold_classic_buckets() {
         node_c_seconds_bucket{b="b",z="a",le="+Inf"} 3
         node_c_seconds_sum{b="b",z="a"} 2.25
         node_c_seconds_count{b="b",z="a"} 3
-    "#]]);
-    check(OPENMETRICS, &families, expect![[r#"
+    "#]],
+    );
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
         # HELP node_c_seconds Histogram.
         # TYPE node_c_seconds histogram
         node_c_seconds_bucket{b="b",z="a",le="1.0"} 1
@@ -402,7 +436,8 @@ fn line_formats_hold_classic_buckets() {
         node_c_seconds_sum{b="b",z="a"} 2.25
         node_c_seconds_count{b="b",z="a"} 3
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -438,22 +473,30 @@ fn names_beyond_ascii_are_quoted_for_those_who_read_them() {
     let mut families = Families::new(&[]);
     families.push_foreign("my.metric", Kind::Counter, "Help.", &[("la.bel", "v")], Value::Number(2.0));
     families.push_foreign("my.total_total", Kind::Counter, "Help.", &[], Value::Number(2.0));
-    check("text/plain;escaping=allow-utf-8", &families, expect![[r#"
+    check(
+        "text/plain;escaping=allow-utf-8",
+        &families,
+        expect![[r#"
         # HELP "my.metric" Help.
         # TYPE "my.metric" counter
         {"my.metric","la.bel"="v"} 2
         # HELP "my.total_total" Help.
         # TYPE "my.total_total" counter
         {"my.total_total"} 2
-    "#]]);
-    check(TEXT, &families, expect![[r#"
+    "#]],
+    );
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
         # HELP my_metric Help.
         # TYPE my_metric counter
         my_metric{la_bel="v"} 2
         # HELP my_total_total Help.
         # TYPE my_total_total counter
         my_total_total 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

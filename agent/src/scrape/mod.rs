@@ -2,6 +2,8 @@
 
 mod outcome;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 pub use outcome::{FAMILIES, State};
 
@@ -83,6 +85,7 @@ impl Registry {
         round.run(deadline).await;
         let answer = spawn_blocking(move || {
             let runs: Vec<_> = round.slots.iter().map(|slot| slot.finished_run()).collect();
+            outcomes.clear();
             for (slot, run) in round.slots.iter().zip(&runs) {
                 outcomes.record(slot, run.as_deref());
             }

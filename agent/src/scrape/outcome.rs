@@ -79,21 +79,22 @@ impl State {
 pub(super) struct Outcomes {
     last: HashMap<&'static str, State>,
     families: Families,
-    is_read: bool,
 }
 
 impl Default for Outcomes {
     fn default() -> Self {
-        Self { last: HashMap::new(), families: Families::new(METRICS), is_read: false }
+        Self { last: HashMap::new(), families: Families::new(METRICS) }
     }
 }
 
 impl Outcomes {
+    /// Begins a scrape.
+    pub(super) fn clear(&mut self) {
+        self.families.clear();
+    }
+
     /// Notes how `slot` fared in this scrape; `run` is missing when it did not end.
     pub(super) fn record(&mut self, slot: &Slot, run: Option<&Run>) {
-        if std::mem::take(&mut self.is_read) {
-            self.families.clear();
-        }
         let (state, duration) = match run {
             Some(run) => (&run.state, run.duration),
             None => (&State::Late, Duration::ZERO),
@@ -111,8 +112,7 @@ impl Outcomes {
     }
 
     /// What was recorded in this scrape.
-    pub(super) fn families(&mut self) -> &Families {
-        self.is_read = true;
+    pub(super) fn families(&self) -> &Families {
         &self.families
     }
 }

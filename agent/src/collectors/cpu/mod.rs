@@ -1,2 +1,2 @@
 //! CPUs and the scheduler.
-super::collectors! { "cpu": loadavg::Loadavg }
+super::collectors! { "cpu": loadavg::Loadavg, runqueue::Runqueue }

@@ -1,0 +1,3 @@
+//! System calls that need `unsafe`: here and nowhere else in the agent.
+
+pub mod memory;
