@@ -66,7 +66,7 @@ pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
             if let Err(error) = host.open::<S>(section).and_then(|mut it| it.collect(&mut out)) {
                 assert_ne!(error.to_string(), "");
             }
-            text::write(&[&out], &mut Vec::new());
+            Encoder::default().write(&[&out], &mut Vec::new());
             Ok(())
         });
         scraped.unwrap_or_else(|error| panic!("{path}: {error}"));
