@@ -3,7 +3,7 @@
 use crate::{
     collector::{Error, Spec},
     config::{Config, Section},
-    exposition::text,
+    exposition::Encoder,
     metric::Families,
     source::Host,
 };
@@ -66,7 +66,7 @@ pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
             if let Err(error) = host.open::<S>(section).and_then(|mut it| it.collect(&mut out)) {
                 assert_ne!(error.to_string(), "");
             }
-            text::write(&[&out], &mut Vec::new());
+            Encoder::default().write(&[&out], &mut Vec::new());
             Ok(())
         });
         scraped.unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -153,7 +153,7 @@ impl TestHost {
     /// The samples as text, the folder's own path cut out.
     pub(crate) fn render(&self, out: &Families) -> String {
         let mut bytes = Vec::new();
-        let conflicts = text::write(&[out], &mut bytes);
+        let conflicts = Encoder::default().write(&[out], &mut bytes);
         assert_eq!(conflicts, [], "a collector contradicts itself");
         self.hide_root(&String::from_utf8(bytes).unwrap())
     }

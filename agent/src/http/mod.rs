@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Scrape, Web},
-    exposition::text,
+    exposition::Encoder,
     scrape::{Registry, Selection},
 };
 use axum::{
@@ -49,13 +49,15 @@ async fn metrics(State(app): State<Arc<App>>, RawQuery(_query): RawQuery, header
     let scrape = tokio::spawn(async move {
         let encode = |parts: &[&_]| {
             let mut body = Vec::new();
-            let conflicts = text::write(parts, &mut body);
+            let conflicts = Encoder::default().write(parts, &mut body);
             (body, conflicts)
         };
         app.registry.scrape(&Selection::All, deadline, encode).await
     });
     match scrape.await.expect("a scrape does not panic and is not cancelled") {
-        Ok((body, _)) => ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], body).into_response(),
+        Ok((body, _)) => {
+            ([(header::CONTENT_TYPE, Encoder::default().format.content_type())], body).into_response()
+        }
         Err(busy) => (StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n")).into_response(),
     }
 }

@@ -2,7 +2,7 @@ use super::{Registry, Selection};
 use crate::{
     collector::{Collector, Entry, Error, Spec},
     config::{Config, NoConfig},
-    exposition::text,
+    exposition::Encoder,
     metric::{Families, Meta, metrics},
     source::Host,
 };
@@ -78,7 +78,7 @@ fn registry(names: &[&str]) -> Registry {
 async fn scrape(registry: &Registry, selection: &Selection, limit: Duration) -> Vec<String> {
     let encode = |parts: &[&Families]| {
         let mut body = Vec::new();
-        assert_eq!(text::write(parts, &mut body), []);
+        assert_eq!(Encoder::default().write(parts, &mut body), []);
         String::from_utf8(body).unwrap()
     };
     let text = registry.scrape(selection, Instant::now() + limit, encode).await.unwrap();

@@ -20,12 +20,20 @@ pub struct File {
     path: PathBuf,
     kept: Option<OwnedFd>,
     buffer: Vec<u8>,
+    /// How many bytes to ask for at first.
+    first_room: usize,
 }
 
 impl File {
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, kept: None, buffer: Vec::new() }
+        Self { path, kept: None, buffer: Vec::new(), first_room: 4096 }
+    }
+
+    /// For a file of /proc/sys: its handlers allocate and clear as many bytes as they are asked for, so ask for few.
+    #[must_use]
+    pub fn small(self) -> Self {
+        Self { first_room: 128, ..self }
     }
 
     #[must_use]
@@ -64,14 +72,14 @@ impl File {
 
     fn try_read(&mut self) -> Result<(), Errno> {
         if let Some(fd) = &self.kept {
-            match read_to_end(fd, &mut self.buffer) {
+            match read_to_end(fd, &mut self.buffer, self.first_room) {
                 Ok(()) => return Ok(()),
                 // What stood behind the descriptor is gone; something new may have the name.
                 Err(_) => self.kept = None,
             }
         }
         let fd = rustix::fs::open(&self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        read_to_end(&fd, &mut self.buffer)?;
+        read_to_end(&fd, &mut self.buffer, self.first_room)?;
         if rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type)) {
             self.kept = Some(fd);
         }
@@ -80,12 +88,11 @@ impl File {
 }
 
 /// Fills `buffer` with what `fd` holds from offset 0.
-fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>) -> Result<(), Errno> {
-    const FIRST_ROOM: usize = 4096;
+fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
     buffer.clear();
     loop {
         if buffer.spare_capacity_mut().is_empty() {
-            buffer.reserve(buffer.len().max(FIRST_ROOM));
+            buffer.reserve(buffer.len().max(first_room));
         }
         let offset = buffer.len() as u64;
         match rustix::io::pread(fd, rustix::buffer::spare_capacity(buffer), offset) {

@@ -1,3 +1,5 @@
 //! Parsers of procfs files that the `procfs` crate lacks, or from which it loses something; each says which.
 
+pub mod cpuinfo;
 pub mod diskstats;
+pub mod stat;
