@@ -13,8 +13,9 @@ mod probe;
 
 use crate::{
     collector::Entry,
-    config::{CollectorTable, Schema, add_general_tables},
+    config::{CollectorTable, Config, Schema, add_general_tables},
 };
+use rustix::thread::CapabilitySet;
 
 /// All collectors, in the order of the folders.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -46,6 +47,18 @@ macro_rules! collectors {
     };
 }
 pub(crate) use collectors;
+
+/// What the registry is to choose from: all that are built, and those that are asked for and are not, to say so.
+pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {
+    all().chain(node_exporter::not_built(all()).filter(|entry| config.asks_for(entry.name)))
+}
+
+/// The capabilities that the enabled collectors use at each scrape.
+#[must_use]
+pub fn capabilities(config: &Config) -> CapabilitySet {
+    let enabled = all().filter(|entry| config.enables(entry.name, entry.enabled));
+    enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities)
+}
 
 /// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that
 /// are not built yet.
