@@ -172,7 +172,8 @@ fn remapped_paths(target_dir: &Path) -> Result<Vec<String>> {
     };
     let flag = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     // Of several that fit the last counts, so the target directory comes after the checkout it may lie in.
-    let mut flags = vec![flag(&workspace(), "hostlens"), flag(target_dir, "target"), flag(&cargo_home, "cargo")];
+    let mut flags =
+        vec![flag(workspace(), "hostlens"), flag(target_dir, "target"), flag(&cargo_home, "cargo")];
     // Cargo names the folder of a registry after its address.
     for registry in fs::read_dir(cargo_home.join("registry/src"))? {
         flags.push(flag(&registry?.path(), "registry"));

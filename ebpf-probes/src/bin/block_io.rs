@@ -86,7 +86,7 @@ mod probe {
     static SKIPPED: Array<u64, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
     #[btf_tracepoint(function = "block_rq_complete")]
-    pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
+    fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         let request: Object = ctx.arg(0);
         let n_bytes: u32 = ctx.arg(2);
         // SAFETY: the hook's first argument is a request; each offset is of the struct that its path names.
