@@ -1,3 +1,5 @@
+//! The reader against BTF made by hand, damaged, and of the running kernel.
+
 use proptest::prelude::*;
 
 use super::*;
