@@ -9,7 +9,9 @@ mod types;
 
 pub(crate) use choice::choice;
 pub use filter::Filter;
-pub use root::{ClassicBuckets, Ebpf, Log, Paths, Privileges, Scrape, Security, UseProbes, Web};
+pub use root::{
+    ClassicBuckets, Ebpf, Log, NetworkNamespace, Paths, Privileges, Scrape, Security, UseProbes, Web,
+};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub use types::Pattern;
