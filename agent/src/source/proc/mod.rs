@@ -2,4 +2,5 @@
 
 pub mod cpuinfo;
 pub mod diskstats;
+pub(crate) mod net_dev;
 pub mod stat;
