@@ -140,14 +140,19 @@ impl TestHost {
     }
 
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
+        S::open(Self::section(section), &self.host())
+    }
+
+    /// A collector's section from the lines of its table.
+    pub(crate) fn section<S: Section>(section: &str) -> S {
         let table: toml::Table = section.parse().expect("the test's section is TOML");
         let mut config = Config::default();
         for (key, value) in table {
-            let known = S::Config::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
+            let known = S::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
             (known.check)(&value).expect("the test's value fits");
             config.set(&format!("test.{key}"), value);
         }
-        S::open(config.section("test"), &self.host())
+        config.section("test")
     }
 
     /// The samples as text, the folder's own path cut out.

@@ -63,6 +63,18 @@ section! {
         rootfs: PathBuf = "/",
         /// Where udev keeps what it knows of devices.
         udev_data: PathBuf = "/run/udev/data" => "path.udev.data",
+        /// Whose network the files of `<procfs>/net` show: `self` (as node_exporter), `pid1` (the host's, from inside
+        /// a container that has a network of its own), or `auto`: pid1 where the two differ.
+        network_namespace: NetworkNamespace = "auto",
+    }
+}
+
+choice! {
+    /// Whose network namespace the files of procfs are read for.
+    pub enum NetworkNamespace {
+        Auto = "auto",
+        Own = "self",
+        Pid1 = "pid1",
     }
 }
 

@@ -2,4 +2,6 @@
 
 pub mod cpuinfo;
 pub mod diskstats;
+pub(crate) mod net_dev;
 pub mod stat;
+pub mod mountinfo;
