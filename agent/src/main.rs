@@ -5,7 +5,10 @@ use anyhow::{Context, Result};
 use hostlens::{
     cli::{self, Invocation, Stop, Verb},
     collectors,
-    config::{self, Loaded, Schema, Security, Severity, Sources, diagnostic},
+    config::{
+        self, Loaded, Schema, Security, Severity, Sources, diagnostic,
+        render::{self, Which},
+    },
     http::{App, router},
     log, privileges,
     reload::{self, Outcome, Reloader},
@@ -45,13 +48,23 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let sources = Sources { variables: variables()?, ..sources };
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
     let loaded = config::load(&schema, &sources);
     match verb {
         Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
-        Verb::Run if !loaded.is_usable() => {
+        _ if !loaded.is_usable() => {
             eprint!("{}", diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
+        }
+        Verb::Show { which, origins } => {
+            print!("{}", render::show(&schema, &loaded.config, which, origins));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Convert => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
+            Ok(ExitCode::SUCCESS)
         }
         Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
     }

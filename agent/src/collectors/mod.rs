@@ -14,6 +14,7 @@ mod probe;
 use crate::{
     collector::Entry,
     config::{CollectorTable, Config, Schema, add_general_tables},
+    privileges,
 };
 use rustix::thread::CapabilitySet;
 
@@ -70,7 +71,7 @@ pub fn schema() -> Schema {
     let others = node_exporter::not_built(all()).map(|entry| (entry, false));
     for (entry, is_built) in built.chain(others) {
         let exclusive = node_exporter::EXCLUSIVE.iter().find(|(name, _)| *name == entry.name);
-        schema.add_collector(CollectorTable {
+        let table = CollectorTable {
             name: entry.name,
             group: entry.group,
             summary: entry.summary,
@@ -78,9 +79,26 @@ pub fn schema() -> Schema {
             keys: entry.keys,
             exclusive: exclusive.map_or(&[], |(_, pairs)| pairs),
             is_built,
-        });
+        };
+        schema.add_collector(table, notes(entry));
     }
     schema
+}
+
+/// What a collector costs and needs, in sentences.
+#[must_use]
+pub fn notes(entry: &Entry) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !entry.hooks.is_empty() {
+        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks.join(", ")));
+    }
+    if !entry.capabilities.is_empty() {
+        notes.push(format!("Shows more with {}.", privileges::names(entry.capabilities)));
+    }
+    if !entry.cost.is_empty() {
+        notes.push(format!("Cost: {}.", entry.cost));
+    }
+    notes
 }
 
 /// What a collector's file starts from.
