@@ -8,6 +8,7 @@ mod filter;
 mod json_schema;
 mod load;
 mod presets;
+mod re2;
 pub mod render;
 mod root;
 mod rules;
