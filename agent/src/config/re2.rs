@@ -199,7 +199,7 @@ impl Translation<'_> {
                     let Some(end) = inner.find('}') else { return self.problem("an open brace") };
                     (&inner[..end], 16, r"\x{}".len() + end)
                 }
-                None => (digits.get(..2).unwrap_or(digits), 16, 4),
+                None => (digits.get(..2).unwrap_or_default(), 16, 4),
             },
             '0'..='7' => {
                 let n_octal = digits.bytes().take(2).take_while(|it| (b'0'..=b'7').contains(it)).count();
