@@ -19,11 +19,9 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
-    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Paths, Preset, Privileges, Scrape, Security,
-    Top, UseProbes, Web, add_general_tables,
+    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, NetworkNamespace, Paths, Preset, Privileges,
+    Scrape, Security, Top, UseProbes, Web, add_general_tables,
 };
-    ClassicBuckets, Ebpf, Log, NetworkNamespace, Paths, Privileges, Scrape, Security, UseProbes, Web,
-pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};

@@ -2,6 +2,6 @@
 
 pub mod cpuinfo;
 pub mod diskstats;
+pub mod mountinfo;
 pub(crate) mod net_dev;
 pub mod stat;
-pub mod mountinfo;
