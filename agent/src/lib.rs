@@ -6,8 +6,10 @@ pub mod collectors;
 pub mod config;
 pub mod exposition;
 pub mod http;
+pub mod log;
 pub mod metric;
 pub mod privileges;
+pub mod reload;
 pub mod scrape;
 pub mod source;
 #[cfg(test)]

@@ -5,15 +5,22 @@ use anyhow::{Context, Result};
 use hostlens::{
     cli::{self, Invocation, Stop, Verb},
     collectors,
-    config::{self, Config, Loaded, Security, Severity, Sources, diagnostic},
+    config::{
+        self, Loaded, Schema, Security, Severity, Sources, diagnostic,
+        render::{self, Which},
+    },
     http::{App, router},
-    privileges,
+    log, privileges,
+    reload::{self, Outcome, Reloader},
     scrape::Registry,
     source::Host,
 };
-use rustix::thread::CapabilitySet;
-use std::process::ExitCode;
-use tracing::info;
+use std::{
+    process::ExitCode,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
 
 /// For a config that cannot be used, as `check-config` says it.
 const BAD_CONFIG: u8 = 2;
@@ -41,16 +48,25 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let loaded = config::load(&schema, &Sources { variables: variables()?, ..sources });
-    if let Verb::CheckConfig { json: true, .. } = verb {
-        println!("{:#}", diagnostic::to_json(&loaded.diagnostics));
-    } else {
-        eprint!("{}", diagnostic::render(&loaded.diagnostics));
-    }
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
+    let loaded = config::load(&schema, &sources);
     match verb {
-        Verb::CheckConfig { strict, .. } => Ok(check(&loaded, strict)),
-        Verb::Run if !loaded.is_usable() => Ok(ExitCode::FAILURE),
-        Verb::Run => serve(&loaded.config).map(|()| ExitCode::SUCCESS),
+        Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
+        _ if !loaded.is_usable() => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            Ok(ExitCode::FAILURE)
+        }
+        Verb::Show { which, origins } => {
+            print!("{}", render::show(&schema, &loaded.config, which, origins));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Convert => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -72,7 +88,11 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(loaded: &Loaded, strict: bool) -> ExitCode {
+fn check(loaded: &Loaded, strict: bool, json: bool) -> ExitCode {
+    match json {
+        true => println!("{:#}", diagnostic::to_json(&loaded.diagnostics)),
+        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
     let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
     match loaded.is_usable() {
         false => ExitCode::from(BAD_CONFIG),
@@ -81,23 +101,42 @@ fn check(loaded: &Loaded, strict: bool) -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+/// Serves until the process is told to end.
+fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let Loaded { config, diagnostics, watched } = loaded;
+    let log = log::start(&config.section("log"));
+    for it in &diagnostics {
+        let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        warn!(place, "{}", it.message);
+    }
+    info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
     let host = Host::new(config.section("path"), config.section("ebpf"));
     privileges::raise().context("raise capabilities")?;
-    let asked_for =
-        collectors::node_exporter::not_built(collectors::all()).filter(|it| config.asks_for(it.name));
-    let registry = Registry::open(collectors::all().chain(asked_for), config, &host);
+    let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
     let security: Security = config.section("security");
-    let enabled = collectors::all().filter(|entry| config.enables(entry.name, entry.enabled));
-    let used = enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities);
-    let effective = privileges::lower(security.privileges, used).context("drop capabilities")?;
+    let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
+        .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
-    let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
+    let app = Arc::new(App {
+        registry: RwLock::new(registry.clone()),
+        web: config.section("web"),
+        scrape: config.section("scrape"),
+    });
+    let served = Arc::clone(&app);
+    let tell = move |outcome| {
+        if let Outcome::Good(registry, _) = outcome {
+            *served.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        }
+    };
+    let config = Arc::new(config);
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
+        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+        let (_handle, requests) = reload::channel();
+        tokio::spawn(reloader.run(requests, hangup));
         let listener = tokio::net::TcpListener::bind("[::]:9100").await.context("listen on :9100")?;
         axum::serve(listener, router(app)).await.context("serve")
     })

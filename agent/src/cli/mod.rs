@@ -2,6 +2,8 @@
 
 mod args;
 mod command;
+mod help;
+mod manual;
 
 pub use args::{Invocation, Stop, Verb, parse};
 

@@ -5,8 +5,10 @@ mod choice;
 pub mod diagnostic;
 mod document;
 mod filter;
+mod json_schema;
 mod load;
 mod presets;
+pub mod render;
 mod root;
 mod rules;
 mod schema;
@@ -17,6 +19,7 @@ mod types;
 pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
+pub use json_schema::json_schema;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
     ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, NetworkNamespace, Paths, Preset, Privileges,

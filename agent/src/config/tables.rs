@@ -21,6 +21,8 @@ pub struct Table {
     pub path: String,
     /// One sentence on what it is.
     pub summary: String,
+    /// What else is good to know before it is used, a sentence each.
+    pub notes: Vec<String>,
     pub keys: Vec<&'static Key>,
     pub collector: Option<CollectorTable>,
 }
@@ -75,15 +77,17 @@ impl Schema {
     /// Adds a table that belongs to no collector.
     pub fn add<S: Section>(&mut self, path: &str, summary: &str) {
         let keys = S::KEYS.iter().collect();
-        self.push(Table { path: path.to_owned(), summary: summary.to_owned(), keys, collector: None });
+        let (path, summary) = (path.to_owned(), summary.to_owned());
+        self.push(Table { path, summary, notes: Vec::new(), keys, collector: None });
     }
 
     /// Adds a collector's table, its switch first.
-    pub fn add_collector(&mut self, collector: CollectorTable) {
+    pub fn add_collector(&mut self, collector: CollectorTable, notes: Vec<String>) {
         let switch = if collector.enabled { ENABLED } else { DISABLED };
         self.push(Table {
             path: format!("collector.{}", collector.name),
             summary: collector.summary.to_owned(),
+            notes,
             keys: switch.iter().chain(collector.keys).collect(),
             collector: Some(collector),
         });

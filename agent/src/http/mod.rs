@@ -13,26 +13,26 @@ use axum::{
     routing::{any, get},
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 /// What the routes need.
 pub struct App {
-    pub registry: Registry,
+    pub registry: RwLock<Registry>,
     pub web: Web,
     pub scrape: Scrape,
 }
 
 /// The routes of `app`, ready to be served.
-pub fn router(app: App) -> Router {
+pub fn router(app: Arc<App>) -> Router {
     let metrics_path = app.web.telemetry_path.clone();
     Router::new()
         .route(&metrics_path, any(metrics))
         .route("/-/healthy", get(async || "hostlens is healthy.\n"))
         .route("/-/ready", get(async || "hostlens is ready.\n"))
         .route("/", get(landing_page))
-        .with_state(Arc::new(app))
+        .with_state(app)
 }
 
 async fn landing_page(State(app): State<Arc<App>>) -> Html<String> {
@@ -52,7 +52,8 @@ async fn metrics(State(app): State<Arc<App>>, RawQuery(_query): RawQuery, header
             let conflicts = Encoder::default().write(parts, &mut body);
             (body, conflicts)
         };
-        app.registry.scrape(&Selection::All, deadline, encode).await
+        let registry = app.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
+        registry.scrape(&Selection::All, deadline, encode).await
     });
     match scrape.await.expect("a scrape does not panic and is not cancelled") {
         Ok((body, _)) => {

@@ -1,11 +1,13 @@
 //! Runs collectors: each at most once at a time, all within a deadline, whatever they do.
 
 mod outcome;
+mod reopen;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::{FAMILIES, State};
+pub use reopen::Changes;
 
 use crate::{collector::Entry, config::Config, metric::Families, source::Host};
 use outcome::Outcomes;
@@ -22,7 +24,8 @@ use tokio::{sync::Notify, task::spawn_blocking, time::timeout_at};
 /// How long one collector may keep the others of a scrape waiting before a second thread goes on with them.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The enabled collectors, opened.
+/// The enabled collectors, opened. A clone has the same ones.
+#[derive(Clone)]
 pub struct Registry {
     slots: Vec<Arc<Slot>>,
     /// One scrape at a time: collectors keep state, and so a locked slot means a hung collector.

@@ -47,6 +47,12 @@ impl Slot {
         Self { name: entry.name, asked: AtomicU64::new(0), run: Mutex::new(run) }
     }
 
+    /// Whether it could be opened and did not panic since.
+    pub(super) fn is_open(&self) -> bool {
+        // What is locked runs.
+        self.try_lock().is_none_or(|run| run.collector.is_some())
+    }
+
     /// Begins a scrape: what ran before answers an earlier one.
     pub(super) fn ask(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -94,5 +100,8 @@ impl Slot {
 fn panic_reason(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}; it stays off until hostlens is restarted", message.unwrap_or("no message"))
+    format!(
+        "panicked: {}; it stays off until hostlens is restarted or reloaded",
+        message.unwrap_or("no message")
+    )
 }
