@@ -3,6 +3,7 @@
 
 mod by_netlink;
 mod by_sysfs;
+mod interface;
 
 use crate::collectors::prelude::*;
 use by_netlink::ByNetlink;
