@@ -8,6 +8,7 @@ use crate::{
         statfs::{Answer, Ask, Asker, Limits, Target, Usage, statfs},
     },
 };
+use rustix::thread::CapabilitySet;
 use std::{borrow::Cow, collections::HashSet, path::PathBuf, time::Duration};
 
 metrics! {
@@ -73,6 +74,8 @@ struct Shown {
 impl Spec for Filesystem {
     const SUMMARY: &'static str = "Size, free space and inodes of mounted file systems, by statfs(2).";
     const ENABLED: bool = true;
+    /// The kubelet's volumes lie below folders that only root may walk.
+    const CAPABILITIES: CapabilitySet = CapabilitySet::DAC_READ_SEARCH;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

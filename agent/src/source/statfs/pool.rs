@@ -1,6 +1,7 @@
 //! Threads that ask, and may not come back.
 
 use super::{Answer, Ask};
+use crate::source::sys::descriptors;
 use rustix::io::Errno;
 use std::{
     collections::VecDeque,
@@ -9,7 +10,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Enough for a dead server's worth of mounts, and little enough for any host.
 const MAX_THREADS: usize = 64;
@@ -138,6 +139,9 @@ impl Drop for Pool {
 }
 
 fn work(shared: &Shared, ask: Ask, n_kept: usize) {
+    if let Err(error) = descriptors::let_go() {
+        debug!(%error, "a hung mount will keep the agent's sockets open beyond its end");
+    }
     let mut state = lock(&shared.state);
     loop {
         if let Some(job) = state.queue.pop_front() {
