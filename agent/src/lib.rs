@@ -4,6 +4,7 @@ pub mod cli;
 pub mod collector;
 pub mod collectors;
 pub mod config;
+pub mod doctor;
 pub mod exposition;
 pub mod http;
 pub mod log;
