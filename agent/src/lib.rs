@@ -6,6 +6,7 @@ pub mod config;
 pub mod exposition;
 pub mod http;
 pub mod metric;
+pub mod own;
 pub mod scrape;
 pub mod source;
 #[cfg(test)]

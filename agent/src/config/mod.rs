@@ -2,15 +2,19 @@
 //! their schema.
 
 mod choice;
+mod limits;
 mod root;
 mod schema;
 mod types;
+mod web;
 
 pub(crate) use choice::choice;
-pub use root::{ClassicBuckets, Ebpf, Log, Paths, Scrape, UseProbes, Web};
+pub use limits::CollectorLimits;
+pub use root::{ClassicBuckets, Ebpf, Log, Paths, Scrape, UseProbes};
 pub(crate) use schema::section;
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub use types::Pattern;
+pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use std::collections::BTreeMap;
 use toml::Value;

@@ -4,16 +4,6 @@ use super::{choice, section};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `[web]`
-    pub struct Web {
-        /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`.
-        listen_address: Vec<String> = vec![":9100".to_owned()],
-        /// Path of the metrics.
-        telemetry_path: String = "/metrics",
-    }
-}
-
-section! {
     /// `[path]`
     pub struct Paths {
         /// Where procfs is mounted.
