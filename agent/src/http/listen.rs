@@ -63,7 +63,7 @@ impl Listener {
         web.listen_address.iter().map(|text| Self::bind(text)).collect()
     }
 
-    fn bind(text: &str) -> Result<Self, ListenError> {
+    pub(super) fn bind(text: &str) -> Result<Self, ListenError> {
         let address = Address::parse(text).map_err(ListenError::Address)?;
         let network = match &address {
             Address::Any { .. } | Address::Ip(_) => "tcp",
