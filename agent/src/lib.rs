@@ -9,9 +9,11 @@ pub mod exposition;
 pub mod http;
 pub mod log;
 pub mod metric;
+pub mod own;
 pub mod privileges;
 pub mod reload;
 pub mod scrape;
+pub mod service;
 pub mod source;
 #[cfg(test)]
 mod testing;

@@ -6,19 +6,19 @@ use hostlens::{
     cli::{self, Invocation, Stop, Verb},
     collectors,
     config::{
-        self, Loaded, Schema, Security, Severity, Sources, diagnostic,
+        self, Loaded, Schema, Security, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
-    http::{App, router},
-    log, privileges,
+    http::{App, Limits, Listener, Shutdown, door, router, serve as serve_http},
+    log,
+    own::Own,
+    privileges,
     reload::{self, Outcome, Reloader},
     scrape::Registry,
+    service,
     source::Host,
 };
-use std::{
-    process::ExitCode,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -110,6 +110,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         warn!(place, "{}", it.message);
     }
     info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
+    // Before capabilities are lowered, since ports below 1024 need one.
+    let listeners = Listener::open_all(&config.section("web"))?;
     let host = Host::new(config.section("path"), config.section("ebpf"));
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::known(&config), &config, &host);
@@ -118,26 +120,71 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
-    let app = Arc::new(App {
-        registry: RwLock::new(registry.clone()),
-        web: config.section("web"),
-        scrape: config.section("scrape"),
-    });
-    let served = Arc::clone(&app);
-    let tell = move |outcome| {
-        if let Outcome::Good(registry, _) = outcome {
-            *served.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
-        }
-    };
     let config = Arc::new(config);
-    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
+    let tell = Box::new(drop);
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
-        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
-        let (_handle, requests) = reload::channel();
-        tokio::spawn(reloader.run(requests, hangup));
-        let listener = tokio::net::TcpListener::bind("[::]:9100").await.context("listen on :9100")?;
-        axum::serve(listener, router(app)).await.context("serve")
+    let served = runtime.block_on(serve_until_signal(reloader, listeners));
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) -> Result<()> {
+    /// How long answers under way may take once a signal came.
+    const GRACE: Duration = Duration::from_secs(10);
+    let config = Arc::clone(&reloader.config);
+    let mut own = Own::new();
+    let origin = door::Origin::new(
+        config.section("web"),
+        config.section("web.tls"),
+        config.section("web.auth"),
+        config.section("web.rate_limit"),
+    );
+    let door = door::Door::open(origin, own.reloads("web_config"))?;
+    let reloads = own.reloads("config");
+    let web: Web = config.section("web");
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
+    let limits = Limits {
+        max_connections: usize::try_from(web.max_connections).unwrap_or(usize::MAX),
+        idle: web.idle_timeout,
+        grace: GRACE,
+    };
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(reloader.registry.clone(), config, Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    reloader.tell = Box::new(move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    });
+    let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+    let reloading = tokio::spawn(reloader.run(requests, hangup));
+    tokio::spawn(end_on_signal(shutdown.clone())?);
+    service::tell_ready();
+    tokio::spawn(service::keep_alive());
+    let served = serve_http(listeners, router(&app), door, limits, &shutdown).await.context("serve");
+    reloading.abort();
+    served
+}
+
+/// Begins the end on SIGTERM and SIGINT.
+fn end_on_signal(shutdown: Shutdown) -> Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate()).context("handle SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("handle SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        info!("ending");
+        service::tell_stopping();
+        shutdown.begin();
     })
 }

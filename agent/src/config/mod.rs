@@ -6,6 +6,7 @@ pub mod diagnostic;
 mod document;
 mod filter;
 mod json_schema;
+mod limits;
 mod load;
 mod presets;
 mod re2;
@@ -16,20 +17,23 @@ mod schema;
 mod suggest;
 mod tables;
 mod types;
+mod web;
 
 pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
 pub use json_schema::json_schema;
+pub use limits::CollectorLimits;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
     ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, NetworkNamespace, Paths, Preset, Privileges,
-    Scrape, Security, Top, UseProbes, Web, add_general_tables,
+    Scrape, Security, Top, UseProbes, add_general_tables,
 };
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
+pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
 use std::{collections::BTreeMap, fmt, sync::Arc};

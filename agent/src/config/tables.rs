@@ -1,6 +1,6 @@
 //! All tables of the config with their keys, and the flag and the variable of each.
 
-use super::{Key, Section, keys, suggest::nearest};
+use super::{CollectorLimits, Key, Section, keys, suggest::nearest};
 use std::collections::BTreeMap;
 
 /// Everything that can be set. Made once, by `main`, from the general tables and the collectors'.
@@ -88,7 +88,7 @@ impl Schema {
             path: format!("collector.{}", collector.name),
             summary: collector.summary.to_owned(),
             notes,
-            keys: switch.iter().chain(collector.keys).collect(),
+            keys: switch.iter().chain(CollectorLimits::KEYS).chain(collector.keys).collect(),
             collector: Some(collector),
         });
     }
