@@ -3,4 +3,5 @@
 pub mod cpuinfo;
 pub mod diskstats;
 pub(crate) mod net_dev;
+pub(crate) mod rpc;
 pub mod stat;
