@@ -3,20 +3,30 @@
 
 use anyhow::{Context, Result};
 use hostlens::{
+    cli::{self, Invocation, Stop, Verb},
     collectors,
-    config::{Config, Web},
-    http::{App, Limits, Listener, Shutdown, door, router, serve},
-    own::Own,
+    config::{
+        self, Loaded, Schema, Security, Severity, Sources, Web, diagnostic,
+        render::{self, Which},
+    },
+    http::{self, App, Door, Limits, Listener, Shutdown, router},
+    log,
+    own::{self, Own},
+    privileges,
+    reload::{self, Outcome, Reloader},
     scrape::Registry,
     source::Host,
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
+
+/// For a config that cannot be used, as `check-config` says it.
+const BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("hostlens: error: {error:#}");
             ExitCode::FAILURE
@@ -24,55 +34,138 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let config = Arc::new(Config::default());
+fn run() -> Result<ExitCode> {
+    let schema = collectors::schema();
+    let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
+        Ok(invocation) => invocation,
+        Err(Stop::Text(text)) => {
+            print!("{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Stop::Errors(errors)) => {
+            errors.iter().for_each(|error| eprintln!("hostlens: error: {error}"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
+    let loaded = config::load(&schema, &sources);
+    match verb {
+        Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
+        _ if !loaded.is_usable() => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            Ok(ExitCode::FAILURE)
+        }
+        Verb::Show { which, origins } => {
+            print!("{}", render::show(&schema, &loaded.config, which, origins));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Convert => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn arguments() -> Result<Vec<String>> {
+    let is_text = |arg: std::ffi::OsString| {
+        arg.into_string().map_err(|arg| anyhow::anyhow!("the argument {} is not UTF-8", arg.display()))
+    };
+    std::env::args_os().skip(1).map(is_text).collect()
+}
+
+/// The settings in the environment.
+fn variables() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HOSTLENS__"));
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.to_string_lossy().into_owned();
+        let value = value.into_string().map_err(|_| anyhow::anyhow!("the value of {name} is not UTF-8"))?;
+        Ok((name, value))
+    };
+    ours.map(text).collect()
+}
+
+fn check(loaded: &Loaded, strict: bool, json: bool) -> ExitCode {
+    match json {
+        true => println!("{:#}", diagnostic::to_json(&loaded.diagnostics)),
+        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
+    let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
+    match loaded.is_usable() {
+        false => ExitCode::from(BAD_CONFIG),
+        true if strict && n_warnings > 0 => ExitCode::FAILURE,
+        true => ExitCode::SUCCESS,
+    }
+}
+
+/// Serves until the process is told to end.
+fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let Loaded { config, diagnostics, watched } = loaded;
+    let log = log::start(&config.section("log"));
+    for it in &diagnostics {
+        let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        warn!(place, "{}", it.message);
+    }
+    info!(version = own::VERSION, "starting hostlens");
+    let mut own = Own::new();
+    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    // Before capabilities go: the port may be below 1024.
+    let listeners = Listener::open_all(&config.section("web"))?;
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
     let host = Host::new(config.section("path"), config.section("ebpf"));
-    let registry = Registry::open(collectors::all(), &config, &host);
+    privileges::raise().context("raise capabilities")?;
+    let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
+    let security: Security = config.section("security");
+    let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
+        .context("drop capabilities")?;
+    info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    let config = Arc::new(config);
+    let reloads = own.reloads("config");
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(registry.clone(), Arc::clone(&config), Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    let tell = move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    };
+    let web: Web = config.section("web");
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let served = runtime.block_on(serve_until_signal(registry, &config));
+    let served = runtime.block_on(async {
+        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+        tokio::spawn(reloader.run(requests, hangup));
+        end_on_signal(shutdown.clone())?;
+        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
+    });
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
 }
 
-async fn serve_until_signal(registry: Registry, config: &Arc<Config>) -> Result<()> {
-    /// How long answers under way may take once a signal came.
-    const GRACE: Duration = Duration::from_secs(10);
-    let mut own = Own::new();
-    let origin = || {
-        door::Origin::new(
-            config.section("web"),
-            config.section("web.tls"),
-            config.section("web.auth"),
-            config.section("web.rate_limit"),
-        )
-    };
-    let door = door::Door::open(origin(), own.reloads("web_config"))?;
-    let web: Web = config.section("web");
-    let listeners = Listener::open_all(&web)?;
-    for listener in &listeners {
-        info!(address = listener.name, tls = door.has_tls(), "listening");
-    }
-    let limits = Limits {
-        max_connections: usize::try_from(web.max_connections).unwrap_or(usize::MAX),
-        idle: web.idle_timeout,
-        grace: GRACE,
-    };
-    let shutdown = Shutdown::default();
-    let app = App::new(registry, Arc::clone(config), Arc::new(own), shutdown.clone());
-    let mut terminated = signal(SignalKind::terminate()).context("handle SIGTERM")?;
-    let mut interrupted = signal(SignalKind::interrupt()).context("handle SIGINT")?;
-    let ender = shutdown.clone();
+/// How long answers under way may take once the process is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Begins the shutdown on SIGTERM and SIGINT.
+fn end_on_signal(shutdown: Shutdown) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("handle SIGINT")?;
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         info!("ending");
-        ender.begin();
+        shutdown.begin();
     });
-    serve(listeners, router(&app), door, limits, &shutdown).await.context("serve")
+    Ok(())
 }

@@ -8,6 +8,12 @@ use crate::{
     source::Host,
 };
 use expect_test::Expect;
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any},
+    sample::Index,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
@@ -36,6 +42,58 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
         Err(error) => error,
     };
     expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
+}
+
+/// Spoils each of `files` in turn, in many ways that are the same at each run, and scrapes: any samples and any error
+/// will do, a panic will not.
+#[track_caller]
+pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
+    let host = TestHost::new(files);
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    for (path, content) in files {
+        if path.ends_with('/') || content.starts_with("-> ") {
+            continue;
+        }
+        let damages = vec((any::<Index>(), any::<Index>(), any::<Index>(), any::<u8>()), 1..4);
+        let scraped = runner.run(&damages, |damages| {
+            let mut text = content.as_bytes().to_vec();
+            for (how, from, to, byte) in damages {
+                spoil(&mut text, how.index(6), from, to, byte);
+            }
+            fs::write(host.path().join(path), &text).unwrap();
+            let mut out = Families::new(S::METRICS);
+            if let Err(error) = host.open::<S>(section).and_then(|mut it| it.collect(&mut out)) {
+                assert_ne!(error.to_string(), "");
+            }
+            Encoder::default().write(&[&out], &mut Vec::new());
+            Ok(())
+        });
+        scraped.unwrap_or_else(|error| panic!("{path}: {error}"));
+        host.write(path, content);
+    }
+}
+
+/// One of six kinds of damage to a kernel file's text.
+fn spoil(text: &mut Vec<u8>, how: usize, from: Index, to: Index, byte: u8) {
+    let (a, b) = (from.index(text.len() + 1), to.index(text.len() + 1));
+    let range = a.min(b)..a.max(b);
+    match how {
+        0 => text.truncate(range.start),
+        1 => drop(text.drain(range)),
+        2 => text.splice(range, [byte, b' ', byte]).for_each(drop),
+        3 => text.splice(range.start..range.start, *b"-18446744073709551616").for_each(drop),
+        4 => text.iter_mut().skip(range.start).take(3).for_each(|it| *it = byte),
+        _ => {
+            let mut lines: Vec<_> = text.split_inclusive(|&it| it == b'\n').collect();
+            let (one, other) = (from.index(lines.len().max(1)), to.index(lines.len().max(1)));
+            if !lines.is_empty() {
+                lines.swap(one, other);
+                lines.push(lines[one]);
+            }
+            *text = lines.concat();
+        }
+    }
 }
 
 /// A host in a folder, for tests that change it between scrapes.
@@ -82,14 +140,19 @@ impl TestHost {
     }
 
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
+        S::open(Self::section(section), &self.host())
+    }
+
+    /// A collector's section from the lines of its table.
+    pub(crate) fn section<S: Section>(section: &str) -> S {
         let table: toml::Table = section.parse().expect("the test's section is TOML");
         let mut config = Config::default();
         for (key, value) in table {
-            let known = S::Config::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
+            let known = S::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
             (known.check)(&value).expect("the test's value fits");
             config.set(&format!("test.{key}"), value);
         }
-        S::open(config.section("test"), &self.host())
+        config.section("test")
     }
 
     /// The samples as text, the folder's own path cut out.

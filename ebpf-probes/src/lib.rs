@@ -7,6 +7,7 @@
 //! which lockdown forbids.
 #![no_std]
 #![cfg(target_arch = "bpf")]
+#![expect(unsafe_code, reason = "probes read kernel memory")]
 
 use core::{ffi::c_void, ptr};
 

@@ -14,6 +14,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::process::{self, output, workspace};
+
 const PREBUILT: &str = "ebpf-probes/prebuilt";
 const MANIFEST: &str = "ebpf-probes/prebuilt/manifest.toml";
 const TOOLCHAIN: &str = "ebpf-probes/toolchain.toml";
@@ -54,10 +56,27 @@ struct Entry {
     source: String,
 }
 
+/// What compiles the probes.
+enum Compiler {
+    /// The stable compiler of `toolchain.toml`, by its path.
+    Pinned(PathBuf),
+    /// Whatever nightly there is, for trying a change where the other cannot be had: the bytes differ.
+    Nightly,
+}
+
 /// Builds all probes and writes objects and manifest.
 fn build() -> Result<()> {
-    let objects = objects(&root().join("target/ebpf"))?;
-    let prebuilt = root().join(PREBUILT);
+    let toolchain: Toolchain = read_toml(TOOLCHAIN)?;
+    let compiler = match pinned_compiler(&toolchain) {
+        Ok(path) => Compiler::Pinned(path),
+        Err(error) if has_nightly() => {
+            println!("{error:#}; using nightly: do not commit the objects, their bytes will differ");
+            Compiler::Nightly
+        }
+        Err(error) => return Err(error),
+    };
+    let objects = objects(&toolchain, &compiler, &workspace().join("target/ebpf"))?;
+    let prebuilt = workspace().join(PREBUILT);
     fs::create_dir_all(&prebuilt)?;
     for (probe, object) in &objects {
         fs::write(prebuilt.join(format!("{probe}.o")), object)?;
@@ -67,17 +86,19 @@ fn build() -> Result<()> {
         fs::remove_file(prebuilt.join(format!("{stale}.o")))?;
     }
     let text = toml::to_string(&manifest(&objects)?)?;
-    fs::write(root().join(MANIFEST), format!("# Written by `cargo xtask ebpf`.\n\n{text}"))?;
+    fs::write(workspace().join(MANIFEST), format!("# Written by `cargo xtask ebpf`.\n\n{text}"))?;
     Ok(())
 }
 
 /// Builds all probes elsewhere and compares them with what is committed.
 fn check_prebuilt() -> Result<()> {
+    let toolchain: Toolchain = read_toml(TOOLCHAIN)?;
+    let compiler = Compiler::Pinned(pinned_compiler(&toolchain)?);
     let elsewhere = tempfile::tempdir()?;
-    let objects = objects(elsewhere.path())?;
+    let objects = objects(&toolchain, &compiler, elsewhere.path())?;
     for (probe, object) in &objects {
         let path = format!("{PREBUILT}/{probe}.o");
-        let committed = fs::read(root().join(&path)).with_context(|| format!("read {path}"))?;
+        let committed = fs::read(workspace().join(&path)).with_context(|| format!("read {path}"))?;
         ensure!(committed == *object, "{path} is not what its source gives: run `cargo xtask ebpf`");
     }
     ensure!(committed_manifest()? == manifest(&objects)?, "{MANIFEST} is stale: run `cargo xtask ebpf`");
@@ -86,28 +107,37 @@ fn check_prebuilt() -> Result<()> {
 }
 
 /// Builds all probes: their names and objects.
-fn objects(target_dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let toolchain: Toolchain = read_toml(TOOLCHAIN)?;
-    let rustc = compiler(&toolchain)?;
-    require_linker(&toolchain)?;
+fn objects(
+    toolchain: &Toolchain,
+    compiler: &Compiler,
+    target_dir: &Path,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    require_linker(toolchain)?;
     let mut flags = toolchain.rustflags.clone();
     flags.extend(remapped_paths(target_dir)?);
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--locked", "--package=ebpf-probes", "--bins", "--profile=probe"])
+    let mut cargo = match compiler {
+        Compiler::Pinned(rustc) => {
+            let mut cargo = process::cargo();
+            cargo.arg("build").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
+            cargo
+        }
+        Compiler::Nightly => {
+            let mut cargo = Command::new("rustup");
+            cargo.args(["run", "nightly", "cargo", "build", "-Zbuild-std=core"]).env_remove("RUSTC");
+            cargo.current_dir(workspace());
+            cargo
+        }
+    };
+    cargo
+        .args(["--locked", "--package=ebpf-probes", "--bins", "--profile=probe"])
         .arg(format!("--target={}", toolchain.target))
         .arg("--target-dir")
         .arg(target_dir)
-        .current_dir(root())
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        .env("RUSTC", rustc)
-        .env("RUSTC_BOOTSTRAP", "1")
         // The programs are the same for all; paths into the bindings would not be.
         .env("AYA_BPF_TARGET_ARCH", "x86_64")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .status()
-        .context("run cargo")?;
-    ensure!(status.success(), "the probes do not build");
+        .env_remove("RUSTC_WRAPPER");
+    process::run(&mut cargo)?;
     let built = target_dir.join(&toolchain.target).join("probe");
     let object = |probe: String| {
         let linked = fs::read(built.join(&probe)).with_context(|| format!("read the object of {probe}"))?;
@@ -142,7 +172,8 @@ fn remapped_paths(target_dir: &Path) -> Result<Vec<String>> {
     };
     let flag = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     // Of several that fit the last counts, so the target directory comes after the checkout it may lie in.
-    let mut flags = vec![flag(&root(), "hostlens"), flag(target_dir, "target"), flag(&cargo_home, "cargo")];
+    let mut flags =
+        vec![flag(workspace(), "hostlens"), flag(target_dir, "target"), flag(&cargo_home, "cargo")];
     // Cargo names the folder of a registry after its address.
     for registry in fs::read_dir(cargo_home.join("registry/src"))? {
         flags.push(flag(&registry?.path(), "registry"));
@@ -150,34 +181,37 @@ fn remapped_paths(target_dir: &Path) -> Result<Vec<String>> {
     Ok(flags)
 }
 
-/// The compiler of the wanted version.
-fn compiler(toolchain: &Toolchain) -> Result<PathBuf> {
+/// The compiler that `toolchain.toml` wants; an error names what to install.
+fn pinned_compiler(toolchain: &Toolchain) -> Result<PathBuf> {
     let Toolchain { rustc, llvm, target, .. } = toolchain;
-    let candidates = [env::var_os("PROBE_RUSTC").map(PathBuf::from), Some("/usr/bin/rustc".into())];
-    for candidate in candidates.into_iter().flatten() {
-        let Ok(output) = Command::new(&candidate).arg("-vV").output() else { continue };
-        let version = String::from_utf8_lossy(&output.stdout).into_owned();
-        let has = |line: String| version.lines().any(|it| it == line);
-        if has(format!("release: {rustc}")) && has(format!("LLVM version: {llvm}")) {
-            let sysroot = Command::new(&candidate).arg("--print=sysroot").output()?;
-            let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout)?.trim_end());
-            ensure!(
-                sysroot.join("lib/rustlib").join(target).is_dir(),
-                "{} lacks the library for {target}: apt install libstd-rust-web-dev-bpf",
-                candidate.display()
-            );
-            return Ok(candidate);
-        }
-    }
-    bail!("rustc {rustc} with LLVM {llvm} is not here: apt install rustc-web, or name it in PROBE_RUSTC")
+    let path = env::var_os("PROBE_RUSTC").map_or_else(|| "/usr/bin/rustc".into(), PathBuf::from);
+    let version = output(Command::new(&path).arg("-vV")).unwrap_or_default();
+    let has = |line: String| version.lines().any(|it| it == line);
+    ensure!(
+        has(format!("release: {rustc}")) && has(format!("LLVM version: {llvm}")),
+        "{} is not rustc {rustc} with LLVM {llvm}: apt install rustc-web, or name another path in PROBE_RUSTC",
+        path.display()
+    );
+    let sysroot = output(Command::new(&path).arg("--print=sysroot"))?;
+    ensure!(
+        Path::new(sysroot.trim_end()).join("lib/rustlib").join(target).is_dir(),
+        "{} lacks the library for {target}: apt install libstd-rust-web-dev-bpf",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// Whether there is a nightly compiler with the sources of `core`.
+fn has_nightly() -> bool {
+    let sysroot = output(Command::new("rustup").args(["run", "nightly", "rustc", "--print=sysroot"]));
+    sysroot.is_ok_and(|it| Path::new(it.trim_end()).join("lib/rustlib/src/rust/library").is_dir())
 }
 
 fn require_linker(toolchain: &Toolchain) -> Result<()> {
     let wanted = &toolchain.bpf_linker;
-    let found = Command::new("bpf-linker").arg("--version").output();
-    let found = found.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned()).unwrap_or_default();
+    let found = output(Command::new("bpf-linker").arg("--version")).unwrap_or_default();
     ensure!(
-        found == format!("bpf-linker {wanted}"),
+        found.trim_end() == format!("bpf-linker {wanted}"),
         "bpf-linker {wanted} is not here (found {found:?}): cargo install bpf-linker --version {wanted} --locked"
     );
     Ok(())
@@ -205,7 +239,7 @@ fn source_hash(probe: &str) -> Result<String> {
     files.sort();
     let mut hash = Sha256::new();
     for file in files {
-        let text = fs::read(root().join(&file)).with_context(|| format!("read {}", file.display()))?;
+        let text = fs::read(workspace().join(&file)).with_context(|| format!("read {}", file.display()))?;
         hash.update(format!("{} {}\n", file.display(), text.len()));
         hash.update(text);
     }
@@ -225,7 +259,7 @@ fn source_hash(probe: &str) -> Result<String> {
 
 /// Adds the Rust files below a folder that are not tests.
 fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(root().join(folder))? {
+    for entry in fs::read_dir(workspace().join(folder))? {
         let entry = entry?;
         let path = folder.join(entry.file_name());
         if entry.file_type()?.is_dir() {
@@ -239,11 +273,11 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// The names of all probes: cargo makes a binary of each file there.
 fn probes() -> Result<Vec<String>> {
-    stems(&root().join("ebpf-probes/src/bin"), "rs")
+    stems(&workspace().join("ebpf-probes/src/bin"), "rs")
 }
 
 fn committed_objects() -> Result<Vec<String>> {
-    stems(&root().join(PREBUILT), "o")
+    stems(&workspace().join(PREBUILT), "o")
 }
 
 fn committed_manifest() -> Result<Manifest> {
@@ -264,17 +298,12 @@ fn stems(folder: &Path, extension: &str) -> Result<Vec<String>> {
 }
 
 fn read_toml<T: for<'a> Deserialize<'a>>(path: &str) -> Result<T> {
-    let text = fs::read_to_string(root().join(path)).with_context(|| format!("read {path}"))?;
+    let text = fs::read_to_string(workspace().join(path)).with_context(|| format!("read {path}"))?;
     toml::from_str(&text).with_context(|| format!("parse {path}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
-}
-
-/// The checkout.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the checkout").into()
 }
 
 #[cfg(test)]
@@ -295,7 +324,7 @@ mod tests {
         let manifest = committed_manifest().unwrap();
         assert_eq!(manifest.keys().cloned().collect::<Vec<_>>(), committed_objects().unwrap());
         for (probe, entry) in &manifest {
-            let object = fs::read(root().join(PREBUILT).join(format!("{probe}.o"))).unwrap();
+            let object = fs::read(workspace().join(PREBUILT).join(format!("{probe}.o"))).unwrap();
             assert_eq!((hex(&object), object.len()), (entry.sha256.clone(), entry.bytes), "{probe}");
         }
     }

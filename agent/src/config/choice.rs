@@ -18,13 +18,25 @@ macro_rules! choice {
             $($(#[$variant_attribute])* $variant,)+
         }
 
+        impl $choice {
+            /// The word that the config has for it.
+            #[must_use]
+            #[allow(dead_code, reason = "not every choice is spelled out again")]
+            $visibility fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
         impl $crate::config::Setting for $choice {
             const KIND: &'static str = concat!("one of" $(, " \"", $word, "\"")+);
+            const CHOICES: &'static [&'static str] = &[$($word),+];
 
             fn from_value(value: &toml::Value) -> Result<Self, $crate::config::Problem> {
                 match value.as_str() {
                     $(Some($word) => Ok(Self::$variant),)+
-                    _ => Err($crate::config::Problem::new(format!("expected {}, found `{value}`", Self::KIND))),
+                    _ => Err($crate::config::Problem::not_among(value, Self::CHOICES)),
                 }
             }
         }

@@ -42,6 +42,14 @@ impl Setting for u64 {
     }
 }
 
+impl Setting for i64 {
+    const KIND: &'static str = "integer";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        value.as_integer().ok_or_else(|| wrong_type("a whole number", value))
+    }
+}
+
 /// `"1.5s"`, `"2m30s"`: Go's spelling of a duration, as in all of Prometheus' tools.
 impl Setting for Duration {
     const KIND: &'static str = "duration";
@@ -68,6 +76,7 @@ fn parse_duration(text: &str) -> Result<Duration, Problem> {
     ];
     let problem = |message: &str, rest: &str| Problem {
         message: format!("{message} in the duration `{text}`; write for example \"500ms\", \"5s\" or \"2m\""),
+        item: None,
         at: Some(text.len() - rest.len()),
     };
     if text == "0" {
@@ -127,7 +136,7 @@ fn regex_problem(text: &str, error: &regex::Error) -> Problem {
     };
     let message = error.to_string();
     let last = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    Problem { message: format!("not a regex: {last}"), at }
+    Problem { message: format!("not a regex: {last}"), item: None, at }
 }
 
 impl Setting for Pattern {
@@ -139,8 +148,8 @@ impl Setting for Pattern {
             Value::Array(items) => {
                 let parts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
                 let parts = parts.ok_or_else(|| wrong_type("a regex or a list of regexes", value))?;
-                for part in &parts {
-                    Self::new(part).map_err(|problem| Problem::new(problem.message))?;
+                for (index, part) in parts.iter().enumerate() {
+                    Self::new(part).map_err(|problem| Problem { item: Some(index), ..problem })?;
                 }
                 Self::new(&format!("^(?:{})$", parts.join("|")))
             }
@@ -171,7 +180,11 @@ impl Setting for Vec<String> {
             Value::String(text) => Ok(vec![text.clone()]),
             Value::Array(items) => items
                 .iter()
-                .map(|item| String::from_value(item).map_err(|_| wrong_type("a list of strings", value)))
+                .enumerate()
+                .map(|(index, item)| {
+                    let problem = wrong_type("a list of strings", item);
+                    String::from_value(item).map_err(|_| Problem { item: Some(index), ..problem })
+                })
                 .collect(),
             _ => Err(wrong_type("a list of strings", value)),
         }

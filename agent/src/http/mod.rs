@@ -4,13 +4,14 @@ mod address;
 mod answer;
 mod api;
 mod connections;
-pub mod door;
+mod door;
 mod listen;
 mod metrics;
 mod page;
 mod port_holder;
 mod serve;
 
+pub use door::{Door, DoorError, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
 
@@ -19,13 +20,15 @@ use crate::{
     exposition::{Histograms, Offer},
     metric::Conflict,
     own::{Own, Part},
+    reload,
     scrape::Registry,
 };
 use answer::Answers;
 use axum::{
     Router,
+    body::Body,
     extract::State,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::any,
 };
@@ -46,6 +49,7 @@ pub struct App {
     /// What was left out of the last answer.
     conflicts: Mutex<Vec<Conflict>>,
     shutdown: Shutdown,
+    reload: reload::Handle,
 }
 
 /// The collectors and the config that they were opened with.
@@ -58,7 +62,13 @@ struct Running {
 impl App {
     /// `config` is what `registry` was opened with.
     #[must_use]
-    pub fn new(registry: Registry, config: Arc<Config>, own: Arc<Own>, shutdown: Shutdown) -> Arc<Self> {
+    pub fn new(
+        registry: Registry,
+        config: Arc<Config>,
+        own: Arc<Own>,
+        shutdown: Shutdown,
+        reload: reload::Handle,
+    ) -> Arc<Self> {
         let web: Web = config.section("web");
         let offers = web.formats.iter().filter_map(|format| match format {
             WebFormat::Protobuf => Some(Offer::Protobuf),
@@ -81,6 +91,7 @@ impl App {
             running: RwLock::new(Running { registry: Arc::new(registry), config }),
             web,
             shutdown,
+            reload,
         })
     }
 
@@ -105,7 +116,8 @@ impl App {
 pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/-/healthy", any(async || plain_text("hostlens is healthy.\n")))
-        .route("/-/ready", any(ready));
+        .route("/-/ready", any(ready))
+        .route("/-/reload", any(reload_config));
     if app.web.enable_ui {
         router = router.route("/api/v1/collectors", any(api::collectors));
     }
@@ -123,12 +135,27 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     plain_text("hostlens is ready.\n")
 }
 
+/// As Prometheus' own: POST or PUT, where the config allows it.
+async fn reload_config(State(app): State<Arc<App>>, method: Method) -> Response {
+    if !app.web.enable_lifecycle {
+        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
+    }
+    if method != Method::POST && method != Method::PUT {
+        return door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
+    }
+    match app.reload.reload().await {
+        Some(Ok(changes)) => plain_text(changes),
+        Some(Err(problems)) => door::refusal(StatusCode::BAD_REQUEST, problems),
+        None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n"),
+    }
+}
+
 async fn not_found() -> Response {
     door::refusal(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-fn plain_text(text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+fn plain_text(text: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
 }
 
 #[cfg(test)]

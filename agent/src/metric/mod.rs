@@ -8,6 +8,7 @@ mod families;
 mod gather;
 mod histogram;
 mod labels;
+mod names;
 
 pub(crate) use desc::{Desc, metrics};
 pub use desc::{Kind, Meta};
@@ -16,4 +17,5 @@ pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;
 pub(crate) use gather::{Family, Row, gather};
 pub(crate) use histogram::{Buckets, Native, Slots};
-pub(crate) use labels::LabelValues;
+pub(crate) use labels::{LabelValues, label_text};
+pub(crate) use names::legal_name;

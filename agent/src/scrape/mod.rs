@@ -1,12 +1,14 @@
 //! Runs collectors: each at most once at a time, all within a deadline, whatever they do.
 
 mod outcome;
+mod reopen;
 mod round;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::{FAMILIES, State};
+pub use reopen::Changes;
 pub use slot::Summary;
 
 use crate::{collector::Entry, config::Config, metric::Families, source::Host};
@@ -19,7 +21,8 @@ use std::{
 };
 use tokio::{task::spawn_blocking, time::timeout_at};
 
-/// The enabled collectors, opened.
+/// The enabled collectors, opened. A clone has the same ones.
+#[derive(Clone)]
 pub struct Registry {
     slots: Vec<Arc<Slot>>,
     known: Vec<&'static Entry>,

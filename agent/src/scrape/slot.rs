@@ -89,6 +89,11 @@ impl Slot {
         }
     }
 
+    /// Whether it could be opened, and has not panicked since.
+    pub(super) fn is_open(&self) -> bool {
+        !self.progress().is_over
+    }
+
     pub(super) fn summary(&self) -> Summary {
         self.progress().summary.clone()
     }
@@ -203,5 +208,5 @@ impl Slot {
 fn panic_reason(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}; it stays off until hostlens is restarted", message.unwrap_or("no message"))
+    format!("panicked: {}; it stays off until hostlens is restarted or reloaded", message.unwrap_or("no message"))
 }

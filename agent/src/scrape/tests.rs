@@ -147,7 +147,7 @@ async fn a_panic_is_caught_and_the_collector_stays_off() {
         assert_eq!(
             scrape(&registry, &Selection::All, EVER).await,
             [
-                r#"hostlens_collector_state{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted",remedy="",state="failed"} 1"#,
+                r#"hostlens_collector_state{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted or reloaded",remedy="",state="failed"} 1"#,
                 r#"hostlens_collector_state{collector="works",reason="",remedy="",state="running"} 1"#,
                 r#"node_scrape_collector_success{collector="panics"} 0"#,
                 r#"node_scrape_collector_success{collector="works"} 1"#,

@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 /// `PROC_SUPER_MAGIC` and `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
 const KERNEL_FILE_SYSTEMS: [i64; 2] = [0x9fa0, 0x6265_6572];
 
+/// Whether the kernel makes this file up, so that its identity and its descriptor mean more than its name does.
+pub(super) fn is_kernel_file_system(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type))
+}
+
 /// A file that is read again at each scrape.
 ///
 /// In procfs and sysfs the descriptor is kept and read from offset 0, which makes the kernel write the text anew for
@@ -20,12 +25,20 @@ pub struct File {
     path: PathBuf,
     kept: Option<OwnedFd>,
     buffer: Vec<u8>,
+    /// How many bytes to ask for at first.
+    first_room: usize,
 }
 
 impl File {
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, kept: None, buffer: Vec::new() }
+        Self { path, kept: None, buffer: Vec::new(), first_room: 4096 }
+    }
+
+    /// For a file of /proc/sys: its handlers allocate and clear as many bytes as they are asked for, so ask for few.
+    #[must_use]
+    pub fn small(self) -> Self {
+        Self { first_room: 128, ..self }
     }
 
     #[must_use]
@@ -56,6 +69,35 @@ impl File {
         }
     }
 
+    /// Reads the text and lets `parse` make something of it, or tell the number of the line that is not what was
+    /// `expected`.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or a line is wrong.
+    pub fn parse<T>(
+        &mut self,
+        expected: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, usize>,
+    ) -> Result<T, Error> {
+        let parsed = parse(self.read()?);
+        parsed.map_err(|line| self.parse_error(line, format!("expected {expected}")))
+    }
+
+    /// Reads the text and hands it over line by line, with the lines' numbers from 1, until `each` says by `None` that
+    /// a line is not what was `expected`.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or a line is wrong.
+    pub fn parse_lines(
+        &mut self,
+        expected: &str,
+        mut each: impl FnMut(usize, &[u8]) -> Option<()>,
+    ) -> Result<(), Error> {
+        self.parse(expected, |text| {
+            super::lines(text).try_for_each(|(number, line)| each(number, line).ok_or(number))
+        })
+    }
+
     /// An error that says where this file's text is wrong; lines count from 1.
     #[must_use]
     pub fn parse_error(&self, line: usize, problem: impl Into<String>) -> Error {
@@ -64,14 +106,14 @@ impl File {
 
     fn try_read(&mut self) -> Result<(), Errno> {
         if let Some(fd) = &self.kept {
-            match read_to_end(fd, &mut self.buffer) {
+            match read_to_end(fd, &mut self.buffer, self.first_room) {
                 Ok(()) => return Ok(()),
                 // What stood behind the descriptor is gone; something new may have the name.
                 Err(_) => self.kept = None,
             }
         }
         let fd = rustix::fs::open(&self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        read_to_end(&fd, &mut self.buffer)?;
+        read_to_end(&fd, &mut self.buffer, self.first_room)?;
         if rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type)) {
             self.kept = Some(fd);
         }
@@ -80,12 +122,11 @@ impl File {
 }
 
 /// Fills `buffer` with what `fd` holds from offset 0.
-fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>) -> Result<(), Errno> {
-    const FIRST_ROOM: usize = 4096;
+fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
     buffer.clear();
     loop {
         if buffer.spare_capacity_mut().is_empty() {
-            buffer.reserve(buffer.len().max(FIRST_ROOM));
+            buffer.reserve(buffer.len().max(first_room));
         }
         let offset = buffer.len() as u64;
         match rustix::io::pread(fd, rustix::buffer::spare_capacity(buffer), offset) {

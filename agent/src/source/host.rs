@@ -3,6 +3,7 @@
 use super::{
     File,
     ebpf::{self, Kernel},
+    network_namespace,
 };
 use crate::config::{ClassicBuckets, Ebpf, Paths, UseProbes};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,15 @@ pub struct Host {
     paths: Paths,
     ebpf: Ebpf,
     kernel: Kernel,
+    net: PathBuf,
 }
 
 impl Host {
     #[must_use]
     pub fn new(paths: Paths, ebpf: Ebpf) -> Self {
         let btf_path = (!ebpf.btf_path.as_os_str().is_empty()).then(|| ebpf.btf_path.clone());
-        Self { paths, ebpf, kernel: Kernel::new(btf_path) }
+        let net = network_namespace::folder(&paths.procfs, paths.network_namespace);
+        Self { paths, ebpf, kernel: Kernel::new(btf_path), net }
     }
 
     /// The running kernel, for probes.
@@ -46,6 +49,18 @@ impl Host {
     #[must_use]
     pub fn proc(&self, name: &str) -> File {
         File::new(self.paths.procfs.join(name))
+    }
+
+    /// A file of procfs that each network namespace has of its own, of the namespace that the config chooses.
+    #[must_use]
+    pub fn net(&self, name: &str) -> File {
+        File::new(self.net.join(name))
+    }
+
+    /// Whether the kernel's answers to our own sockets are about another network than [`net`](Self::net) is.
+    #[must_use]
+    pub fn sockets_see_another_network(&self) -> bool {
+        network_namespace::is_foreign(&self.net)
     }
 
     #[must_use]

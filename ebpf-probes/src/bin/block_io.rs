@@ -65,8 +65,9 @@ mod probe {
     /// From SCSI_IN to DRV_OUT: commands of drivers and user space.
     const PASSTHROUGH: core::ops::RangeInclusive<u32> = 32..=35;
 
-    /// How many rows are tried for a key before it is counted among the rest.
-    const MAX_TRIES: u32 = 64;
+    /// How many rows are tried for a key before it is counted among the rest: enough while a third of the rows is
+    /// free. The verifier's work grows with the square of it; 16 take it 4 ms.
+    const MAX_TRIES: u32 = 16;
 
     /// `ROWS + 1` rows of `BANK_MASK + 1` banks each; the loader sets the number.
     #[btf_map]
@@ -85,7 +86,7 @@ mod probe {
     static SKIPPED: Array<u64, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
     #[btf_tracepoint(function = "block_rq_complete")]
-    pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
+    fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         let request: Object = ctx.arg(0);
         let n_bytes: u32 = ctx.arg(2);
         // SAFETY: the hook's first argument is a request; each offset is of the struct that its path names.
@@ -164,44 +165,44 @@ mod probe {
 
     /// The row of a key, claimed if need be; the last one if none is to be had.
     ///
-    /// Rows are tried in an order that only the key decides, and keep their key for ever. So two CPUs that bring a new
-    /// key come to the same free row, where the hash map lets one of them in; the other finds its own key there.
+    /// Rows are tried in an order that only the key decides, and keep their key for ever. So CPUs that bring the same
+    /// new key come to the same free row.
     #[inline(always)]
     fn row_of(key: u64) -> u32 {
         let rows = ROWS.load();
         // Multiplicative hashing: the high half of the product is well mixed.
         let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let mut row = (hash * rows as u64 >> 32) as u32;
-        let mut tries = 0;
-        while tries < MAX_TRIES && tries < rows {
-            let Some(slot) = KEYS.get_ptr_mut(row) else { break };
+        for _ in 0..MAX_TRIES {
+            let Some(word) = KEYS.get_ptr_mut(row) else { break };
             // SAFETY: the map outlives the program; a key is one word, written once.
-            let found = unsafe { ptr::read_volatile(slot) };
+            let found = unsafe { ptr::read_volatile(word) };
             if found == key {
                 return row;
             }
             if found == 0 {
-                if CLAIMS.insert(row, key, BPF_NOEXIST as u64).is_ok() {
-                    // SAFETY: as above, and the claim is ours.
-                    unsafe { ptr::write_volatile(slot, key) };
-                    return row;
-                }
-                // Another CPU was here first and its key is about to be seen. Or the map could not be locked, as
-                // this CPU holds its lock in what the hook interrupted: no owner is found, try no further.
-                // SAFETY: the word is copied at once, and never changes.
-                match unsafe { CLAIMS.get(row) } {
-                    Some(&owner) if owner == key => return row,
-                    Some(_) => {}
-                    None => break,
-                }
+                return if claim(row, key, word) { row } else { rows };
             }
             row += 1;
-            if row >= rows {
+            if row == rows {
                 row = 0;
             }
-            tries += 1;
         }
         rows
+    }
+
+    /// Takes a free row for a key. If two CPUs want it, the hash map lets one of them in; whether the other had the
+    /// same key it finds there. One with another key is counted among the rest this once, and goes on to the next row
+    /// the next time. So is one that cannot lock the map, as its CPU holds the lock in what the hook interrupted.
+    #[inline(always)]
+    fn claim(row: u32, key: u64, word: *mut u64) -> bool {
+        if CLAIMS.insert(row, key, BPF_NOEXIST as u64).is_ok() {
+            // SAFETY: the word is the row's, which is ours.
+            unsafe { ptr::write_volatile(word, key) };
+            return true;
+        }
+        // SAFETY: the word is copied at once, and never changes.
+        unsafe { CLAIMS.get(row) }.is_some_and(|&owner| owner == key)
     }
 
     /// Adds without losing another CPU's additions.

@@ -40,7 +40,7 @@ mod probe {
     static WAITS: Array<Histogram, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
     #[btf_tracepoint(function = "sched_switch")]
-    pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         let next: Object = ctx.arg(2);
         // SAFETY: the hook's third argument is a task; each offset is of the struct that its path names.
         let (queued, now) = unsafe {

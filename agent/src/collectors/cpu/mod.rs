@@ -1,2 +1,2 @@
 //! CPUs and the scheduler.
-super::collectors! { "cpu": loadavg::Loadavg, runqueue::Runqueue }
+super::collectors! { "cpu": cpu::Cpu, loadavg::Loadavg, runqueue::Runqueue }

@@ -1,2 +1,2 @@
 //! The kernel as a whole: counters, time, identity.
-super::collectors! { "kernel": }
+super::collectors! { "kernel": pressure::Pressure, stat::Stat, uname::Uname }

@@ -1,2 +1,2 @@
 //! Memory and paging.
-super::collectors! { "memory": meminfo::Meminfo }
+super::collectors! { "memory": meminfo::Meminfo, vmstat::Vmstat }

@@ -1,2 +1,2 @@
 //! Interfaces, protocols, sockets.
-super::collectors! { "network": }
+super::collectors! { "network": arp::Arp, netclass::Netclass, netdev::Netdev, netstat::Netstat, sockstat::Sockstat, softnet::Softnet }

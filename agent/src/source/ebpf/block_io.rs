@@ -32,6 +32,9 @@ pub static SPEC: Spec = Spec {
 /// Rows for disks and operations, if nothing else is asked for: a server's dozen disks.
 pub const DEFAULT_ROWS: u32 = 64;
 
+/// More rows than any host has disks times operations.
+const MAX_ROWS: u32 = 1 << 16;
+
 /// The probe as it runs.
 #[derive(Debug)]
 pub struct BlockIo {
@@ -43,11 +46,11 @@ pub struct BlockIo {
 }
 
 impl BlockIo {
-    /// `rows`: how many pairs of disk and operation are told apart, at least one; what exceeds them is counted
-    /// together. `memory`: bytes that the counts may take in the kernel. CPUs share what they count in as far as it
-    /// is too little for one each; one bank is always made.
+    /// `rows`: how many pairs of disk and operation may be told apart; what exceeds them is counted together, and so
+    /// may be a pair of the last third. `memory`: bytes that the counts may take in the kernel. CPUs share what they
+    /// count in as far as it is too little for one each; one set of rows is always made.
     pub fn load(kernel: &Kernel, rows: u32, memory: usize) -> Result<Self, Error> {
-        let rows = rows.max(1);
+        let rows = rows.clamp(1, MAX_ROWS);
         let row_size = (rows as usize + 1) * size_of::<Histogram>();
         let banks = banks(kernel.possible_cpus()?, memory / row_size);
         let sizing = Sizing {

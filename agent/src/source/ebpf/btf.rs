@@ -275,6 +275,9 @@ impl Btf {
     }
 
     fn find(&self, kind: u32, name: &str) -> Option<u32> {
+        if name.is_empty() {
+            return None;
+        }
         (1..=self.types.len() as u32)
             .find(|&id| self.get(id).is_some_and(|it| it.kind == kind && self.is_named(&it, name)))
     }
@@ -325,3 +328,6 @@ fn members_len(found: &Type) -> Option<usize> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,8 @@ pub(super) struct Types {
     pub(super) aya: AyaBtf,
     /// Making one parses the kernel's BTF (30 ms), so there is one for all probes.
     pub(super) loader: EbpfLoader<'static>,
+    /// Globals and maps that were set in the loader so far.
+    pub(super) set: Vec<&'static str>,
 }
 
 impl Kernel {
@@ -76,6 +78,6 @@ impl Types {
         let mut loader = EbpfLoader::new();
         // It is for relocations that objects of ours do not have.
         loader.btf(None);
-        Ok(Self { btf, aya, loader })
+        Ok(Self { btf, aya, loader, set: Vec::new() })
     }
 }

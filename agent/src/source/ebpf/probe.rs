@@ -1,6 +1,10 @@
 //! A probe: declared once, found its place in the running kernel, loaded and attached.
 
-use std::{os::fd::AsFd, time::Duration};
+use std::{
+    fmt, fs, io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    time::Duration,
+};
 
 use aya::{
     Ebpf,
@@ -43,6 +47,14 @@ pub struct Program {
 pub enum Attach {
     /// A tracepoint, by its name without the group.
     TpBtf(&'static str),
+}
+
+impl fmt::Display for Attach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TpBtf(hook) => write!(f, "tp_btf/{hook}"),
+        }
+    }
 }
 
 /// A number that differs between kernels, and the global of the probe that is set to it.
@@ -109,6 +121,7 @@ pub struct Sizing<'a> {
 pub struct Probe {
     spec: &'static Spec,
     object: Ebpf,
+    memory: u64,
 }
 
 /// What a program has cost, as the kernel counts it while statistics are enabled.
@@ -138,8 +151,9 @@ impl Probe {
         kernel.with_types(|types| {
             let constants = resolve(spec, &types.btf)?;
             let object = open(spec, types, constants.iter().chain(sizing.globals), sizing.entries)?;
-            let mut probe = Self { spec, object };
+            let mut probe = Self { spec, object, memory: 0 };
             probe.attach(types)?;
+            probe.memory = locked_memory(spec, &probe.object)?;
             Ok(probe)
         })
     }
@@ -159,6 +173,15 @@ impl Probe {
         let words = SharedWords::map(data.fd().as_fd(), n_rows * Table::<T>::ROW_WORDS)
             .map_err(|source| Error::call("map a table into memory", source))?;
         Ok(Table::new(words, n_rows))
+    }
+
+    pub fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    /// What maps and programs take in the kernel, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// What each program has cost since it was loaded; nothing while the kernel keeps no statistics.
@@ -244,26 +267,59 @@ fn open<'a>(
     globals: impl Iterator<Item = &'a (&'static str, u32)>,
     entries: &[(&'static str, u32)],
 ) -> Result<Ebpf, Error> {
+    let broken = |why| Err(Error::Object { probe: spec.name, why });
+    let mut set = Vec::new();
     for &(global, value) in globals {
-        if !has_symbol(spec.object, global) {
-            return Err(Error::Object { probe: spec.name, why: format!("global {global} is missing") });
-        }
         // The loader is kept for all probes and so borrows for as long as it may live. Its leftovers are some dozens
         // of words, once.
         let value: &'static u32 = Box::leak(Box::new(value));
         types.loader.override_global(global, value, false);
+        set.push(global);
     }
     for &(map, n_entries) in entries {
         types.loader.map_max_entries(map, n_entries);
+        set.push(map);
     }
+    if let Some(name) = set.iter().find(|name| !has_symbol(spec.object, name)) {
+        return broken(format!("{name} is missing"));
+    }
+    // The loader does not forget what was set for the probes before.
+    if let Some(name) = types.set.iter().find(|name| !set.contains(name) && has_symbol(spec.object, name)) {
+        return broken(format!("{name} is not set, and has the name of what another probe sets"));
+    }
+    types.set.extend(set);
     types.loader.load(spec.object).map_err(|error| Error::open(spec.name, error))
 }
 
-/// Whether an object names a symbol: the loader passes over globals that an object lacks, as it has seen those of
-/// other probes.
+/// Whether an object names a symbol.
 fn has_symbol(object: &[u8], name: &str) -> bool {
     object.windows(name.len() + 2).any(|it| {
         let (inner, ends) = (&it[1..=name.len()], [it[0], it[name.len() + 1]]);
         ends == [0, 0] && inner == name.as_bytes()
     })
+}
+
+/// What the kernel has set aside for an object's maps and programs, in bytes, as it says itself.
+fn locked_memory(spec: &Spec, object: &Ebpf) -> Result<u64, Error> {
+    let broken = |why| Error::Object { probe: spec.name, why };
+    let mut total = 0;
+    for (name, map) in object.maps() {
+        let (Map::Array(map) | Map::HashMap(map)) = map else {
+            return Err(broken(format!("map {name} is of an unforeseen type")));
+        };
+        total += locked(map.fd().as_fd())?;
+    }
+    for (_, program) in object.programs() {
+        total += locked(program.fd().map_err(|error| broken(chain(&error)))?.as_fd())?;
+    }
+    Ok(total)
+}
+
+/// `memlock` of a map or program in `/proc/self/fdinfo`. It takes no capability, where bpf(2) might.
+fn locked(object: BorrowedFd<'_>) -> Result<u64, Error> {
+    let path = format!("/proc/self/fdinfo/{}", object.as_raw_fd());
+    let text =
+        fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone().into(), source })?;
+    let memlock = text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+    memlock.ok_or_else(|| Error::Read { path: path.into(), source: io::ErrorKind::InvalidData.into() })
 }

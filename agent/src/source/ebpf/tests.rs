@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use probe_abi::block::Operation;
+use probe_abi::{Histogram, block::Operation};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, CpuSet, sched_setaffinity, sched_yield, set_capabilities,
 };
@@ -50,6 +50,23 @@ fn waits_for_a_cpu_add_up_to_those_of_schedstat() {
     assert_near(seen, expected, 10.0);
 }
 
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn knows_its_memory_and_cost() {
+    let kernel = Kernel::new(None);
+    let runqueue = RunQueue::load(&kernel).unwrap();
+    let rows = kernel.possible_cpus().unwrap() as usize * size_of::<Histogram>();
+    let memory = runqueue.probe().memory();
+    assert!((rows as u64..rows as u64 + (64 << 10)).contains(&memory), "{memory} bytes for rows of {rows}");
+
+    let _counting = aya::sys::enable_stats(aya::sys::Stats::RunTime).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let costs = runqueue.probe().costs().unwrap();
+    assert_eq!(costs.len(), 1);
+    assert_eq!(costs[0].program, "sched_switch");
+    assert!(costs[0].runs > 0 && costs[0].time > Duration::ZERO, "{costs:?}");
+}
+
 /// The time that each task of the host has waited, in ns: the second number of its schedstat.
 fn run_delays() -> HashMap<String, u64> {
     let mut delays = HashMap::new();
@@ -72,8 +89,8 @@ fn requests_are_counted_as_in_diskstats() {
     let kernel = Kernel::new(None);
     let block_io = BlockIo::load(&kernel, 64, 1 << 20).unwrap();
     kernel.release();
-    let count = || {
-        let mut counts: HashMap<(u32, u32), [u64; 4]> = HashMap::new();
+    let requests = || {
+        let mut requests: HashMap<(u32, u32), [u64; 4]> = HashMap::new();
         for (key, latencies) in block_io.latencies() {
             let column = match key.operation {
                 Operation::Read => 0,
@@ -81,14 +98,14 @@ fn requests_are_counted_as_in_diskstats() {
                 Operation::Discard => 2,
                 Operation::Flush => 3,
             };
-            counts.entry((key.major, key.minor)).or_default()[column] += latencies.slots.iter().sum::<u64>();
+            requests.entry((key.major, key.minor)).or_default()[column] += count(&latencies);
         }
-        counts
+        requests
     };
 
-    let before = (count(), diskstats());
+    let before = (requests(), diskstats());
     write_past_the_page_cache(2000);
-    let after = (count(), diskstats());
+    let after = (requests(), diskstats());
 
     let mut n_requests = 0;
     for (disk, ours) in &after.0 {
@@ -101,7 +118,24 @@ fn requests_are_counted_as_in_diskstats() {
     }
     assert!(n_requests >= 2000, "only {n_requests} requests: is {:?} on a disk?", std::env::temp_dir());
     assert_eq!(block_io.skipped(), 0);
-    assert_eq!(block_io.other().slots.iter().sum::<u64>(), 0);
+    assert_eq!(count(&block_io.other()), 0);
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root, BTF, and a temporary directory on a disk"]
+fn requests_without_a_row_are_counted_together() {
+    let kernel = Kernel::new(None);
+    let block_io = BlockIo::load(&kernel, 1, 0).unwrap();
+    // Writes and the flushes between them: two keys at least.
+    write_past_the_page_cache(200);
+    let rows: Vec<_> = block_io.latencies().collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(count(&rows[0].1) > 0);
+    assert!(count(&block_io.other()) > 0);
+}
+
+fn count(latencies: &Histogram) -> u64 {
+    latencies.slots.iter().sum()
 }
 
 /// Reads, writes, discards and flushes that each disk has completed, by number.
@@ -164,6 +198,7 @@ fn two_capabilities_are_enough_to_load_and_none_to_read() {
         };
         set(kept).unwrap();
         let runqueue = RunQueue::load(&Kernel::new(None)).unwrap();
+        runqueue.probe().costs().unwrap();
         set(CapabilitySet::empty()).unwrap();
         thread::sleep(Duration::from_millis(100));
         runqueue.waits().sum(0..runqueue.waits().len()).slots.iter().sum::<u64>()
@@ -216,6 +251,20 @@ fn shows_why_the_verifier_refuses() {
     let reason = error.reason();
     let line = reason.strip_prefix("the kernel refuses program sched_switch: ").expect(&reason);
     assert!(line.contains("4294967295"), "{line}");
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn refuses_to_inherit_what_another_probe_set() {
+    static SPEC: Spec =
+        Spec { name: "forgetful", object: runqueue::SPEC.object, programs: &[], constants: &[] };
+    let kernel = Kernel::new(None);
+    RunQueue::load(&kernel).unwrap();
+    let error = Probe::load(&SPEC, &kernel, &Sizing::default()).unwrap_err();
+    assert_eq!(
+        error.reason(),
+        "probe forgetful is broken: LAST_QUEUED is not set, and has the name of what another probe sets",
+    );
 }
 
 #[test]

@@ -1,1 +1,7 @@
 //! Parsers of procfs files that the `procfs` crate lacks, or from which it loses something; each says which.
+
+pub mod cpuinfo;
+pub mod diskstats;
+pub mod mountinfo;
+pub(crate) mod net_dev;
+pub mod stat;

@@ -1,3 +1,5 @@
+//! Slots against arithmetic without rounding.
+
 extern crate std;
 
 use core::cmp::Ordering;

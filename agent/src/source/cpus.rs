@@ -1,0 +1,104 @@
+//! CPUs in sysfs, `/sys/devices/system/cpu`: see Documentation/admin-guide/cputopology.rst of the kernel.
+
+use super::{Error, Folder, number};
+use std::collections::{BTreeMap, btree_map::Entry};
+
+/// The folders of the CPUs, online or not, by name: `cpu0`, `cpu1`, `cpu10`, `cpu2`.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn folders(cpus: &Folder) -> Result<Vec<String>, Error> {
+    let mut names = cpus.names()?;
+    names.retain(|name| number_of(name).is_some());
+    Ok(names)
+}
+
+/// The `10` of `cpu10`.
+#[must_use]
+pub fn number_of(folder: &str) -> Option<&str> {
+    folder.strip_prefix("cpu").filter(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// A set of CPUs in the kernel's spelling, `0-3,8`; `None` when it is spelled otherwise. See cpuset(7).
+#[must_use]
+pub fn parse_set(text: &[u8]) -> Option<Vec<u16>> {
+    let mut cpus = Vec::new();
+    for part in text.trim_ascii().split(|&byte| byte == b',').filter(|part| !part.is_empty()) {
+        let mut ends = part.splitn(2, |&byte| byte == b'-').map(number);
+        let first: u16 = ends.next()??;
+        let last = ends.next().unwrap_or(Some(first))?;
+        cpus.extend(first..=last);
+    }
+    Some(cpus)
+}
+
+/// The files that count thermal throttling, below the folder of the CPUs. They stay while the same CPUs are online.
+#[derive(Debug, Default)]
+pub struct ThrottleFiles {
+    /// By package and core: several CPUs are one core, and all of them count for it.
+    pub cores: BTreeMap<(u64, u64), String>,
+    pub packages: BTreeMap<u64, String>,
+}
+
+impl ThrottleFiles {
+    /// The files of the CPUs that are online now.
+    ///
+    /// # Errors
+    /// When the CPUs cannot be listed.
+    pub fn find(cpus: &Folder) -> Result<Self, Error> {
+        let mut found = Self::default();
+        let known = |file: &str| cpus.number::<u64>(file).ok().flatten();
+        for cpu in folders(cpus)? {
+            // A CPU that is offline has no topology, and one may go offline at any time.
+            let Some(package) = known(&format!("{cpu}/topology/physical_package_id")) else { continue };
+            let Some(core) = known(&format!("{cpu}/topology/core_id")) else { continue };
+            let file_named =
+                |name| Some(format!("{cpu}/thermal_throttle/{name}")).filter(|it| known(it).is_some());
+            if let Entry::Vacant(vacant) = found.cores.entry((package, core)) {
+                file_named("core_throttle_count").map(|file| vacant.insert(file));
+            }
+            if let Entry::Vacant(vacant) = found.packages.entry(package) {
+                file_named("package_throttle_count").map(|file| vacant.insert(file));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether each CPU is in use, by number; nothing where the first one cannot be switched off, for then the kernel says
+/// it of none. What cannot be read is not in use.
+///
+/// # Errors
+/// When the CPUs cannot be listed.
+pub fn online(cpus: &Folder) -> Result<Vec<(String, bool)>, Error> {
+    if matches!(cpus.value("cpu0/online"), Ok(None)) {
+        return Ok(Vec::new());
+    }
+    let is_online =
+        |folder: &str| matches!(cpus.value(&format!("{folder}/online")), Ok(Some(it)) if *it == *b"1");
+    let states = folders(cpus)?
+        .into_iter()
+        .map(|folder| (number_of(&folder).unwrap_or_default().to_owned(), is_online(&folder)));
+    Ok(states.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_set;
+
+    #[test]
+    fn reads_sets_of_cpus() {
+        for (text, cpus) in [
+            ("\n", Some(vec![])),
+            ("3\n", Some(vec![3])),
+            ("0-2,8,10-11\n", Some(vec![0, 1, 2, 8, 10, 11])),
+            ("3-1\n", Some(vec![])),
+            ("0-\n", None),
+            ("a\n", None),
+            ("0-1-2\n", None),
+            ("0-4000000000\n", None),
+        ] {
+            assert_eq!(parse_set(text.as_bytes()), cpus, "{text}");
+        }
+    }
+}
