@@ -2,7 +2,7 @@
 //! words of problems are those of Prometheus' exporter-toolkit.
 
 use super::yaml;
-use crate::config::{Web, WebAuth, WebRateLimit, WebTls};
+use crate::config::{Config, Web, WebAuth, WebRateLimit, WebTls};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -102,9 +102,11 @@ pub enum Origin {
 impl Origin {
     /// The web config file takes the place of the sections.
     #[must_use]
-    pub fn new(web: Web, tls: WebTls, auth: WebAuth, rate_limit: WebRateLimit) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let (web, auth): (Web, WebAuth) = (config.section("web"), config.section("web.auth"));
+        let (tls, rate_limit) = (config.section("web.tls"), config.section("web.rate_limit"));
         if web.config_file.as_os_str().is_empty() {
-            Self::Sections { web: web.into(), tls: tls.into(), auth: auth.into(), rate_limit }
+            Self::Sections { web: web.into(), tls: Box::new(tls), auth: auth.into(), rate_limit }
         } else {
             Self::WebConfigFile { path: web.config_file, exempt: auth.exempt }
         }
