@@ -19,8 +19,6 @@ section! {
         max_requests: i64 = 40,
         /// Leaves out `process_*`, `promhttp_*` and what else hostlens says of itself.
         disable_exporter_metrics: bool = false,
-        /// Lets `POST /-/reload` read the config files again.
-        enable_lifecycle: bool = false,
         /// A web config file of Prometheus' exporters (TLS, passwords, headers, rate limit); it takes the place of
         /// [web.tls], [web.auth] and [web.rate_limit].
         config_file: PathBuf = "" => "web.config.file",
