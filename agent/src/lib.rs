@@ -4,6 +4,7 @@ pub mod cli;
 pub mod collector;
 pub mod collectors;
 pub mod config;
+pub mod doctor;
 pub mod exposition;
 pub mod http;
 pub mod log;
@@ -12,6 +13,7 @@ pub mod own;
 pub mod privileges;
 pub mod reload;
 pub mod scrape;
+pub mod service;
 pub mod source;
 #[cfg(test)]
 mod testing;

@@ -15,6 +15,7 @@ use hostlens::{
     privileges,
     reload::{self, Outcome, Reloader},
     scrape::Registry,
+    service,
     source::Host,
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -145,6 +146,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
         tokio::spawn(reloader.run(requests, hangup));
         end_on_signal(shutdown.clone())?;
+        service::tell_ready();
+        tokio::spawn(service::keep_alive());
         http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
     });
     // A collector that hangs must not keep the process.
@@ -165,6 +168,7 @@ fn end_on_signal(shutdown: Shutdown) -> Result<()> {
             _ = interrupt.recv() => {}
         }
         info!("ending");
+        service::tell_stopping();
         shutdown.begin();
     });
     Ok(())

@@ -9,6 +9,7 @@ mod json_schema;
 mod limits;
 mod load;
 mod presets;
+mod re2;
 pub mod render;
 mod root;
 mod rules;

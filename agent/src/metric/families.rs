@@ -207,6 +207,20 @@ impl Families {
         self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
     }
 
+    /// Both at once: the family that `desc` and `part` name, with just the labels given.
+    pub(crate) fn push_named_labelled<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        part: &str,
+        labels: &[(&str, &str)],
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        let name = meta.name.replace('*', part);
+        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number));
+    }
+
     /// Pushes one sample of a family that is not ours: a file names it, and its labels.
     pub(crate) fn push_foreign(
         &mut self,

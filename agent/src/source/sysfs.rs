@@ -1,6 +1,6 @@
 //! Folders of sysfs (and of /proc/sys): one small file a value. See sysfs(5).
 
-use super::Error;
+use super::{Error, file::read_to_end};
 use rustix::{
     fd::OwnedFd,
     fs::{Dir, Mode, OFlags},
@@ -78,6 +78,20 @@ impl Folder {
             Ok(value)
         };
         if_present(&self.path.join(name), read())
+    }
+
+    /// Fills `buffer` with the whole text of the file `name`, for those that may be longer than a value; `None` when
+    /// there is no such file.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn text<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
+        let mut read = || {
+            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            read_to_end(&fd, buffer, 4096)
+        };
+        let present = if_present(&self.path.join(name), read())?;
+        Ok(present.map(|()| buffer.as_slice()))
     }
 
     /// The files in it that have a value, for devices of which each driver gives some.
@@ -167,7 +181,8 @@ pub(crate) fn numbered<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 fn if_present<T>(path: &Path, result: Result<T, Errno>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        // The last is procfs' word for a process that has ended.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => Ok(None),
         Err(errno) => Err(Error::Read { path: path.to_owned(), source: errno.into() }),
     }
 }

@@ -1,2 +1,10 @@
 //! CPUs and the scheduler.
-super::collectors! { "cpu": cpu::Cpu, loadavg::Loadavg, runqueue::Runqueue }
+super::collectors! {
+    "cpu":
+    cpu::Cpu,
+    cpu_vulnerabilities::CpuVulnerabilities,
+    interrupts::Interrupts,
+    loadavg::Loadavg,
+    runqueue::Runqueue,
+    softirqs::Softirqs,
+}

@@ -1,2 +1,10 @@
 //! The kernel as a whole: counters, time, identity.
-super::collectors! { "kernel": pressure::Pressure, stat::Stat, uname::Uname }
+super::collectors! {
+    "kernel":
+    cgroups::Cgroups,
+    pressure::Pressure,
+    processes::Processes,
+    stat::Stat,
+    sysctl::Sysctl,
+    uname::Uname,
+}

@@ -4,4 +4,5 @@ pub mod cpuinfo;
 pub mod diskstats;
 pub mod mountinfo;
 pub(crate) mod net_dev;
+pub(crate) mod rpc;
 pub mod stat;
