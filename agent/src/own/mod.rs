@@ -62,6 +62,11 @@ impl Reloads {
     pub fn failed(&self) {
         self.is_good.set(0);
     }
+
+    #[must_use]
+    pub fn are_good(&self) -> bool {
+        self.is_good.get() == 1
+    }
 }
 
 impl Default for Own {
