@@ -1,2 +1,2 @@
 //! CPUs and the scheduler.
-super::collectors! { "cpu": cpu::Cpu, loadavg::Loadavg }
+super::collectors! { "cpu": cpu::Cpu, cpufreq::Cpufreq, loadavg::Loadavg, schedstat::Schedstat }
