@@ -1,10 +1,11 @@
 //! What a collector is: one trait for every source, procfs and eBPF alike, and the declaration of one.
 
 use crate::{
-    config::{Config, Key, Section},
+    config::{Config, Key, Problem, Section},
     metric::{Families, Meta},
-    source::{self, Host},
+    source::{self, Host, ebpf},
 };
+use rustix::thread::CapabilitySet;
 
 /// Reads one source of the host and pushes what it finds.
 ///
@@ -26,6 +27,10 @@ pub trait Spec: Collector + Sized + 'static {
     const ENABLED: bool;
     /// The kernel events its probe hooks, for people; none for a collector without a probe.
     const HOOKS: &'static [&'static str] = &[];
+    /// Capabilities that let it see more at a scrape, if the process has them; they are kept for it.
+    const CAPABILITIES: CapabilitySet = CapabilitySet::empty();
+    /// What it costs where that is worth knowing: a part of a sentence.
+    const COST: &'static str = "";
     /// Every family it may push.
     const METRICS: &'static [Meta];
     /// Its keys under `[collector.<name>]`, beside those that every collector has.
@@ -51,8 +56,24 @@ pub enum Error {
     Source(#[from] source::Error),
 }
 
+/// Two keys that are right each for itself and not together.
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Unavailable {
+            reason: problem.message,
+            remedy: "change the collector's section of the config".to_owned(),
+        }
+    }
+}
+
 /// Opens a collector with its own section of the config.
 pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
+
+impl From<ebpf::Error> for Error {
+    fn from(error: ebpf::Error) -> Self {
+        Self::Unavailable { reason: error.reason(), remedy: error.remedy().to_owned() }
+    }
+}
 
 /// A collector as the registry sees it before it is opened.
 #[derive(Debug)]
@@ -64,6 +85,8 @@ pub struct Entry {
     pub summary: &'static str,
     pub enabled: bool,
     pub hooks: &'static [&'static str],
+    pub capabilities: CapabilitySet,
+    pub cost: &'static str,
     pub metrics: &'static [Meta],
     pub keys: &'static [Key],
     pub open: Open,
@@ -77,6 +100,8 @@ impl Entry {
             summary: S::SUMMARY,
             enabled: S::ENABLED,
             hooks: S::HOOKS,
+            capabilities: S::CAPABILITIES,
+            cost: S::COST,
             metrics: S::METRICS,
             keys: S::Config::KEYS,
             open,

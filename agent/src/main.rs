@@ -3,17 +3,31 @@
 
 use anyhow::{Context, Result};
 use hostlens::{
+    cli::{self, Invocation, Stop, Verb},
     collectors,
-    config::{Config, Paths},
-    http::{App, router},
+    config::{
+        self, Loaded, Schema, Security, Severity, Sources, Web, diagnostic,
+        render::{self, Which},
+    },
+    http::{App, Limits, Listener, Shutdown, door, router, serve as serve_http},
+    log,
+    own::Own,
+    privileges,
+    reload::{self, Outcome, Reloader},
     scrape::Registry,
+    service,
     source::Host,
 };
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+/// For a config that cannot be used, as `check-config` says it.
+const BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("hostlens: error: {error:#}");
             ExitCode::FAILURE
@@ -21,16 +35,156 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let config = Config::default();
-    let host = Host::new(config.section::<Paths>("path"));
-    let registry = Registry::open(collectors::all(), &config, &host);
-    let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
+fn run() -> Result<ExitCode> {
+    let schema = collectors::schema();
+    let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
+        Ok(invocation) => invocation,
+        Err(Stop::Text(text)) => {
+            print!("{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Stop::Errors(errors)) => {
+            errors.iter().for_each(|error| eprintln!("hostlens: error: {error}"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
+    let loaded = config::load(&schema, &sources);
+    match verb {
+        Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
+        _ if !loaded.is_usable() => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            Ok(ExitCode::FAILURE)
+        }
+        Verb::Show { which, origins } => {
+            print!("{}", render::show(&schema, &loaded.config, which, origins));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Convert => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn arguments() -> Result<Vec<String>> {
+    let is_text = |arg: std::ffi::OsString| {
+        arg.into_string().map_err(|arg| anyhow::anyhow!("the argument {} is not UTF-8", arg.display()))
+    };
+    std::env::args_os().skip(1).map(is_text).collect()
+}
+
+/// The settings in the environment.
+fn variables() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HOSTLENS__"));
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.to_string_lossy().into_owned();
+        let value = value.into_string().map_err(|_| anyhow::anyhow!("the value of {name} is not UTF-8"))?;
+        Ok((name, value))
+    };
+    ours.map(text).collect()
+}
+
+fn check(loaded: &Loaded, strict: bool, json: bool) -> ExitCode {
+    match json {
+        true => println!("{:#}", diagnostic::to_json(&loaded.diagnostics)),
+        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
+    let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
+    match loaded.is_usable() {
+        false => ExitCode::from(BAD_CONFIG),
+        true if strict && n_warnings > 0 => ExitCode::FAILURE,
+        true => ExitCode::SUCCESS,
+    }
+}
+
+/// Serves until the process is told to end.
+fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let Loaded { config, diagnostics, watched } = loaded;
+    let log = log::start(&config.section("log"));
+    for it in &diagnostics {
+        let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        warn!(place, "{}", it.message);
+    }
+    info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
+    // Before capabilities are lowered, since ports below 1024 need one.
+    let listeners = Listener::open_all(&config.section("web"))?;
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    privileges::raise().context("raise capabilities")?;
+    let registry = Registry::open(collectors::known(&config), &config, &host);
+    host.release_kernel_types();
+    let security: Security = config.section("security");
+    let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
+        .context("drop capabilities")?;
+    info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    let config = Arc::new(config);
+    let tell = Box::new(drop);
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("[::]:9100").await.context("listen on :9100")?;
-        axum::serve(listener, router(app)).await.context("serve")
+    let served = runtime.block_on(serve_until_signal(reloader, listeners));
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) -> Result<()> {
+    /// How long answers under way may take once a signal came.
+    const GRACE: Duration = Duration::from_secs(10);
+    let config = Arc::clone(&reloader.config);
+    let mut own = Own::new();
+    let origin = door::Origin::new(
+        config.section("web"),
+        config.section("web.tls"),
+        config.section("web.auth"),
+        config.section("web.rate_limit"),
+    );
+    let door = door::Door::open(origin, own.reloads("web_config"))?;
+    let reloads = own.reloads("config");
+    let web: Web = config.section("web");
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
+    let limits = Limits {
+        max_connections: usize::try_from(web.max_connections).unwrap_or(usize::MAX),
+        idle: web.idle_timeout,
+        grace: GRACE,
+    };
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(reloader.registry.clone(), config, Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    reloader.tell = Box::new(move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    });
+    let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+    let reloading = tokio::spawn(reloader.run(requests, hangup));
+    tokio::spawn(end_on_signal(shutdown.clone())?);
+    service::tell_ready();
+    tokio::spawn(service::keep_alive());
+    let served = serve_http(listeners, router(&app), door, limits, &shutdown).await.context("serve");
+    reloading.abort();
+    served
+}
+
+/// Begins the end on SIGTERM and SIGINT.
+fn end_on_signal(shutdown: Shutdown) -> Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate()).context("handle SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("handle SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        info!("ending");
+        service::tell_stopping();
+        shutdown.begin();
     })
 }

@@ -2,16 +2,17 @@
 
 use crate::{
     collector::{Error, Spec},
-    config::{Config, Paths, Section},
-    exposition::text,
+    config::{Config, Section},
+    exposition::Encoder,
     metric::Families,
     source::Host,
 };
 use expect_test::Expect;
 use proptest::{
-    prelude::*,
-    sample::{Index, select},
-    test_runner::TestRunner,
+    collection::vec,
+    prelude::{ProptestConfig, any},
+    sample::Index,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -43,85 +44,56 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
     expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
 }
 
-/// Runs the collector on hosts of which one file is damaged in some way: whatever a kernel writes there, the answer is
-/// samples or an error.
+/// Spoils each of `files` in turn, in many ways that are the same at each run, and scrapes: any samples and any error
+/// will do, a panic will not.
 #[track_caller]
 pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
     let host = TestHost::new(files);
-    let plain: Vec<_> =
-        files.iter().filter(|(path, content)| !path.ends_with('/') && !content.starts_with("-> ")).collect();
-    let config =
-        proptest::test_runner::Config { cases: 256, failure_persistence: None, ..Default::default() };
-    let outcome = TestRunner::new(config).run(&(any::<Index>(), damage()), |(file, damage)| {
-        let (path, content) = file.get(&plain);
-        let path = host.path().join(path);
-        fs::write(&path, damage.apply(content.as_bytes())).unwrap();
-        let mut out = Families::new(S::METRICS);
-        if let Ok(mut collector) = host.open::<S>(section) {
-            for _ in 0..2 {
-                out.clear();
-                drop(collector.collect(&mut out));
-                text::write(&[&out], &mut Vec::new());
-            }
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    for (path, content) in files {
+        if path.ends_with('/') || content.starts_with("-> ") {
+            continue;
         }
-        fs::write(&path, content).unwrap();
-        Ok(())
-    });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
-}
-
-/// What may befall a file.
-#[derive(Clone, Debug)]
-enum Damage {
-    Truncate(Index),
-    SwapLines(Index, Index),
-    DropWord(Index),
-    ReplaceWord(Index, &'static str),
-    Insert(Index, Vec<u8>),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    const WORDS: &[&str] =
-        &["", "0", "-1", "1.5", "x", ":", "18446744073709551615", "99999999999999999999", "nan", "0x1f"];
-    prop_oneof![
-        any::<Index>().prop_map(Damage::Truncate),
-        any::<(Index, Index)>().prop_map(|(a, b)| Damage::SwapLines(a, b)),
-        any::<Index>().prop_map(Damage::DropWord),
-        (any::<Index>(), select(WORDS)).prop_map(|(at, word)| Damage::ReplaceWord(at, word)),
-        any::<(Index, Vec<u8>)>().prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
-    ]
-}
-
-impl Damage {
-    fn apply(&self, text: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Truncate(at) => text[..at.index(text.len() + 1)].to_vec(),
-            Self::SwapLines(a, b) => {
-                let mut lines: Vec<_> = text.split(|&byte| byte == b'\n').collect();
-                let (a, b) = (a.index(lines.len()), b.index(lines.len()));
-                lines.swap(a, b);
-                lines.join(&b'\n')
+        let damages = vec((any::<Index>(), any::<Index>(), any::<Index>(), any::<u8>()), 1..4);
+        let scraped = runner.run(&damages, |damages| {
+            let mut text = content.as_bytes().to_vec();
+            for (how, from, to, byte) in damages {
+                spoil(&mut text, how.index(6), from, to, byte);
             }
-            Self::DropWord(at) => replace_word(text, *at, b""),
-            Self::ReplaceWord(at, word) => replace_word(text, *at, word.as_bytes()),
-            Self::Insert(at, bytes) => {
-                let (before, after) = text.split_at(at.index(text.len() + 1));
-                [before, bytes, after].concat()
+            fs::write(host.path().join(path), &text).unwrap();
+            let mut out = Families::new(S::METRICS);
+            if let Err(error) = host.open::<S>(section).and_then(|mut it| it.collect(&mut out)) {
+                assert_ne!(error.to_string(), "");
             }
-        }
+            Encoder::default().write(&[&out], &mut Vec::new());
+            Ok(())
+        });
+        scraped.unwrap_or_else(|error| panic!("{path}: {error}"));
+        host.write(path, content);
     }
 }
 
-fn replace_word(text: &[u8], at: Index, word: &[u8]) -> Vec<u8> {
-    let mut words: Vec<_> = text.split_inclusive(u8::is_ascii_whitespace).collect();
-    if words.is_empty() {
-        return word.to_vec();
+/// One of six kinds of damage to a kernel file's text.
+fn spoil(text: &mut Vec<u8>, how: usize, from: Index, to: Index, byte: u8) {
+    let (a, b) = (from.index(text.len() + 1), to.index(text.len() + 1));
+    let range = a.min(b)..a.max(b);
+    match how {
+        0 => text.truncate(range.start),
+        1 => drop(text.drain(range)),
+        2 => text.splice(range, [byte, b' ', byte]).for_each(drop),
+        3 => text.splice(range.start..range.start, *b"-18446744073709551616").for_each(drop),
+        4 => text.iter_mut().skip(range.start).take(3).for_each(|it| *it = byte),
+        _ => {
+            let mut lines: Vec<_> = text.split_inclusive(|&it| it == b'\n').collect();
+            let (one, other) = (from.index(lines.len().max(1)), to.index(lines.len().max(1)));
+            if !lines.is_empty() {
+                lines.swap(one, other);
+                lines.push(lines[one]);
+            }
+            *text = lines.concat();
+        }
     }
-    let at = at.index(words.len());
-    let blank = words[at].last().copied().filter(u8::is_ascii_whitespace);
-    let replacement: Vec<u8> = word.iter().copied().chain(blank).collect();
-    words[at] = &replacement;
-    words.concat()
 }
 
 /// A host in a folder, for tests that change it between scrapes.
@@ -164,24 +136,29 @@ impl TestHost {
             let path = self.root.path().join(folder).to_str().unwrap().trim_end_matches('/').to_owned();
             config.set(&format!("path.{key}"), path.into());
         }
-        Host::new(config.section::<Paths>("path"))
+        Host::new(config.section("path"), config.section("ebpf"))
     }
 
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
+        S::open(Self::section(section), &self.host())
+    }
+
+    /// A collector's section from the lines of its table.
+    pub(crate) fn section<S: Section>(section: &str) -> S {
         let table: toml::Table = section.parse().expect("the test's section is TOML");
         let mut config = Config::default();
         for (key, value) in table {
-            let known = S::Config::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
+            let known = S::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
             (known.check)(&value).expect("the test's value fits");
             config.set(&format!("test.{key}"), value);
         }
-        S::open(config.section("test"), &self.host())
+        config.section("test")
     }
 
     /// The samples as text, the folder's own path cut out.
     pub(crate) fn render(&self, out: &Families) -> String {
         let mut bytes = Vec::new();
-        let conflicts = text::write(&[out], &mut bytes);
+        let conflicts = Encoder::default().write(&[out], &mut bytes);
         assert_eq!(conflicts, [], "a collector contradicts itself");
         self.hide_root(&String::from_utf8(bytes).unwrap())
     }

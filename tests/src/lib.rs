@@ -1,1 +1,11 @@
-//! The agent as a process, and its answers parsed.
+//! The agent as a process, its answers parsed, known loads, and the kernel's own word on both.
+//!
+//! Used by the end-to-end tests, by the live tests (root and BTF), and by the guests of `cargo xtask vm`.
+
+pub mod agent;
+pub mod exposition;
+pub mod load;
+pub mod truth;
+
+pub use agent::{Agent, Response};
+pub use exposition::Exposition;

@@ -1,16 +1,76 @@
 //! The chores of the repository. `cargo xtask` prints the list.
 
+mod apt;
+mod bench;
+mod ci;
+mod dist;
+mod ebpf;
+mod peers;
+mod process;
+mod table;
+mod test;
+mod tidy;
+mod vm;
+
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 
-const USAGE: &str = "\
-usage: cargo xtask <verb>
-";
+/// One chore. A verb's own `--help` is its `help`.
+struct Verb {
+    name: &'static str,
+    /// What it does, in one line of the list.
+    summary: &'static str,
+    /// Its synopsis and options.
+    help: &'static str,
+    /// Gets what follows the verb.
+    run: fn(&[String]) -> Result<()>,
+}
 
-fn main() -> Result<()> {
+const VERBS: &[Verb] = &[
+    Verb { name: "test", summary: test::SUMMARY, help: test::HELP, run: test::run },
+    Verb { name: "ci", summary: ci::SUMMARY, help: ci::HELP, run: ci::run },
+    Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
+    Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
+    Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
+    Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
+    Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
+    Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
+];
+
+fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
-        _ => bail!("unknown verb `{}`\n{USAGE}", args.join(" ")),
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    Ok(())
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let Some((name, rest)) = args.split_first() else {
+        list();
+        return Ok(());
+    };
+    if ["help", "--help", "-h"].contains(&name.as_str()) {
+        list();
+        return Ok(());
+    }
+    let Some(verb) = VERBS.iter().find(|it| it.name == name) else {
+        bail!("no verb `{name}`; `cargo xtask` lists them");
+    };
+    if rest.iter().any(|it| it == "--help" || it == "-h") {
+        print!("{}", verb.help);
+        return Ok(());
+    }
+    (verb.run)(rest)
+}
+
+fn list() {
+    println!("usage: cargo xtask <verb> [options]; `cargo xtask <verb> --help` lists a verb's options\n");
+    for verb in VERBS {
+        println!("  {:<8} {}", verb.name, verb.summary);
+    }
 }

@@ -8,8 +8,15 @@ pub mod hardware;
 pub mod kernel;
 pub mod memory;
 pub mod network;
+pub mod node_exporter;
+mod probe;
 
-use crate::collector::Entry;
+use crate::{
+    collector::Entry,
+    config::{CollectorTable, Config, Schema, add_general_tables},
+    privileges,
+};
+use rustix::thread::CapabilitySet;
 
 /// All collectors, in the order of the folders.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -42,14 +49,66 @@ macro_rules! collectors {
 }
 pub(crate) use collectors;
 
+/// What the registry is to choose from: all that are built, and those that are asked for and are not, to say so.
+pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {
+    all().chain(node_exporter::not_built(all()).filter(|entry| config.asks_for(entry.name)))
+}
+
+/// The capabilities that the enabled collectors use at each scrape.
+#[must_use]
+pub fn capabilities(config: &Config) -> CapabilitySet {
+    let enabled = all().filter(|entry| config.enables(entry.name, entry.enabled));
+    enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities)
+}
+
+/// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that
+/// are not built yet.
+#[must_use]
+pub fn schema() -> Schema {
+    let mut schema = Schema::new(node_exporter::ALIASES);
+    add_general_tables(&mut schema);
+    let built = all().map(|entry| (entry, true));
+    let others = node_exporter::not_built(all()).map(|entry| (entry, false));
+    for (entry, is_built) in built.chain(others) {
+        let exclusive = node_exporter::EXCLUSIVE.iter().find(|(name, _)| *name == entry.name);
+        let table = CollectorTable {
+            name: entry.name,
+            group: entry.group,
+            summary: entry.summary,
+            enabled: entry.enabled,
+            keys: entry.keys,
+            exclusive: exclusive.map_or(&[], |(_, pairs)| pairs),
+            is_built,
+        };
+        schema.add_collector(table, notes(entry));
+    }
+    schema
+}
+
+/// What a collector costs and needs, in sentences.
+#[must_use]
+pub fn notes(entry: &Entry) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !entry.hooks.is_empty() {
+        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks.join(", ")));
+    }
+    if !entry.capabilities.is_empty() {
+        notes.push(format!("Shows more with {}.", privileges::names(entry.capabilities)));
+    }
+    if !entry.cost.is_empty() {
+        notes.push(format!("Cost: {}.", entry.cost));
+    }
+    notes
+}
+
 /// What a collector's file starts from.
 pub(crate) mod prelude {
     #[cfg(test)]
     pub(crate) use crate::testing::{check, check_error, never_panics};
     pub(crate) use crate::{
         collector::{Collector, Error, Spec},
-        config::{NoConfig, Pattern, section},
-        metric::{Families, Meta, metrics},
+        config::{Filter, NoConfig, Pattern, section},
+        metric::{Families, Meta, label_text, metrics},
         source::{self, File, Folder, Host},
     };
     #[cfg(test)]

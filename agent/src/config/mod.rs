@@ -1,36 +1,94 @@
-//! What the user chose: TOML file, flags and defaults become checked values. Knows no collector; `main` hands it
-//! their schema.
+//! What the user chose: TOML files, environment, flags and defaults become checked values. Knows no collector; `main`
+//! hands it their schema.
 
+mod choice;
+pub mod diagnostic;
+mod document;
+mod filter;
+mod json_schema;
+mod limits;
+mod load;
+mod presets;
+mod re2;
+pub mod render;
 mod root;
+mod rules;
 mod schema;
+mod suggest;
+mod tables;
 mod types;
+mod web;
 
-pub use root::{Log, Paths, Scrape, Web};
-pub(crate) use schema::section;
+pub(crate) use choice::choice;
+pub use diagnostic::{Diagnostic, Severity};
+pub use filter::Filter;
+pub use json_schema::json_schema;
+pub use limits::CollectorLimits;
+pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
+pub use root::{
+    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, NetworkNamespace, Paths, Preset, Privileges,
+    Scrape, Security, Top, UseProbes, add_general_tables,
+};
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
+pub(crate) use schema::{keys, section};
+pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
+pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
-use std::collections::BTreeMap;
+use diagnostic::Place;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 use toml::Value;
 
-/// The values that differ from their defaults, by full path (`collector.netdev.device_exclude`). Checked.
+/// The values that somebody set, by full path (`collector.netdev.device_exclude`). Checked.
 #[derive(Debug, Default)]
 pub struct Config {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Chosen>,
+}
+
+/// A value and who chose it.
+#[derive(Debug)]
+struct Chosen {
+    value: Value,
+    origin: Origin,
+    place: Option<Place>,
+}
+
+/// Who chose a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    Preset(&'static str),
+    File { file: Arc<str>, line: usize },
+    Variable(Arc<str>),
+    Flag(Arc<str>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Preset(name) => write!(f, "preset {name}"),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Config {
     /// Reads the table `path` into its typed form.
     #[must_use]
     pub fn section<S: Section>(&self, path: &str) -> S {
-        S::from_values(&|name| match self.values.get(&format!("{path}.{name}")) {
-            Some(value) => value.clone(),
-            None => {
-                let key =
-                    S::KEYS.iter().find(|key| key.name == name).expect("sections ask for their own keys");
-                (key.default)()
-            }
+        S::from_values(&|name| {
+            let key = S::KEYS.iter().find(|key| key.name == name).expect("sections ask for their own keys");
+            self.value_in(path, key)
         })
+    }
+
+    /// The value of `key` of the table `path`: the chosen one, else its default.
+    #[must_use]
+    pub fn value_in(&self, path: &str, key: &Key) -> Value {
+        let full = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+        self.get(&full).cloned().unwrap_or_else(key.default)
     }
 
     /// Whether the collector runs: its own `enabled`, else its default unless defaults are switched off.
@@ -41,13 +99,34 @@ impl Config {
             .unwrap_or(default && is_true("collector.disable_defaults") != Some(true))
     }
 
-    /// Sets one value, as a file, a flag or the environment does, after it was checked.
-    pub fn set(&mut self, path: &str, value: Value) {
-        self.values.insert(path.to_owned(), value);
+    /// Whether somebody asked for the collector by name.
+    #[must_use]
+    pub fn asks_for(&self, collector: &str) -> bool {
+        self.get(&format!("collector.{collector}.enabled")).and_then(Value::as_bool) == Some(true)
     }
 
+    /// Sets one value that was checked.
+    pub fn set(&mut self, path: &str, value: Value) {
+        self.put(path.to_owned(), value, Origin::Default, None);
+    }
+
+    fn put(&mut self, path: String, value: Value, origin: Origin, place: Option<Place>) {
+        self.values.insert(path, Chosen { value, origin, place });
+    }
+
+    /// The value that somebody chose for the key with the full path `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
-        self.values.get(path)
+        self.values.get(path).map(|chosen| &chosen.value)
+    }
+
+    /// Who chose the value of the key with the full path `path`.
+    #[must_use]
+    pub fn origin(&self, path: &str) -> Origin {
+        self.values.get(path).map_or(Origin::Default, |chosen| chosen.origin.clone())
+    }
+
+    fn place(&self, path: &str) -> Option<&Place> {
+        self.values.get(path)?.place.as_ref()
     }
 }

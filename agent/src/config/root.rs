@@ -1,15 +1,34 @@
 //! The tables of the config file that belong to no collector.
 
-use super::section;
+use super::{CONFIG_VERSION, Problem, Schema, Setting, Web, WebAuth, WebRateLimit, WebTls, choice, section};
 use std::{path::PathBuf, time::Duration};
+use toml::Value;
+
+choice! {
+    /// Named sets of values for common hosts; anything else that is set wins over them.
+    pub enum Preset {
+        /// node_exporter's defaults; the same as no preset.
+        NodeExporter = "node_exporter",
+        /// Leaves out the interfaces and mounts that pods make, which come and go by the thousand.
+        Kubernetes = "kubernetes",
+        /// CPU, memory, load, disks, file systems, network interfaces and time only.
+        Minimal = "minimal",
+        /// Every collector that needs no privilege, no setting and little time.
+        AllSafe = "all-safe",
+    }
+}
 
 section! {
-    /// `[web]`
-    pub struct Web {
-        /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`.
-        listen_address: Vec<String> = vec![":9100".to_owned()],
-        /// Path of the metrics.
-        telemetry_path: String = "/metrics",
+    /// Above the first table.
+    pub struct Top {
+        /// The format of this file. A hostlens that does not know it yet refuses it.
+        config_version: Version = CONFIG_VERSION.cast_signed() => "",
+        /// A set of values to start from: node_exporter, kubernetes, minimal or all-safe.
+        preset: Preset = "node_exporter" => "preset",
+        /// More files, relative to this one; `*` and `?` stand for any letters. What they set wins over this file.
+        include: Vec<String> = Value::Array(Vec::new()) => "",
+        /// Reads the files again when they change.
+        auto_reload: bool = true => "config.auto-reload",
     }
 }
 
@@ -24,16 +43,37 @@ section! {
         rootfs: PathBuf = "/",
         /// Where udev keeps what it knows of devices.
         udev_data: PathBuf = "/run/udev/data" => "path.udev.data",
+        /// Whose network the files of `<procfs>/net` show: `self` (as node_exporter), `pid1` (the host's, from inside
+        /// a container that has a network of its own), or `auto`: pid1 where the two differ.
+        network_namespace: NetworkNamespace = "auto",
     }
+}
+
+choice! {
+    /// Whose network namespace the files of procfs are read for.
+    pub enum NetworkNamespace {
+        Auto = "auto",
+        Own = "self",
+        Pid1 = "pid1",
+    }
+}
+
+choice! {
+    /// The least severity that is logged.
+    pub enum LogLevel { Debug = "debug", Info = "info", Warn = "warn", Error = "error" }
+}
+
+choice! {
+    pub enum LogFormat { Logfmt = "logfmt", Json = "json" }
 }
 
 section! {
     /// `[log]`
     pub struct Log {
         /// Least severity that is written: debug, info, warn or error.
-        level: String = "info",
+        level: LogLevel = "info",
         /// logfmt or json.
-        format: String = "logfmt",
+        format: LogFormat = "logfmt",
     }
 }
 
@@ -44,5 +84,94 @@ section! {
         deadline_offset: Duration = "500ms",
         /// How long a scrape may take when the scraper does not say.
         default_timeout: Duration = "10s",
+    }
+}
+
+section! {
+    /// `[collector]`
+    pub struct Collectors {
+        /// Switches off all collectors that are not asked for by name.
+        disable_defaults: bool = false,
+    }
+}
+
+choice! {
+    /// Whether collectors may load probes.
+    pub enum UseProbes {
+        /// Those that kernel and privileges allow; the others are unavailable, with the reason.
+        Auto = "auto",
+        Never = "never",
+    }
+}
+
+choice! {
+    /// Bounds of the classic buckets that text formats carry; native histograms have all that the kernel counts.
+    pub enum ClassicBuckets {
+        Pow2 = "pow2",
+        Pow4 = "pow4",
+    }
+}
+
+section! {
+    /// `[ebpf]`
+    pub struct Ebpf {
+        /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none.
+        enabled: UseProbes = "auto",
+        /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
+        btf_path: PathBuf = "",
+        /// Bounds of classic buckets in the text formats: pow2 (each twice the one before) or pow4 (half as many).
+        classic_buckets: ClassicBuckets = "pow2",
+    }
+}
+
+choice! {
+    /// What becomes of the process' capabilities once the collectors are open.
+    pub enum Privileges {
+        Drop = "drop",
+        Retain = "retain",
+        Keep = "keep",
+    }
+}
+
+section! {
+    /// `[security]`
+    pub struct Security {
+        /// Capabilities after start. drop: none but what enabled collectors use at each scrape. retain: the same, but
+        /// a reload may raise them again to load probes. keep: all.
+        privileges: Privileges = "drop",
+    }
+}
+
+/// Adds the tables that belong to no collector.
+pub fn add_general_tables(schema: &mut Schema) {
+    schema.add::<Top>("", "The file itself");
+    schema.add::<Web>("web", "HTTP server");
+    schema.add::<WebTls>("web.tls", "TLS");
+    schema.add::<WebAuth>("web.auth", "Passwords");
+    schema.add::<WebRateLimit>("web.rate_limit", "Rate limit");
+    schema.add::<Paths>("path", "Where the host is mounted, as hostlens sees it");
+    schema.add::<Log>("log", "Log on stderr");
+    schema.add::<Scrape>("scrape", "How collectors are run");
+    schema.add::<Ebpf>("ebpf", "Probes in the kernel");
+    schema.add::<Security>("security", "Privileges");
+    schema.add::<Collectors>("collector", "Collectors");
+}
+
+/// A version of the file's format.
+#[derive(Debug)]
+pub struct Version;
+
+impl Setting for Version {
+    const KIND: &'static str = "integer";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        match u64::from_value(value)? {
+            1..=CONFIG_VERSION => Ok(Self),
+            0 => Err(Problem::new("versions count from 1")),
+            newer => Err(Problem::new(format!(
+                "the file is in format {newer}, this hostlens ({}) knows formats up to {CONFIG_VERSION}: update it",
+                env!("CARGO_PKG_VERSION"),
+            ))),
+        }
     }
 }

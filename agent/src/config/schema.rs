@@ -1,5 +1,6 @@
 //! A key is declared once, in a `section!`; parser, flags, sample file, docs and editor schema are derived from it.
 
+use super::suggest::nearest;
 use toml::Value;
 
 /// One key of a section.
@@ -10,10 +11,12 @@ pub struct Key {
     pub doc: &'static [&'static str],
     /// What a value may be, in words: `boolean`, `regex`, `duration` …
     pub kind: &'static str,
+    /// The only values there are, if they can be counted.
+    pub choices: &'static [&'static str],
     pub default: fn() -> Value,
     /// Whether a value can be used; the same rules as when it is used.
     pub check: fn(&Value) -> Result<(), Problem>,
-    /// The flag's name without `--`, where it is not the mechanical one.
+    /// The flag's name without `--`, where it is not the mechanical one. Empty: only a file can hold the key.
     pub flag: Option<&'static str>,
 }
 
@@ -21,19 +24,31 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub message: String,
+    /// Which item of a list.
+    pub item: Option<usize>,
     /// Where in the text of a string value, in bytes.
     pub at: Option<usize>,
 }
 
 impl Problem {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None }
+        Self { message: message.into(), item: None, at: None }
+    }
+
+    /// `value` is none of `choices`.
+    pub(crate) fn not_among(value: &Value, choices: &[&str]) -> Self {
+        let meant = value.as_str().and_then(|text| nearest(text, choices.iter().copied()));
+        let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        Self::new(format!("expected one of {}, found `{value}`{meant}", choices.join(", ")))
     }
 }
 
 /// A type that a key can have. Its values cannot be wrong: what does not fit is refused here.
 pub trait Setting: Sized {
+    /// What a value may be, in words.
     const KIND: &'static str;
+    /// The only values there are, if they can be counted.
+    const CHOICES: &'static [&'static str] = &[];
 
     /// # Errors
     /// When `value` is of another type or out of range.
@@ -73,7 +88,7 @@ impl Section for NoConfig {
 /// }
 /// ```
 /// After `=` stands what the key would hold in the file; after `=>` the flag, where node_exporter's spelling is not
-/// `--<table>.<key>` with dashes.
+/// `--<table>.<key>` with dashes, or nothing where only a file can hold the key.
 macro_rules! section {
     ($(#[$attribute:meta])* $visibility:vis struct $section:ident {
         $($(#[doc = $doc:literal])+ $key:ident : $setting:ty = $default:expr $(=> $flag:literal)?,)+
@@ -85,15 +100,9 @@ macro_rules! section {
         }
 
         impl $crate::config::Section for $section {
-            const KEYS: &'static [$crate::config::Key] = &[$($crate::config::Key {
-                name: stringify!($key),
-                doc: &[$($doc),+],
-                kind: <$setting as $crate::config::Setting>::KIND,
-                default: || toml::Value::from($default),
-                check: |value| <$setting as $crate::config::Setting>::from_value(value).map(drop),
-                flag: { #[allow(unused_mut, unused_assignments, reason = "set where a flag is given")]
-                    { let mut flag: Option<&'static str> = None; $(flag = Some($flag);)? flag } },
-            },)+];
+            const KEYS: &'static [$crate::config::Key] = $crate::config::keys! {
+                $($(#[doc = $doc])+ $key: $setting = $default $(=> $flag)?,)+
+            };
 
             fn from_values(value_of: &dyn Fn(&str) -> toml::Value) -> Self {
                 Self {
@@ -105,3 +114,20 @@ macro_rules! section {
     };
 }
 pub(crate) use section;
+
+/// The keys alone, in the notation of `section!`.
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $key:ident : $setting:ty = $default:expr $(=> $flag:literal)?,)*) => {
+        &[$($crate::config::Key {
+            name: stringify!($key),
+            doc: &[$($doc),+],
+            kind: <$setting as $crate::config::Setting>::KIND,
+            choices: <$setting as $crate::config::Setting>::CHOICES,
+            default: || toml::Value::from($default),
+            check: |value| <$setting as $crate::config::Setting>::from_value(value).map(drop),
+            flag: { #[allow(unused_mut, unused_assignments, reason = "set where a flag is given")]
+                { let mut flag: Option<&'static str> = None; $(flag = Some($flag);)? flag } },
+        },)*]
+    };
+}
+pub(crate) use keys;

@@ -69,6 +69,7 @@ impl<const N: usize> Desc<N> {
 /// }
 /// push_rows(&averages, (), out);
 /// ```
+/// `for_each_row` is for a collector that must choose, row by row, how to push it.
 macro_rules! metrics {
     (
         $($desc:ident : $kind:ident $name:literal [$($label:literal),* $(,)?], $help:literal;)*
@@ -107,21 +108,35 @@ macro_rules! metrics {
         ];
 
         $(
-            /// Pushes every row of the table that has a value.
-            fn push_rows(
+            /// Calls `push` with every row of the table that has a value.
+            fn for_each_row(
                 $it: $row,
+                mut push: impl FnMut($crate::metric::Desc<{
+                    const LABELS: &[&str] = &$row_labels;
+                    LABELS.len()
+                }>, f64),
+            ) {
+                let mut index = FamilyIndex::Rows as usize;
+                $(
+                    if let Some(value) = $crate::metric::Number::number($value) {
+                        push($crate::metric::Desc::new(index), value);
+                    }
+                    index += 1;
+                )+
+                debug_assert_eq!(index, METRICS.len());
+            }
+
+            /// Pushes every row of the table that has a value.
+            #[allow(dead_code, reason = "some collectors push rows in a way of their own")]
+            fn push_rows(
+                it: $row,
                 labels: impl $crate::metric::LabelValues<{
                     const LABELS: &[&str] = &$row_labels;
                     LABELS.len()
                 }> + Copy,
                 out: &mut $crate::metric::Families,
             ) {
-                let mut index = FamilyIndex::Rows as usize;
-                $(
-                    out.push($crate::metric::Desc::new(index), labels, $value);
-                    index += 1;
-                )+
-                debug_assert_eq!(index, METRICS.len());
+                for_each_row(it, |desc, value| out.push(desc, labels, value));
             }
         )?
     };

@@ -1,6 +1,6 @@
 //! The sink that a collector pushes into: one scrape's samples, grouped by family.
 
-use super::{Desc, Kind, LabelValues, Meta, labels::Arena};
+use super::{Buckets, Desc, Kind, LabelValues, Meta, labels::Arena};
 use std::collections::HashMap;
 
 /// One collector's samples of one scrape. Kept between scrapes: [`clear`](Self::clear) gives no memory back, so a
@@ -62,43 +62,6 @@ pub(crate) enum Value<'a> {
     Number(f64),
     Histogram(&'a Buckets),
     Summary(&'a Quantiles),
-}
-
-/// A histogram's state.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Buckets {
-    /// Upper bound (inclusive) and the observations up to it, ascending. The bucket up to +Inf holds `count`, and
-    /// may be left out.
-    pub(crate) classic: Vec<(f64, u64)>,
-    /// The same observations as a Prometheus native histogram, where the source counts that finely.
-    pub(crate) native: Option<Native>,
-    pub(crate) count: u64,
-    pub(crate) sum: f64,
-}
-
-/// Exponential buckets with 2^(2^-schema) from one bound to the next.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Native {
-    pub(crate) schema: i32,
-    /// Observations of at most this are counted in `zero_count`.
-    pub(crate) zero_threshold: f64,
-    pub(crate) zero_count: u64,
-    /// The index of `counts[0]`: bucket `i` covers `(base^(i-1), base^i]`.
-    pub(crate) first_index: i32,
-    pub(crate) counts: Vec<u64>,
-    /// Unix time since when it counts, in seconds.
-    pub(crate) created: Option<f64>,
-}
-
-impl Buckets {
-    /// Empties it for the next scrape, keeping its memory.
-    fn clear(&mut self) {
-        self.classic.clear();
-        (self.count, self.sum) = (0, 0.0);
-        if let Some(native) = &mut self.native {
-            native.counts.clear();
-        }
-    }
 }
 
 /// A summary's state, as files for the textfile collector give it.
@@ -170,6 +133,24 @@ impl Families {
         self.declared.iter().map(Vec::len).sum::<usize>() + named
     }
 
+    /// Forgets all samples but `max`, the same ones each time: those of the families declared first, then of named
+    /// ones by name. Returns how many were forgotten.
+    pub(crate) fn keep(&mut self, max: usize) -> usize {
+        let n_before = self.n_samples();
+        if n_before <= max {
+            return 0;
+        }
+        let mut n_left = max;
+        let mut named: Vec<_> = self.named.iter_mut().collect();
+        named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let named = named.into_iter().map(|(_, family)| &mut family.samples);
+        for samples in self.declared.iter_mut().chain(named) {
+            samples.truncate(n_left);
+            n_left -= samples.len();
+        }
+        n_before - max
+    }
+
     /// Pushes one sample of a declared family.
     pub(crate) fn push<const N: usize>(
         &mut self,
@@ -224,6 +205,20 @@ impl Families {
         let Some(number) = value.number() else { return };
         let meta = &self.meta[desc.index];
         self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
+    }
+
+    /// Both at once: the family that `desc` and `part` name, with just the labels given.
+    pub(crate) fn push_named_labelled<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        part: &str,
+        labels: &[(&str, &str)],
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        let name = meta.name.replace('*', part);
+        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number));
     }
 
     /// Pushes one sample of a family that is not ours: a file names it, and its labels.

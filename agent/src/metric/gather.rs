@@ -37,7 +37,10 @@ pub struct Conflict {
 
 /// Calls `family` for each family that has samples, with its samples, in order. What contradicts something that
 /// came earlier (by the order of `parts`) is left out and returned.
-pub(crate) fn gather(parts: &[&Families], mut family: impl FnMut(&Family<'_>, &[Row<'_>])) -> Vec<Conflict> {
+pub(crate) fn gather<'a>(
+    parts: &[&'a Families],
+    mut family: impl FnMut(&Family<'a>, &[Row<'a>]),
+) -> Vec<Conflict> {
     let mut sources = Vec::new();
     for (rank, part) in parts.iter().enumerate() {
         let declared = part.meta.iter().zip(&part.declared).filter(|(_, samples)| !samples.is_empty());

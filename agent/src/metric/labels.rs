@@ -60,6 +60,13 @@ impl LabelValue for [u8] {
     }
 }
 
+/// The label value of the kernel's `bytes`, for those who keep it.
+pub(crate) fn label_text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    bytes.write(&mut text);
+    text
+}
+
 impl LabelValue for String {
     fn write(&self, out: &mut String) {
         out.push_str(self);

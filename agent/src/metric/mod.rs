@@ -1,17 +1,21 @@
 //! Families and samples: what collectors push and encoders read. Knows neither.
 //!
-//! Three files: [`desc`] declares families, [`families`] holds one scrape's samples of one collector, [`gather`]
-//! puts the samples of many collectors into the order in which they are written.
+//! [`desc`] declares families, [`families`] holds one scrape's samples of one collector, [`gather`] puts the samples
+//! of many collectors into the order in which they are written.
 
 mod desc;
 mod families;
 mod gather;
+mod histogram;
 mod labels;
+mod names;
 
 pub(crate) use desc::{Desc, metrics};
 pub use desc::{Kind, Meta};
 pub use families::Families;
-pub(crate) use families::{Buckets, Native, Number, Quantiles, Value};
+pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;
 pub(crate) use gather::{Family, Row, gather};
-pub(crate) use labels::LabelValues;
+pub(crate) use histogram::{Buckets, Native, Slots};
+pub(crate) use labels::{LabelValues, label_text};
+pub(crate) use names::legal_name;

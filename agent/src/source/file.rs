@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 /// `PROC_SUPER_MAGIC` and `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
 const KERNEL_FILE_SYSTEMS: [i64; 2] = [0x9fa0, 0x6265_6572];
 
+/// Whether the kernel makes this file up, so that its identity and its descriptor mean more than its name does.
+pub(super) fn is_kernel_file_system(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type))
+}
+
 /// A file that is read again at each scrape.
 ///
 /// In procfs and sysfs the descriptor is kept and read from offset 0, which makes the kernel write the text anew for
@@ -64,6 +69,35 @@ impl File {
         }
     }
 
+    /// Reads the text and lets `parse` make something of it, or tell the number of the line that is not what was
+    /// `expected`.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or a line is wrong.
+    pub fn parse<T>(
+        &mut self,
+        expected: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, usize>,
+    ) -> Result<T, Error> {
+        let parsed = parse(self.read()?);
+        parsed.map_err(|line| self.parse_error(line, format!("expected {expected}")))
+    }
+
+    /// Reads the text and hands it over line by line, with the lines' numbers from 1, until `each` says by `None` that
+    /// a line is not what was `expected`.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or a line is wrong.
+    pub fn parse_lines(
+        &mut self,
+        expected: &str,
+        mut each: impl FnMut(usize, &[u8]) -> Option<()>,
+    ) -> Result<(), Error> {
+        self.parse(expected, |text| {
+            super::lines(text).try_for_each(|(number, line)| each(number, line).ok_or(number))
+        })
+    }
+
     /// An error that says where this file's text is wrong; lines count from 1.
     #[must_use]
     pub fn parse_error(&self, line: usize, problem: impl Into<String>) -> Error {
@@ -88,7 +122,7 @@ impl File {
 }
 
 /// Fills `buffer` with what `fd` holds from offset 0.
-fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
+pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
     buffer.clear();
     loop {
         if buffer.spare_capacity_mut().is_empty() {

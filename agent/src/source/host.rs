@@ -1,25 +1,66 @@
 //! The mount points of the host as the agent sees them.
 
-use super::File;
-use crate::config::Paths;
+use super::{
+    File,
+    ebpf::{self, Kernel},
+    network_namespace,
+};
+use crate::config::{ClassicBuckets, Ebpf, Paths, UseProbes};
 use std::path::{Path, PathBuf};
 
 /// Where to look. In a container these are bind mounts of the host's.
-#[derive(Debug)]
 pub struct Host {
     paths: Paths,
+    ebpf: Ebpf,
+    kernel: Kernel,
+    net: PathBuf,
 }
 
 impl Host {
     #[must_use]
-    pub fn new(paths: Paths) -> Self {
-        Self { paths }
+    pub fn new(paths: Paths, ebpf: Ebpf) -> Self {
+        let btf_path = (!ebpf.btf_path.as_os_str().is_empty()).then(|| ebpf.btf_path.clone());
+        let net = network_namespace::folder(&paths.procfs, paths.network_namespace);
+        Self { paths, ebpf, kernel: Kernel::new(btf_path), net }
+    }
+
+    /// The running kernel, for probes.
+    ///
+    /// # Errors
+    /// When the config forbids probes.
+    pub fn kernel(&self) -> Result<&Kernel, ebpf::Error> {
+        match self.ebpf.enabled {
+            UseProbes::Auto => Ok(&self.kernel),
+            UseProbes::Never => Err(ebpf::Error::SwitchedOff),
+        }
+    }
+
+    /// Gives back the memory that loading probes took. To be called when all collectors are open.
+    pub fn release_kernel_types(&self) {
+        self.kernel.release();
+    }
+
+    #[must_use]
+    pub fn classic_buckets(&self) -> ClassicBuckets {
+        self.ebpf.classic_buckets
     }
 
     /// A file of procfs, opened at its first read.
     #[must_use]
     pub fn proc(&self, name: &str) -> File {
         File::new(self.paths.procfs.join(name))
+    }
+
+    /// A file of procfs that each network namespace has of its own, of the namespace that the config chooses.
+    #[must_use]
+    pub fn net(&self, name: &str) -> File {
+        File::new(self.net.join(name))
+    }
+
+    /// Whether the kernel's answers to our own sockets are about another network than [`net`](Self::net) is.
+    #[must_use]
+    pub fn sockets_see_another_network(&self) -> bool {
+        network_namespace::is_foreign(&self.net)
     }
 
     #[must_use]

@@ -1,12 +1,13 @@
 //! Folders of sysfs (and of /proc/sys): one small file a value. See sysfs(5).
 
-use super::Error;
+use super::{Error, file::read_to_end};
 use rustix::{
     fd::OwnedFd,
     fs::{Dir, Mode, OFlags},
     io::Errno,
 };
 use std::{
+    cell::Cell,
     fmt,
     ops::Deref,
     path::{Path, PathBuf},
@@ -71,12 +72,34 @@ impl Folder {
     pub fn value(&self, name: &str) -> Result<Option<SysValue>, Error> {
         let read = || {
             let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            let mut value = SysValue { bytes: [0; SysValue::MAX], start: 0, end: 0 };
-            value.end = rustix::io::read(&fd, &mut value.bytes)?;
+            let mut value = SysValue { bytes: [0; SysValue::MAX], len: 0, start: 0, end: 0 };
+            value.len = rustix::io::read(&fd, &mut value.bytes)?;
             value.trim();
             Ok(value)
         };
         if_present(&self.path.join(name), read())
+    }
+
+    /// Fills `buffer` with the whole text of the file `name`, for those that may be longer than a value; `None` when
+    /// there is no such file.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn text<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
+        let mut read = || {
+            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            read_to_end(&fd, buffer, 4096)
+        };
+        let present = if_present(&self.path.join(name), read())?;
+        Ok(present.map(|()| buffer.as_slice()))
+    }
+
+    /// The files in it that have a value, for devices of which each driver gives some.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn attributes(&self) -> Result<Attributes<'_>, Error> {
+        Ok(Attributes { folder: self, names: self.names()?, error: Cell::new(None) })
     }
 
     /// The value of `name` as a number; `None` when there is no such file.
@@ -85,20 +108,81 @@ impl Folder {
     /// When it is there and cannot be read, or is no number.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Error> {
         let Some(value) = self.value(name)? else { return Ok(None) };
-        match super::number(&value) {
-            Some(number) => Ok(Some(number)),
-            None => {
-                let problem = format!("expected a number, found `{}`", String::from_utf8_lossy(&value));
-                Err(Error::Parse { path: self.path.join(name), line: 1, problem })
+        super::number(&value).map(Some).ok_or_else(|| self.not_a_number(name, &value))
+    }
+
+    /// The error for a file that has to be in the folder and is not.
+    #[must_use]
+    pub fn missing(&self, name: &str) -> Error {
+        Error::Read { path: self.path.join(name), source: Errno::NOENT.into() }
+    }
+
+    fn not_a_number(&self, name: &str, value: &SysValue) -> Error {
+        let problem = format!("expected a number, found `{}`", value.to_text());
+        Error::Parse { path: self.path.join(name), line: 1, problem }
+    }
+}
+
+/// A folder's files, listed once, so that one that a device lacks costs nothing. Each is read when it is asked for;
+/// the first error is kept for [`end`](Self::end), which spares tables of many rows an error path each.
+pub struct Attributes<'a> {
+    folder: &'a Folder,
+    names: Vec<String>,
+    error: Cell<Option<Error>>,
+}
+
+impl Attributes<'_> {
+    /// The value of the file `name`; `None` when there is none now, or it cannot be read.
+    pub fn value(&self, name: &str) -> Option<SysValue> {
+        if self.names.binary_search_by(|it| it.as_str().cmp(name)).is_err() {
+            return None;
+        }
+        match self.folder.value(name) {
+            Ok(value) => value,
+            Err(error) => {
+                self.note(error);
+                None
             }
         }
     }
+
+    /// The value of the file `name` as a number in the base that its prefix tells.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        let value = self.value(name)?;
+        let number = super::prefixed_number(&value);
+        if number.is_none() {
+            self.note(self.folder.not_a_number(name, &value));
+        }
+        number
+    }
+
+    /// Tells what went wrong since the folder was listed; a driver without a value is no error.
+    ///
+    /// # Errors
+    /// When a file could not be read, or held no number where one was asked for.
+    pub fn end(self) -> Result<(), Error> {
+        self.error.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn note(&self, error: Error) {
+        if error.is_no_value() {
+            return;
+        }
+        let first = self.error.take();
+        self.error.set(first.or(Some(error)));
+    }
+}
+
+/// What follows `prefix` in `name` when that begins with a digit, as the shell's `prefix[0-9]*` would match.
+pub(crate) fn numbered<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+    name.strip_prefix(prefix).filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn if_present<T>(path: &Path, result: Result<T, Errno>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        // The last is procfs' word for a process that has ended.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => Ok(None),
         Err(errno) => Err(Error::Read { path: path.to_owned(), source: errno.into() }),
     }
 }
@@ -107,6 +191,8 @@ fn if_present<T>(path: &Path, result: Result<T, Errno>) -> Result<Option<T>, Err
 /// drivers write as much as they are asked for, and a value that matters is short.
 pub struct SysValue {
     bytes: [u8; Self::MAX],
+    /// How much of `bytes` was read.
+    len: usize,
     start: usize,
     end: usize,
 }
@@ -120,10 +206,16 @@ impl SysValue {
         String::from_utf8_lossy(self).into_owned()
     }
 
+    /// The text with its blanks.
+    #[must_use]
+    pub fn untrimmed(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     fn trim(&mut self) {
-        let n_before = self.bytes[..self.end].len() - self.bytes[..self.end].trim_ascii_start().len();
-        self.end = n_before + self.bytes[..self.end].trim_ascii().len();
-        self.start = n_before;
+        let text = &self.bytes[..self.len];
+        self.start = self.len - text.trim_ascii_start().len();
+        self.end = self.start + text.trim_ascii().len();
     }
 }
 

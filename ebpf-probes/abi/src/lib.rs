@@ -1,2 +1,15 @@
 //! What the probes and the agent both read: the layout of the maps, and logic that needs no kernel.
+//!
+//! Types that live in maps are `repr(C)`, made of `u64` alone and valid for any bits: the probe writes them, the
+//! agent reads them through shared memory.
 #![no_std]
+
+pub mod block;
+pub mod histogram;
+
+pub use histogram::Histogram;
+
+/// The value of an offset, argument or enumerator that the running kernel does not have.
+///
+/// Never zero, which is a valid offset: a probe that forgets to ask reads beyond the struct and is refused.
+pub const ABSENT: u32 = u32::MAX;

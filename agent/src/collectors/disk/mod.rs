@@ -1,2 +1,2 @@
 //! Block devices and storage drivers.
-super::collectors! { "disk": }
+super::collectors! { "disk": block_io::BlockIoLatency, diskstats::Diskstats }

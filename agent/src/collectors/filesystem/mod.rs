@@ -1,2 +1,2 @@
 //! Mounted file systems.
-super::collectors! { "filesystem": }
+super::collectors! { "filesystem": filesystem::Filesystem }

@@ -1,2 +1,11 @@
 //! Sensors, power, buses.
-super::collectors! { "hardware": }
+super::collectors! {
+    "hardware":
+    dmi::Dmi,
+    edac::Edac,
+    hwmon::Hwmon,
+    powersupplyclass::Powersupplyclass,
+    rapl::Rapl,
+    thermal_zone::ThermalZone,
+    watchdog::Watchdog,
+}

@@ -1,0 +1,246 @@
+//! From the process's arguments to what is to be done, with kingpin's rules and words: node_exporter's users know them.
+
+use super::{
+    command::{CONFIG_FILE, command, off_name},
+    help::help,
+    manual,
+};
+use crate::config::{
+    self, Flag, FlagValue, Schema, Sources,
+    render::{self, Which},
+};
+use clap::{
+    ArgMatches,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use clap_complete::Shell;
+use std::{fs, path::PathBuf};
+
+/// What is to be done, and with which settings.
+#[derive(Debug)]
+pub struct Invocation {
+    pub verb: Verb,
+    pub sources: Sources,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Serve metrics.
+    Run,
+    /// Say what is wrong with the config.
+    CheckConfig { strict: bool, json: bool },
+    /// Print what is in force.
+    Show { which: Which, origins: bool },
+    /// Print what these flags are in the config file; they are the sources' flags.
+    Convert,
+}
+
+impl Verb {
+    /// Whether variables of the environment count.
+    #[must_use]
+    pub fn reads_environment(&self) -> bool {
+        *self != Self::Convert
+    }
+}
+
+/// Why there is nothing to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Asked for and now to be printed: help, version, and what else needs no config.
+    Text(String),
+    /// All that is wrong with the arguments, a line each.
+    Errors(Vec<String>),
+}
+
+/// Reads the arguments, without the program's name. The environment is not looked at.
+///
+/// # Errors
+/// When there is nothing to be done.
+pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<Invocation, Stop> {
+    let mut errors = Vec::new();
+    let args = expand_files(args, &mut errors);
+    let matches = matches(schema, args, &mut errors);
+    let Some(matches) = matches.map_err(Stop::Text)? else { return Err(Stop::Errors(errors)) };
+    if let Some(text) = asked_for_text(schema, &matches) {
+        return Err(Stop::Text(text));
+    }
+    if !errors.is_empty() {
+        return Err(Stop::Errors(errors));
+    }
+    let mut sources =
+        Sources { flags: flags(schema, &matches), files: files(&matches), ..Sources::default() };
+    let Some((name, inner)) = matches.subcommand() else {
+        return Ok(Invocation { verb: Verb::Run, sources });
+    };
+    if name == "convert" {
+        let flags = inner.get_many::<String>("flags").into_iter().flatten().cloned();
+        let Invocation { sources, .. } = parse(schema, flags)?;
+        return Ok(Invocation { verb: Verb::Convert, sources });
+    }
+    sources.flags.extend(flags(schema, inner));
+    sources.files.extend(files(inner));
+    let verb = match name {
+        "check-config" => {
+            sources.files.extend(inner.get_many::<String>("files").into_iter().flatten().map(PathBuf::from));
+            let json = inner.get_one::<String>("format").is_some_and(|format| format == "json");
+            Verb::CheckConfig { strict: inner.get_flag("strict"), json }
+        }
+        "config" => {
+            let which = match (inner.get_flag("defaults"), inner.get_flag("diff")) {
+                (true, _) => Which::Defaults,
+                (false, true) => Which::Diff,
+                (false, false) => Which::All,
+            };
+            Verb::Show { which, origins: inner.get_flag("sources") }
+        }
+        other => unreachable!("clap knows no verb `{other}`"),
+    };
+    Ok(Invocation { verb, sources })
+}
+
+/// The texts that depend on nothing but the binary.
+fn asked_for_text(schema: &Schema, matches: &ArgMatches) -> Option<String> {
+    let word = |matches: &ArgMatches| matches.get_one::<String>("what").cloned();
+    Some(match matches.subcommand() {
+        Some(("config", inner)) => match word(inner)?.as_str() {
+            "sample" => render::sample(schema),
+            "schema" => format!("{:#}\n", config::json_schema(schema)),
+            _ => return None,
+        },
+        Some(("manual", inner)) => match word(inner)?.as_str() {
+            "collectors" => manual::collectors(schema),
+            _ => manual::page(schema),
+        },
+        Some(("completion", inner)) => manual::completion(schema, *inner.get_one("shell")?),
+        Some(_) => return None,
+        None if matches.get_flag("version") => super::version(),
+        None if matches.get_flag("help-long") => help(schema),
+        None if matches.get_flag("help-man") => manual::page(schema),
+        None if matches.get_flag("completion-script-bash") => manual::completion(schema, Shell::Bash),
+        None if matches.get_flag("completion-script-zsh") => manual::completion(schema, Shell::Zsh),
+        None => return None,
+    })
+}
+
+/// Replaces each `@file` by the lines of that file.
+fn expand_files(args: impl IntoIterator<Item = String>, errors: &mut Vec<String>) -> Vec<String> {
+    let mut expanded = Vec::new();
+    let mut is_literal = false;
+    for arg in args {
+        is_literal |= arg == "--";
+        match arg.strip_prefix('@') {
+            Some(path) if !is_literal => match fs::read_to_string(path) {
+                Ok(text) => {
+                    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+                    expanded.extend(lines.map(str::to_owned));
+                }
+                Err(error) => errors.push(format!("read the arguments in {path}: {error}")),
+            },
+            _ => expanded.push(arg),
+        }
+    }
+    expanded
+}
+
+/// Clap's reading of `args`. It stops at the first error, so what it complains about is taken out until it is content;
+/// `None` when that does not help. `Err` is the help text.
+fn matches(
+    schema: &Schema,
+    mut args: Vec<String>,
+    errors: &mut Vec<String>,
+) -> Result<Option<ArgMatches>, String> {
+    let mut command = command(schema);
+    loop {
+        let name = "hostlens".to_owned();
+        let error = match command.try_get_matches_from_mut(std::iter::once(&name).chain(&args)) {
+            Ok(matches) => return Ok(Some(matches)),
+            Err(error) => error,
+        };
+        if error.kind() == ErrorKind::DisplayHelp {
+            let of_verb = command.get_subcommands().any(|it| args.iter().any(|arg| arg == it.get_name()));
+            return Err(if of_verb { error.to_string() } else { help(schema) });
+        }
+        let (message, culprit) = complaint(schema, &error);
+        errors.push(message);
+        let is_culprit = |arg: &String| {
+            let culprit = culprit.as_deref()?;
+            let rest = arg.strip_prefix(culprit)?;
+            (rest.is_empty() || rest.starts_with('=') || !culprit.starts_with("--")).then_some(())
+        };
+        let Some(at) = args.iter().position(|arg| is_culprit(arg).is_some()) else { return Ok(None) };
+        args.remove(at);
+        // What follows an unknown flag may be its value, of which nothing is to be said.
+        let is_value =
+            |arg: &String| !arg.starts_with('-') && !command.get_subcommands().any(|it| it.get_name() == arg);
+        if error.kind() == ErrorKind::UnknownArgument && args.get(at).is_some_and(is_value) {
+            args.remove(at);
+        }
+    }
+}
+
+/// The error in kingpin's words, and the argument that it is about.
+fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let argument = context(ContextKind::InvalidArg).or_else(|| context(ContextKind::InvalidSubcommand));
+    let argument = argument.unwrap_or_default();
+    let flag = argument.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+    let message = match error.kind() {
+        ErrorKind::UnknownArgument if flag.starts_with("--") => {
+            let meant =
+                schema.suggest_flag(&flag[2..]).map(|meant| format!(" ({meant})")).unwrap_or_default();
+            format!("unknown long flag '{flag}', try --help{meant}")
+        }
+        ErrorKind::UnknownArgument if flag.starts_with('-') => {
+            format!("unknown short flag '{flag}', try --help")
+        }
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
+            return (format!("unexpected {argument}, try --help"), Some(argument));
+        }
+        ErrorKind::TooManyValues => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            format!("unexpected {value} for flag '{flag}', try --help")
+        }
+        ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
+            format!("expected argument for flag '{flag}', try --help")
+        }
+        _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    };
+    (message, Some(flag).filter(|flag| !flag.is_empty()))
+}
+
+fn files(matches: &ArgMatches) -> Vec<PathBuf> {
+    matches.get_many::<String>(CONFIG_FILE).into_iter().flatten().map(PathBuf::from).collect()
+}
+
+/// The flags that set values, in the order in which they were given.
+fn flags(schema: &Schema, matches: &ArgMatches) -> Vec<Flag> {
+    let mut found = Vec::new();
+    for name in schema.flags() {
+        let has_switch = matches.try_contains_id(&off_name(name)).is_ok();
+        for (at, text) in occurrences(matches, name) {
+            let value = match text.as_str() {
+                "true" if has_switch => FlagValue::On,
+                _ => FlagValue::Text(text),
+            };
+            found.push((at, Flag { name: name.to_owned(), value }));
+        }
+        if has_switch {
+            let off = occurrences(matches, &off_name(name));
+            found.extend(
+                off.into_iter().map(|(at, _)| (at, Flag { name: name.to_owned(), value: FlagValue::Off })),
+            );
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, flag)| flag).collect()
+}
+
+/// The values of a flag, each with its place among the arguments.
+fn occurrences(matches: &ArgMatches, name: &str) -> Vec<(usize, String)> {
+    let places = matches.indices_of(name).into_iter().flatten();
+    places.zip(matches.get_many::<String>(name).into_iter().flatten().cloned()).collect()
+}

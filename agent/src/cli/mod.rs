@@ -1,0 +1,21 @@
+//! The command line: node_exporter's flags, one for every key of the config, and verbs.
+
+mod args;
+mod command;
+mod help;
+mod manual;
+
+pub use args::{Invocation, Stop, Verb, parse};
+
+/// The first line is what tools that know node_exporter look at: the third word is the version.
+#[must_use]
+pub fn version() -> String {
+    format!(
+        "hostlens, version {} (branch: {}, revision: {})\n  platform: {}/{}\n",
+        env!("CARGO_PKG_VERSION"),
+        option_env!("HOSTLENS_BRANCH").unwrap_or("unknown"),
+        option_env!("HOSTLENS_REVISION").unwrap_or("unknown"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    )
+}

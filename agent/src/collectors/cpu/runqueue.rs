@@ -1,0 +1,42 @@
+//! How long runnable tasks wait for a CPU, counted by the probe `ebpf-probes/src/bin/runqueue.rs` at each context
+//! switch: the run queue's clock less the time at which the task was queued.
+
+use crate::{
+    collectors::{prelude::*, probe},
+    metric::Slots,
+    source::ebpf::RunQueue,
+};
+
+metrics! {
+    LATENCY: Histogram "node_sched_runqueue_latency_seconds" [], "Time from becoming runnable to running, for each switch to a task.";
+    WAIT: Counter "node_sched_runqueue_wait_seconds_total" ["cpu"], "Time that tasks waited in the run queue of each CPU before they ran on it.";
+}
+
+pub(super) struct Runqueue {
+    probe: RunQueue,
+    slots: Slots,
+}
+
+impl Spec for Runqueue {
+    const SUMMARY: &'static str = "How long runnable tasks wait for a CPU, by eBPF at each context switch.";
+    const ENABLED: bool = true;
+    const HOOKS: &'static [&'static str] = &["tp_btf/sched_switch"];
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = NoConfig;
+
+    fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
+        let probe = RunQueue::load(host.kernel()?)?;
+        Ok(Self { probe, slots: probe::latency_slots(host) })
+    }
+}
+
+impl Collector for Runqueue {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let waits = self.probe.waits();
+        probe::fill(out.push_histogram(LATENCY, ()), &self.slots, &waits.sum(0..waits.len()));
+        for (cpu, waits) in waits.rows().enumerate().filter(|(_, waits)| waits.sum != 0) {
+            out.push(WAIT, [cpu], waits.sum as f64 / 1e9);
+        }
+        Ok(())
+    }
+}

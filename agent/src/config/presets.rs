@@ -1,0 +1,82 @@
+//! What each preset sets.
+
+use super::{Origin, Preset, Schema, document::Given};
+use toml::Value;
+
+/// Interfaces that container networks make: one for each pod, or one for each node and tunnel.
+const POD_INTERFACES: &[&str] = &[
+    "veth.*",
+    "cali.*",
+    "lxc.*",
+    "cilium_.*",
+    "tunl.*",
+    "nodelocaldns",
+    "kube-ipvs0",
+    "[0-9a-f]{15}",
+    "enP.*",
+];
+
+/// node_exporter's own list, and the mounts of containerd and kubelet.
+const POD_MOUNTS: &str = r"^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)";
+
+const MINIMAL: &[&str] = &[
+    "cpu",
+    "diskstats",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "netdev",
+    "os",
+    "stat",
+    "textfile",
+    "time",
+    "uname",
+    "vmstat",
+];
+
+const SAFE: &[&str] = &[
+    "buddyinfo",
+    "cgroups",
+    "cpu_vulnerabilities",
+    "drbd",
+    "drm",
+    "interrupts",
+    "ksmd",
+    "lnstat",
+    "meminfo_numa",
+    "mountstats",
+    "network_route",
+    "nvmesubsystem",
+    "processes",
+    "qdisc",
+    "softirqs",
+    "swap",
+    "tcpstat",
+    "xfrm",
+    "zoneinfo",
+];
+
+/// What `preset` sets, as far as the schema knows it.
+pub(super) fn settings(preset: Preset, schema: &Schema) -> Vec<Given> {
+    let enabled = |names: &[&str]| -> Vec<(String, Value)> {
+        names.iter().map(|it| (format!("collector.{it}.enabled"), true.into())).collect()
+    };
+    let values = match preset {
+        Preset::Kubernetes => vec![
+            ("collector.netdev.device_exclude".to_owned(), POD_INTERFACES.to_vec().into()),
+            ("collector.netclass.ignored_devices".to_owned(), POD_INTERFACES.to_vec().into()),
+            ("collector.filesystem.mount_points_exclude".to_owned(), POD_MOUNTS.into()),
+        ],
+        Preset::Minimal => {
+            let mut values = enabled(MINIMAL);
+            values.push(("collector.disable_defaults".to_owned(), true.into()));
+            values
+        }
+        Preset::AllSafe => enabled(SAFE),
+        Preset::NodeExporter => Vec::new(),
+    };
+    let known = values.into_iter().filter(|(path, _)| schema.key(path).is_some());
+    known
+        .map(|(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None })
+        .collect()
+}

@@ -1,0 +1,516 @@
+//! What the three encoders write of the same samples is read back by readers that share no code with them, and must
+//! be the same samples.
+
+use super::{Encoder, Format, Histograms, Offer};
+use crate::metric::{Buckets, Families, Kind, Native, Quantiles, Value, metrics};
+use expect_test::{Expect, expect};
+use proptest::{collection::vec, prelude::*, sample::select};
+use prost::Message as _;
+use std::collections::BTreeMap;
+
+const TEXT: &str = "text/plain";
+const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
+const PROTOBUF: &str =
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+
+metrics! {
+    COUNTER: Counter "node_a_total" ["z", "b"], "Help with \\ and\nnewline and \"quotes\".";
+    GAUGE: Gauge "node_b" ["z", "b"], "Gauge.";
+    HISTOGRAM: Histogram "node_c_seconds" ["z", "b"], "Histogram.";
+    UNTYPED: Untyped "node_d" ["z", "b"], "Untyped.";
+}
+
+fn encode(accept: &str, histograms: Histograms, families: &Families) -> Vec<u8> {
+    let format = Format::negotiate(accept, &[Offer::Protobuf, Offer::OpenMetrics]);
+    let mut out = Vec::new();
+    let conflicts = Encoder { format, histograms, names: Vec::new() }.write(&[families], &mut out);
+    assert_eq!(conflicts, []);
+    out
+}
+
+fn encode_text(accept: &str, families: &Families) -> String {
+    String::from_utf8(encode(accept, Histograms::Native, families)).unwrap()
+}
+
+/// A sample's name and labels, and the bits of its value.
+type Samples = BTreeMap<(String, BTreeMap<String, String>), u64>;
+
+fn sample(
+    name: &str,
+    labels: &BTreeMap<String, String>,
+    bound: Option<(&str, f64)>,
+    value: f64,
+    to: &mut Samples,
+) {
+    let mut labels = labels.clone();
+    labels.extend(bound.map(|(label, bound)| (label.to_owned(), bound.to_string())));
+    let value = if value == 0.0 { 0.0 } else { value };
+    let before =
+        to.insert((name.to_owned(), labels), if value.is_nan() { f64::NAN } else { value }.to_bits());
+    assert_eq!(before, None, "{name} was written twice");
+}
+
+/// Reads a line format; of the families it returns the words of `# TYPE`.
+fn decode_text(text: &str) -> (BTreeMap<String, String>, Samples) {
+    let (mut types, mut samples) = (BTreeMap::new(), Samples::new());
+    for line in text.lines() {
+        if let Some(head) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = head.split_once(' ').unwrap();
+            assert_eq!(types.insert(name.to_owned(), kind.to_owned()), None);
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, mut rest) = series.split_once('{').unwrap_or((series, "}"));
+        let mut labels = BTreeMap::new();
+        while rest != "}" {
+            let (label, quoted) = rest.split_once("=\"").unwrap();
+            let mut value = String::new();
+            let mut chars = quoted.char_indices();
+            let end = loop {
+                match chars.next().unwrap() {
+                    (at, '"') => break at + 1,
+                    (_, '\\') => value.push(match chars.next().unwrap().1 {
+                        'n' => '\n',
+                        c @ ('\\' | '"') => c,
+                        c => panic!("the escape \\{c} does not exist"),
+                    }),
+                    (_, c) => value.push(c),
+                }
+            };
+            labels.insert(label.to_owned(), value);
+            rest = quoted[end..].strip_prefix(',').unwrap_or(&quoted[end..]);
+        }
+        let bound = ["le", "quantile"]
+            .into_iter()
+            .find_map(|it| labels.remove(it).map(|text| (it, text.parse().unwrap())));
+        sample(name, &labels, bound, value.parse().unwrap(), &mut samples);
+    }
+    (types, samples)
+}
+
+/// The public schema, as far as it is used.
+mod schema {
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct MetricFamily {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(string, tag = "2")]
+        pub help: String,
+        #[prost(int32, tag = "3")]
+        pub r#type: i32,
+        #[prost(message, repeated, tag = "4")]
+        pub metric: Vec<Metric>,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Metric {
+        #[prost(message, repeated, tag = "1")]
+        pub label: Vec<LabelPair>,
+        #[prost(message, tag = "2")]
+        pub gauge: Option<Number>,
+        #[prost(message, tag = "3")]
+        pub counter: Option<Number>,
+        #[prost(message, tag = "4")]
+        pub summary: Option<Summary>,
+        #[prost(message, tag = "5")]
+        pub untyped: Option<Number>,
+        #[prost(message, tag = "7")]
+        pub histogram: Option<Histogram>,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct LabelPair {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(string, tag = "2")]
+        pub value: String,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Number {
+        #[prost(double, tag = "1")]
+        pub value: f64,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Summary {
+        #[prost(uint64, tag = "1")]
+        pub sample_count: u64,
+        #[prost(double, tag = "2")]
+        pub sample_sum: f64,
+        #[prost(message, repeated, tag = "3")]
+        pub quantile: Vec<Quantile>,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Quantile {
+        #[prost(double, tag = "1")]
+        pub quantile: f64,
+        #[prost(double, tag = "2")]
+        pub value: f64,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Histogram {
+        #[prost(uint64, tag = "1")]
+        pub sample_count: u64,
+        #[prost(double, tag = "2")]
+        pub sample_sum: f64,
+        #[prost(message, repeated, tag = "3")]
+        pub bucket: Vec<Bucket>,
+        #[prost(sint32, tag = "5")]
+        pub schema: i32,
+        #[prost(double, tag = "6")]
+        pub zero_threshold: f64,
+        #[prost(uint64, tag = "7")]
+        pub zero_count: u64,
+        #[prost(message, repeated, tag = "12")]
+        pub positive_span: Vec<BucketSpan>,
+        #[prost(sint64, repeated, tag = "13")]
+        pub positive_delta: Vec<i64>,
+        #[prost(message, tag = "15")]
+        pub created_timestamp: Option<Timestamp>,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Bucket {
+        #[prost(uint64, tag = "1")]
+        pub cumulative_count: u64,
+        #[prost(double, tag = "2")]
+        pub upper_bound: f64,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct BucketSpan {
+        #[prost(sint32, tag = "1")]
+        pub offset: i32,
+        #[prost(uint32, tag = "2")]
+        pub length: u32,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    pub(super) struct Timestamp {
+        #[prost(int64, tag = "1")]
+        pub seconds: i64,
+        #[prost(int32, tag = "2")]
+        pub nanos: i32,
+    }
+}
+
+fn decode_families(mut bytes: &[u8]) -> Vec<schema::MetricFamily> {
+    let mut families = Vec::new();
+    while !bytes.is_empty() {
+        families.push(schema::MetricFamily::decode_length_delimited(&mut bytes).unwrap());
+    }
+    families
+}
+
+/// The native buckets that hold something, by index.
+fn native_buckets(it: &schema::Histogram) -> BTreeMap<i32, u64> {
+    let (mut index, mut count) = (0, 0);
+    let mut deltas = it.positive_delta.iter();
+    let mut buckets = BTreeMap::new();
+    for span in &it.positive_span {
+        index += span.offset;
+        for _ in 0..span.length {
+            count += deltas.next().unwrap();
+            buckets.insert(index, count as u64);
+            index += 1;
+        }
+    }
+    assert_eq!(deltas.next(), None);
+    buckets.retain(|_, count| *count > 0);
+    buckets
+}
+
+/// Types by number, samples as the line formats have them, native buckets.
+fn decode_protobuf(bytes: &[u8]) -> (BTreeMap<String, i32>, Samples, Vec<BTreeMap<i32, u64>>) {
+    let (mut types, mut samples, mut natives) = (BTreeMap::new(), Samples::new(), Vec::new());
+    for family in decode_families(bytes) {
+        let name = family.name.as_str();
+        for metric in &family.metric {
+            let labels: BTreeMap<_, _> =
+                metric.label.iter().map(|it| (it.name.clone(), it.value.clone())).collect();
+            let number = match family.r#type {
+                0 => &metric.counter,
+                1 => &metric.gauge,
+                _ => &metric.untyped,
+            };
+            if let Some(it) = number {
+                sample(name, &labels, None, it.value, &mut samples);
+            }
+            let sum_and_count = |sum, count: u64, samples: &mut Samples| {
+                sample(&format!("{name}_sum"), &labels, None, sum, samples);
+                sample(&format!("{name}_count"), &labels, None, count as f64, samples);
+            };
+            if let Some(it) = &metric.summary {
+                sum_and_count(it.sample_sum, it.sample_count, &mut samples);
+                for it in &it.quantile {
+                    sample(name, &labels, Some(("quantile", it.quantile)), it.value, &mut samples);
+                }
+            }
+            if let Some(it) = &metric.histogram {
+                sum_and_count(it.sample_sum, it.sample_count, &mut samples);
+                for it in &it.bucket {
+                    let bound = Some(("le", it.upper_bound));
+                    sample(
+                        &format!("{name}_bucket"),
+                        &labels,
+                        bound,
+                        it.cumulative_count as f64,
+                        &mut samples,
+                    );
+                }
+                natives.push(native_buckets(it));
+            }
+        }
+        assert_eq!(types.insert(family.name, family.r#type), None);
+    }
+    (types, samples, natives)
+}
+
+/// A histogram with the counts `slots` per native bucket from `first_index` on.
+fn fill(buckets: &mut Buckets, first_index: i32, slots: &[u64]) {
+    let mut cumulated = 0;
+    for (slot, count) in slots.iter().enumerate() {
+        cumulated += count;
+        buckets.classic.push((2_f64.powf(f64::from(first_index + slot as i32) / 8.0), cumulated));
+    }
+    (buckets.count, buckets.sum) = (cumulated, cumulated as f64 * 0.75);
+    let counts = slots.to_vec();
+    buckets.native =
+        Some(Native { schema: 3, first_index, counts, created: Some(1.75e9), ..Native::default() });
+}
+
+fn numbers() -> impl Strategy<Value = f64> {
+    let special = select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1.0, 1e21, f64::MAX]);
+    prop_oneof![special, any::<f64>(), (0_u32..5000).prop_map(f64::from)]
+}
+
+/// Label values as a kernel may give them: any bytes, those that need escaping above all.
+fn label_values() -> impl Strategy<Value = Vec<u8>> {
+    vec(prop_oneof![select(b"\\\"\n{},= a#".to_vec()), any::<u8>()], 0..6)
+}
+
+proptest! {
+    #[test]
+    fn all_formats_say_the_same(
+        rows in vec((label_values(), numbers(), vec(0_u64..5, 0..20), -40_i32..40), 0..6),
+    ) {
+        let mut families = Families::new(METRICS);
+        for (index, (text, value, slots, first_index)) in rows.iter().enumerate() {
+            let labels = (text, index);
+            families.push(COUNTER, labels, *value);
+            families.push(GAUGE, labels, *value);
+            families.push(UNTYPED, labels, *value);
+            fill(families.push_histogram(HISTOGRAM, labels), *first_index, slots);
+            let quantiles = Quantiles { quantiles: vec![(0.5, *value), (0.99, *value)], sum: *value, count: 3 };
+            let label = index.to_string();
+            families.push_foreign("summary", Kind::Summary, "S.", &[("l", &label)], Value::Summary(&quantiles));
+        }
+
+        let (text_types, text) = decode_text(&encode_text(TEXT, &families));
+        let (om_types, openmetrics) = decode_text(&encode_text(OPENMETRICS, &families));
+        let protobuf = encode(PROTOBUF, Histograms::NativeAndClassic, &families);
+        let (protobuf_types, protobuf, natives) = decode_protobuf(&protobuf);
+        prop_assert_eq!(&text, &openmetrics);
+        prop_assert_eq!(&text, &protobuf);
+        if !rows.is_empty() {
+            let words = ["counter", "gauge", "histogram", "untyped", "summary"].map(str::to_owned);
+            prop_assert_eq!(text_types.into_values().collect::<Vec<_>>(), words);
+            let names = ["node_a", "node_b", "node_c_seconds", "node_d", "summary"].map(str::to_owned);
+            prop_assert_eq!(om_types.into_keys().collect::<Vec<_>>(), names);
+            prop_assert_eq!(protobuf_types.into_values().collect::<Vec<_>>(), [0, 1, 4, 3, 2]);
+        }
+        // Every label value came through; what is not UTF-8 as U+FFFD, once a run.
+        for (index, (bytes, value, ..)) in rows.iter().enumerate() {
+            let mut expected = String::from_utf8_lossy(bytes).into_owned();
+            while expected.contains("\u{fffd}\u{fffd}") && !bytes.windows(3).any(|it| it == "\u{fffd}".as_bytes()) {
+                expected = expected.replace("\u{fffd}\u{fffd}", "\u{fffd}");
+            }
+            let labels = [("z".to_owned(), expected), ("b".to_owned(), index.to_string())].into();
+            let value = if value.is_nan() { f64::NAN } else if *value == 0.0 { 0.0 } else { *value };
+            prop_assert_eq!(text.get(&("node_b".to_owned(), labels)), Some(&value.to_bits()));
+        }
+        let mut expected: Vec<BTreeMap<i32, u64>> = rows.iter().map(|(.., slots, first)| {
+            let buckets = slots.iter().enumerate().filter(|(_, count)| **count > 0);
+            buckets.map(|(slot, &count)| (first + slot as i32, count)).collect()
+        }).collect();
+        let mut natives = natives;
+        natives.sort();
+        expected.sort();
+        prop_assert_eq!(natives, expected);
+    }
+}
+
+#[track_caller]
+fn check(accept: &str, families: &Families, expect: Expect) {
+    expect.assert_eq(&encode_text(accept, families));
+}
+
+#[test]
+fn text_escapes_as_client_golang_does() {
+    let mut families = Families::new(METRICS);
+    families.push(COUNTER, ("q\"\\\n", "é"), 1e21);
+    families.push(COUNTER, ("a", "b"), 3_u64);
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
+        # HELP node_a_total Help with \\ and\nnewline and "quotes".
+        # TYPE node_a_total counter
+        node_a_total{b="b",z="a"} 3
+        node_a_total{b="é",z="q\"\\\n"} 1e+21
+    "#]],
+    );
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
+        # HELP node_a Help with \\ and\nnewline and \"quotes\".
+        # TYPE node_a counter
+        node_a_total{b="b",z="a"} 3.0
+        node_a_total{b="é",z="q\"\\\n"} 1e+21
+        # EOF
+    "#]],
+    );
+}
+
+#[test]
+fn openmetrics_calls_unknown_what_its_counters_cannot_be() {
+    let mut families = Families::new(&[]);
+    for name in ["node_start_time", "node_x", "node_x_total", "node_y_total"] {
+        let kind = if name == "node_x" { Kind::Gauge } else { Kind::Counter };
+        families.push_foreign(name, kind, "Help.", &[], Value::Number(1.0));
+    }
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
+        # HELP node_start_time Help.
+        # TYPE node_start_time unknown
+        node_start_time 1.0
+        # HELP node_x Help.
+        # TYPE node_x gauge
+        node_x 1.0
+        # HELP node_x_total Help.
+        # TYPE node_x_total unknown
+        node_x_total 1.0
+        # HELP node_y Help.
+        # TYPE node_y counter
+        node_y_total 1.0
+        # EOF
+    "#]],
+    );
+}
+
+#[test]
+fn line_formats_hold_classic_buckets() {
+    let mut families = Families::new(METRICS);
+    let buckets = families.push_histogram(HISTOGRAM, ("a", "b"));
+    *buckets = Buckets { classic: vec![(1.0, 1), (2.0, 3)], native: None, count: 3, sum: 2.25 };
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
+        # HELP node_c_seconds Histogram.
+        # TYPE node_c_seconds histogram
+        node_c_seconds_bucket{b="b",z="a",le="1"} 1
+        node_c_seconds_bucket{b="b",z="a",le="2"} 3
+        node_c_seconds_bucket{b="b",z="a",le="+Inf"} 3
+        node_c_seconds_sum{b="b",z="a"} 2.25
+        node_c_seconds_count{b="b",z="a"} 3
+    "#]],
+    );
+    check(
+        OPENMETRICS,
+        &families,
+        expect![[r#"
+        # HELP node_c_seconds Histogram.
+        # TYPE node_c_seconds histogram
+        node_c_seconds_bucket{b="b",z="a",le="1.0"} 1
+        node_c_seconds_bucket{b="b",z="a",le="2.0"} 3
+        node_c_seconds_bucket{b="b",z="a",le="+Inf"} 3
+        node_c_seconds_sum{b="b",z="a"} 2.25
+        node_c_seconds_count{b="b",z="a"} 3
+        # EOF
+    "#]],
+    );
+}
+
+#[test]
+fn protobuf_holds_native_buckets_and_classic_ones_on_demand() {
+    let mut families = Families::new(METRICS);
+    fill(families.push_histogram(HISTOGRAM, ("a", "b")), -8, &[0, 3, 1, 0, 0, 5, 0, 0, 0, 7]);
+    let histogram = |histograms| {
+        let family = decode_families(&encode(PROTOBUF, histograms, &families)).remove(0);
+        family.metric.into_iter().next().unwrap().histogram.unwrap()
+    };
+    let native = histogram(Histograms::Native);
+    assert_eq!((native.schema, native.sample_count, native.sample_sum), (3, 16, 12.0));
+    // A gap of two is cheaper as two empty buckets, one of three as a second span.
+    let spans: Vec<_> = native.positive_span.iter().map(|span| (span.offset, span.length)).collect();
+    assert_eq!(spans, [(-7, 5), (3, 1)]);
+    assert_eq!(native.positive_delta, [3, -2, -1, 0, 5, 2]);
+    assert_eq!(native.created_timestamp, Some(schema::Timestamp { seconds: 1_750_000_000, nanos: 0 }));
+    assert_eq!(native.bucket, []);
+    assert_eq!(histogram(Histograms::NativeAndClassic).bucket.len(), 11);
+}
+
+#[test]
+fn an_empty_native_histogram_is_still_native() {
+    let mut families = Families::new(METRICS);
+    fill(families.push_histogram(HISTOGRAM, ("a", "b")), 0, &[0, 0]);
+    let family = decode_families(&encode(PROTOBUF, Histograms::Native, &families)).remove(0);
+    let histogram = family.metric[0].histogram.as_ref().unwrap();
+    assert_eq!(histogram.positive_span, [schema::BucketSpan { offset: 0, length: 0 }]);
+}
+
+#[test]
+fn names_beyond_ascii_are_quoted_for_those_who_read_them() {
+    let mut families = Families::new(&[]);
+    families.push_foreign("my.metric", Kind::Counter, "Help.", &[("la.bel", "v")], Value::Number(2.0));
+    families.push_foreign("my.total_total", Kind::Counter, "Help.", &[], Value::Number(2.0));
+    check(
+        "text/plain;escaping=allow-utf-8",
+        &families,
+        expect![[r#"
+        # HELP "my.metric" Help.
+        # TYPE "my.metric" counter
+        {"my.metric","la.bel"="v"} 2
+        # HELP "my.total_total" Help.
+        # TYPE "my.total_total" counter
+        {"my.total_total"} 2
+    "#]],
+    );
+    check(
+        TEXT,
+        &families,
+        expect![[r#"
+        # HELP my_metric Help.
+        # TYPE my_metric counter
+        my_metric{la_bel="v"} 2
+        # HELP my_total_total Help.
+        # TYPE my_total_total counter
+        my_total_total 2
+    "#]],
+    );
+}
+
+#[test]
+fn only_the_families_asked_for_are_written() {
+    let mut families = Families::new(METRICS);
+    families.push(GAUGE, ("a", "b"), 1_u64);
+    families.push(UNTYPED, ("a", "b"), 1_u64);
+    let names = vec!["node_d".to_owned(), "node_e".to_owned()];
+    let mut out = Vec::new();
+    Encoder { names, ..Encoder::default() }.write(&[&families], &mut out);
+    expect![[r#"
+        # HELP node_d Untyped.
+        # TYPE node_d untyped
+        node_d{b="b",z="a"} 1
+    "#]]
+    .assert_eq(&String::from_utf8(out).unwrap());
+}

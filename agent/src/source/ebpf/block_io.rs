@@ -1,0 +1,115 @@
+//! How long requests to disks took: the probe `ebpf-probes/src/bin/block_io.rs`.
+
+use probe_abi::{Histogram, block::Key};
+
+use super::{
+    Attach, Constant, Error, Kernel, Probe, Program, Sizing, Spec, Table,
+    probe::{Need, object},
+};
+
+pub static SPEC: Spec = Spec {
+    name: "block_io",
+    object: object!("block_io"),
+    programs: &[Program { name: "block_rq_complete", attach: Attach::TpBtf("block_rq_complete") }],
+    constants: &[
+        Constant::field("START_TIME", "request.start_time_ns", 8),
+        Constant::field("DATA_LEN", "request.__data_len", 4),
+        Constant::field("CMD_FLAGS", "request.cmd_flags", 4),
+        Constant::field("RQ_FLAGS", "request.rq_flags", 4),
+        // They were macros before 6.11, with values that had not changed since 4.10.
+        Constant::enumerator("FLUSH_SEQ_BIT", "__RQF_FLUSH_SEQ").need(Need::Otherwise(4)),
+        Constant::enumerator("IO_STAT_BIT", "__RQF_IO_STAT").need(Need::Otherwise(13)),
+        // From 5.8.
+        Constant::enumerator("ZONE_APPEND", "REQ_OP_ZONE_APPEND"),
+        Constant::field("RQ_DISK", "request.rq_disk", 8).need(Need::Unless("QUEUE_DISK")),
+        Constant::field("QUEUE", "request.q", 8),
+        Constant::field("QUEUE_DISK", "request_queue.disk", 8).need(Need::Unless("RQ_DISK")),
+        Constant::field("MAJOR", "gendisk.major", 4),
+        Constant::field("FIRST_MINOR", "gendisk.first_minor", 4),
+    ],
+};
+
+/// Rows for disks and operations, if nothing else is asked for: a server's dozen disks.
+pub const DEFAULT_ROWS: u32 = 64;
+
+/// More rows than any host has disks times operations.
+const MAX_ROWS: u32 = 1 << 16;
+
+/// The probe as it runs.
+#[derive(Debug)]
+pub struct BlockIo {
+    probe: Probe,
+    latencies: Table<Histogram>,
+    keys: Table<u64>,
+    skipped: Table<u64>,
+    banks: usize,
+}
+
+impl BlockIo {
+    /// `rows`: how many pairs of disk and operation may be told apart; what exceeds them is counted together, and so
+    /// may be a pair of the last third. `memory`: bytes that the counts may take in the kernel. CPUs share what they
+    /// count in as far as it is too little for one each; one set of rows is always made.
+    pub fn load(kernel: &Kernel, rows: u32, memory: usize) -> Result<Self, Error> {
+        let rows = rows.clamp(1, MAX_ROWS);
+        let row_size = (rows as usize + 1) * size_of::<Histogram>();
+        let banks = banks(kernel.possible_cpus()?, memory / row_size);
+        let sizing = Sizing {
+            entries: &[("LATENCIES", (rows + 1) * banks), ("KEYS", rows), ("CLAIMS", rows)],
+            globals: &[("ROWS", rows), ("BANK_MASK", banks - 1)],
+        };
+        let mut probe = Probe::load(&SPEC, kernel, &sizing)?;
+        Ok(Self {
+            latencies: probe.table("LATENCIES")?,
+            keys: probe.table("KEYS")?,
+            skipped: probe.table("SKIPPED")?,
+            banks: banks as usize,
+            probe,
+        })
+    }
+
+    pub fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// The latencies of each pair of disk and operation that was seen, in no particular order.
+    pub fn latencies(&self) -> impl Iterator<Item = (Key, Histogram)> {
+        let keys = self.keys.rows().enumerate();
+        keys.filter_map(|(row, word)| Some((Key::decode(word)?, self.row(row))))
+    }
+
+    /// The latencies of requests for which there was no row left.
+    pub fn other(&self) -> Histogram {
+        self.row(self.keys.len())
+    }
+
+    /// Requests that were not counted, as their disk keeps no statistics (`queue/iostats` in sysfs is 0).
+    pub fn skipped(&self) -> u64 {
+        self.skipped.sum(0..1)
+    }
+
+    fn row(&self, row: usize) -> Histogram {
+        self.latencies.sum(row * self.banks..(row + 1) * self.banks)
+    }
+}
+
+/// A power of two, at most as many as asked for, and no more than spare each CPU the company of others.
+fn banks(cpus: u32, at_most: usize) -> u32 {
+    let wanted = cpus.next_power_of_two();
+    let affordable = u32::try_from(at_most).unwrap_or(u32::MAX).max(1);
+    wanted.min(1 << affordable.ilog2())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::banks;
+
+    #[test]
+    fn each_cpu_has_a_bank_as_far_as_memory_goes() {
+        assert_eq!(banks(1, 100), 1);
+        assert_eq!(banks(2, 100), 2);
+        assert_eq!(banks(6, 100), 8);
+        assert_eq!(banks(512, 100), 64);
+        assert_eq!(banks(512, 0), 1);
+        assert_eq!(banks(512, usize::MAX), 512);
+    }
+}

@@ -1,0 +1,203 @@
+//! Why a probe cannot run here, and what would help.
+
+use std::{error::Error as _, fs, io, path::PathBuf};
+
+use aya::{EbpfError, maps::MapError, programs::ProgramError, util::KernelVersion};
+use rustix::{
+    process::{Resource, getrlimit},
+    thread::{CapabilitySet, capabilities},
+};
+
+use super::btf::FieldError;
+
+/// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("probes are switched off")]
+    SwitchedOff,
+    #[error("read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("read the kernel's types from {}", path.display())]
+    NoBtf { path: PathBuf, source: io::Error },
+    #[error("read the kernel's types from {}: {why}", path.display())]
+    Btf { path: PathBuf, why: String },
+    #[error("this kernel has no hook {hook}")]
+    NoHook { hook: &'static str },
+    #[error("hook {hook} of this kernel has no argument {what}")]
+    NoArgument { hook: &'static str, what: &'static str },
+    #[error("this kernel has {0}")]
+    NoField(FieldError),
+    #[error("{path} has {found} bytes in this kernel, the probe reads {expected}")]
+    FieldSize { path: &'static str, found: u32, expected: u32 },
+    #[error("this kernel has no constant {name}")]
+    NoEnumerator { name: &'static str },
+    #[error("bpf(2) is not permitted: {0}")]
+    Denied(Denial),
+    #[error("the kernel refuses program {program}: {last_line}")]
+    Refused { program: &'static str, last_line: String, source: io::Error },
+    #[error("probe {probe} is broken: {why}")]
+    Object { probe: &'static str, why: String },
+    #[error("{action}")]
+    Call { action: &'static str, source: io::Error },
+}
+
+/// What stands behind an `EPERM` of bpf(2), as far as the process can see.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    #[error("the agent lacks {}", .0.join(" and "))]
+    Capabilities(Vec<&'static str>),
+    #[error("the memory that the agent may lock is limited to {0} bytes")]
+    Memlock(u64),
+    #[error("the kernel is locked down ({0})")]
+    Lockdown(String),
+    #[error("a seccomp filter is in force")]
+    Seccomp,
+    #[error(
+        "the agent has the capabilities, but not over the host: it is in a user namespace, or a security module denies it"
+    )]
+    Other,
+}
+
+impl Error {
+    /// The reason, with what caused it, in one line.
+    pub fn reason(&self) -> String {
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        reason
+    }
+
+    /// What an operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::SwitchedOff => "set `enabled = \"auto\"` in [ebpf]",
+            Self::NoBtf { .. } => {
+                "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF"
+            }
+            Self::Btf { .. } => "name a file with the BTF of the running kernel",
+            Self::NoHook { .. } | Self::NoArgument { .. } | Self::NoField(_) | Self::NoEnumerator { .. } => {
+                "use a kernel that has it (some need a build option), or disable the collector"
+            }
+            Self::Denied(why) => why.remedy(),
+            Self::FieldSize { .. } | Self::Refused { .. } => {
+                "report it with the version of the kernel; until it is mended disable the collector"
+            }
+            Self::Object { .. } => "the agent was not built right: install it anew",
+            Self::Read { .. } | Self::Call { .. } => "see the reason; if it stays, disable the collector",
+        }
+    }
+
+    /// An error of bpf(2), with what is behind it if it is a refusal.
+    pub(super) fn call(action: &'static str, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Denied(Denial::find()),
+            _ => Self::Call { action, source },
+        }
+    }
+
+    /// What went wrong when an object was opened and its maps made.
+    pub(super) fn open(probe: &'static str, error: EbpfError) -> Self {
+        match error {
+            EbpfError::MapError(MapError::CreateError { io_error, .. }) => Self::call("make a map", io_error),
+            EbpfError::MapError(MapError::SyscallError(error)) => Self::call("make a map", error.io_error),
+            EbpfError::BtfError(aya::BtfError::LoadError { io_error, .. }) => {
+                Self::call("load the types of the probe", io_error)
+            }
+            error => Self::Object { probe, why: chain(&error) },
+        }
+    }
+
+    /// What went wrong when a program was loaded or attached.
+    pub(super) fn program(probe: &'static str, program: &'static str, error: ProgramError) -> Self {
+        match error {
+            ProgramError::LoadError { io_error, verifier_log } => {
+                let log = verifier_log.to_string();
+                match last_line(&log) {
+                    Some(last_line) => Self::Refused { program, last_line, source: io_error },
+                    None => Self::call("load a program", io_error),
+                }
+            }
+            ProgramError::SyscallError(error) => Self::call("attach a program", error.io_error),
+            error => Self::Object { probe, why: chain(&error) },
+        }
+    }
+}
+
+impl Denial {
+    /// Asks the system what the calling thread lacks.
+    fn find() -> Self {
+        let held = capabilities(None).map_or(CapabilitySet::empty(), |it| it.effective);
+        if !held.contains(CapabilitySet::SYS_ADMIN) {
+            let wanted = [(CapabilitySet::BPF, "CAP_BPF"), (CapabilitySet::PERFMON, "CAP_PERFMON")];
+            let missing: Vec<_> =
+                wanted.into_iter().filter(|it| !held.contains(it.0)).map(|it| it.1).collect();
+            if !missing.is_empty() {
+                return Self::Capabilities(missing);
+            }
+        }
+        // Before 5.11 maps count as locked memory. Later the limit has no say, and by default is small.
+        let counts_as_locked = KernelVersion::current().is_ok_and(|it| it < KernelVersion::new(5, 11, 0));
+        if let (true, Some(limit)) = (counts_as_locked, getrlimit(Resource::Memlock).current) {
+            return Self::Memlock(limit);
+        }
+        if let Some(mode) = lockdown() {
+            return Self::Lockdown(mode);
+        }
+        if has_seccomp_filter() { Self::Seccomp } else { Self::Other }
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Capabilities(_) => {
+                "give the agent CAP_BPF and CAP_PERFMON (before Linux 5.8 CAP_SYS_ADMIN), or run it as root"
+            }
+            Self::Memlock(_) => {
+                "raise the limit (LimitMEMLOCK=infinity in the unit), or give CAP_SYS_RESOURCE"
+            }
+            Self::Lockdown(_) => "boot without lockdown=confidentiality, or disable the collector",
+            Self::Seccomp => "let the seccomp profile pass bpf(2): container runtimes do if CAP_BPF is added",
+            Self::Other => "run the agent in the host's user namespace and look at the kernel's audit log",
+        }
+    }
+}
+
+fn has_seccomp_filter() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    status.lines().any(|it| it.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
+}
+
+/// The mode in brackets: `none integrity [confidentiality]`.
+fn lockdown() -> Option<String> {
+    let modes = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let mode = modes.split_once('[')?.1.split_once(']')?.0;
+    (mode == "confidentiality").then(|| mode.to_owned())
+}
+
+/// The last line of a verifier's log that says something: statistics follow it.
+fn last_line(log: &str) -> Option<String> {
+    let mut lines = log.lines().map(str::trim).filter(|it| !it.is_empty());
+    lines
+        .rfind(|it| {
+            !it.starts_with("processed ")
+                && !it.starts_with("verification time")
+                && !it.starts_with("stack depth")
+        })
+        .map(str::to_owned)
+}
+
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some of aya's texts contain that of their cause.
+        let inner = error.to_string();
+        if !text.contains(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! Tables that probes write and the agent reads, in memory that both share.
+
+use std::{marker::PhantomData, ops::Range};
+
+use probe_abi::Histogram;
+
+use crate::source::sys::memory::SharedWords;
+
+/// What a table may consist of: counts that can be added up, in a whole number of words.
+///
+/// A probe goes on counting while a row is read, so two words of it may be an event apart.
+pub trait Row: Default {
+    /// Adds a row, given word by word.
+    fn add(&mut self, words: impl Iterator<Item = u64>);
+}
+
+impl Row for u64 {
+    fn add(&mut self, words: impl Iterator<Item = u64>) {
+        *self = words.fold(*self, u64::wrapping_add);
+    }
+}
+
+impl Row for Histogram {
+    fn add(&mut self, words: impl Iterator<Item = u64>) {
+        for (total, word) in self.slots.iter_mut().chain([&mut self.sum]).zip(words) {
+            *total = total.wrapping_add(word);
+        }
+    }
+}
+
+/// An array map of eBPF in our memory: reading it takes no system call.
+#[derive(Debug)]
+pub struct Table<T> {
+    words: SharedWords,
+    n_rows: usize,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> Table<T> {
+    pub(super) const ROW_WORDS: usize = size_of::<T>() / size_of::<u64>();
+
+    /// `words` are those of a map of `n_rows` entries, each a `T`.
+    pub(super) fn new(words: SharedWords, n_rows: usize) -> Self {
+        Self { words, n_rows, row: PhantomData }
+    }
+
+    pub fn len(&self) -> usize {
+        self.n_rows
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.n_rows == 0
+    }
+
+    /// The sum of a range of rows; those beyond the end count for nothing.
+    pub fn sum(&self, rows: Range<usize>) -> T {
+        let mut total = T::default();
+        for row in rows.start..rows.end.min(self.n_rows) {
+            total.add(self.words(row));
+        }
+        total
+    }
+
+    /// All rows in order.
+    pub fn rows(&self) -> impl Iterator<Item = T> {
+        (0..self.n_rows).map(|row| self.sum(row..row + 1))
+    }
+
+    fn words(&self, row: usize) -> impl Iterator<Item = u64> {
+        self.words.read(row * Self::ROW_WORDS..(row + 1) * Self::ROW_WORDS)
+    }
+}

@@ -1,0 +1,292 @@
+//! Probes against what the kernel counts itself, and the reasons for which they cannot run.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use probe_abi::{Histogram, block::Operation};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, CpuSet, sched_setaffinity, sched_yield, set_capabilities,
+};
+
+use super::{probe::Need, *};
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn waits_for_a_cpu_add_up_to_those_of_schedstat() {
+    let kernel = Kernel::new(None);
+    let runqueue = RunQueue::load(&kernel).unwrap();
+    kernel.release();
+    let total = || runqueue.waits().sum(0..runqueue.waits().len()).sum;
+
+    let end = AtomicBool::new(false);
+    let compete = || {
+        let mut cpus = CpuSet::new();
+        cpus.set(0);
+        sched_setaffinity(None, &cpus).unwrap();
+        while !end.load(Relaxed) {
+            sched_yield();
+        }
+    };
+    let (seen, expected) = thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(compete);
+        }
+        let before = (total(), run_delays());
+        thread::sleep(Duration::from_secs(2));
+        let after = (total(), run_delays());
+        end.store(true, Relaxed);
+        let expected: u64 =
+            after.1.iter().map(|(task, delay)| delay - before.1.get(task).unwrap_or(&0)).sum();
+        (after.0 - before.0, expected)
+    });
+    assert!(expected > 10_000_000_000, "16 tasks on a CPU wait most of the time: {expected} ns");
+    assert_near(seen, expected, 10.0);
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn knows_its_memory_and_cost() {
+    let kernel = Kernel::new(None);
+    let runqueue = RunQueue::load(&kernel).unwrap();
+    let rows = kernel.possible_cpus().unwrap() as usize * size_of::<Histogram>();
+    let memory = runqueue.probe().memory();
+    assert!((rows as u64..rows as u64 + (64 << 10)).contains(&memory), "{memory} bytes for rows of {rows}");
+
+    let _counting = aya::sys::enable_stats(aya::sys::Stats::RunTime).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let costs = runqueue.probe().costs().unwrap();
+    assert_eq!(costs.len(), 1);
+    assert_eq!(costs[0].program, "sched_switch");
+    assert!(costs[0].runs > 0 && costs[0].time > Duration::ZERO, "{costs:?}");
+}
+
+/// The time that each task of the host has waited, in ns: the second number of its schedstat.
+fn run_delays() -> HashMap<String, u64> {
+    let mut delays = HashMap::new();
+    for process in fs::read_dir("/proc").unwrap() {
+        let Ok(tasks) = fs::read_dir(process.unwrap().path().join("task")) else { continue };
+        for task in tasks {
+            // A task may end at any time.
+            let Ok(task) = task else { continue };
+            let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+            let delay = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+            delays.insert(task.file_name().into_string().unwrap(), delay);
+        }
+    }
+    delays
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root, BTF, and a temporary directory on a disk"]
+fn requests_are_counted_as_in_diskstats() {
+    let kernel = Kernel::new(None);
+    let block_io = BlockIo::load(&kernel, 64, 1 << 20).unwrap();
+    kernel.release();
+    let requests = || {
+        let mut requests: HashMap<(u32, u32), [u64; 4]> = HashMap::new();
+        for (key, latencies) in block_io.latencies() {
+            let column = match key.operation {
+                Operation::Read => 0,
+                Operation::Write | Operation::Other => 1,
+                Operation::Discard => 2,
+                Operation::Flush => 3,
+            };
+            requests.entry((key.major, key.minor)).or_default()[column] += count(&latencies);
+        }
+        requests
+    };
+
+    let before = (requests(), diskstats());
+    write_past_the_page_cache(2000);
+    let after = (requests(), diskstats());
+
+    let mut n_requests = 0;
+    for (disk, ours) in &after.0 {
+        for column in 0..4 {
+            let ours = ours[column] - before.0.get(disk).map_or(0, |it| it[column]);
+            let theirs = after.1[disk][column] - before.1[disk][column];
+            assert_near(ours, theirs, 1.0);
+            n_requests += ours;
+        }
+    }
+    assert!(n_requests >= 2000, "only {n_requests} requests: is {:?} on a disk?", std::env::temp_dir());
+    assert_eq!(block_io.skipped(), 0);
+    assert_eq!(count(&block_io.other()), 0);
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root, BTF, and a temporary directory on a disk"]
+fn requests_without_a_row_are_counted_together() {
+    let kernel = Kernel::new(None);
+    let block_io = BlockIo::load(&kernel, 1, 0).unwrap();
+    // Writes and the flushes between them: two keys at least.
+    write_past_the_page_cache(200);
+    let rows: Vec<_> = block_io.latencies().collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(count(&rows[0].1) > 0);
+    assert!(count(&block_io.other()) > 0);
+}
+
+fn count(latencies: &Histogram) -> u64 {
+    latencies.slots.iter().sum()
+}
+
+/// Reads, writes, discards and flushes that each disk has completed, by number.
+fn diskstats() -> HashMap<(u32, u32), [u64; 4]> {
+    let text = fs::read_to_string("/proc/diskstats").unwrap();
+    let line = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let number = |idx: usize| words[idx].parse::<u64>().unwrap();
+        ((number(0) as u32, number(1) as u32), [number(3), number(7), number(14), number(18)])
+    };
+    text.lines().map(line).collect()
+}
+
+fn write_past_the_page_cache(n_writes: u32) {
+    #[repr(align(4096))]
+    struct Page([u8; 4096]);
+    let page = Page([1; 4096]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("written");
+    let flags = (rustix::fs::OFlags::DIRECT | rustix::fs::OFlags::DSYNC).bits();
+    let mut file: File = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .custom_flags(flags as i32)
+        .open(path)
+        .unwrap();
+    for _ in 0..n_writes {
+        file.write_all(&page.0).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn tells_which_capabilities_are_missing() {
+    let drop_all_but = |kept| {
+        let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+        // Of this thread alone, which ends with the test.
+        set_capabilities(None, sets).unwrap();
+        RunQueue::load(&Kernel::new(None)).unwrap_err()
+    };
+    let without = |kept| thread::spawn(move || drop_all_but(kept).reason()).join().unwrap();
+    assert_eq!(
+        without(CapabilitySet::empty()),
+        "bpf(2) is not permitted: the agent lacks CAP_BPF and CAP_PERFMON"
+    );
+    assert_eq!(without(CapabilitySet::BPF), "bpf(2) is not permitted: the agent lacks CAP_PERFMON");
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn two_capabilities_are_enough_to_load_and_none_to_read() {
+    let read = || {
+        let kept = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        let set = |kept| {
+            set_capabilities(
+                None,
+                CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+            )
+        };
+        set(kept).unwrap();
+        let runqueue = RunQueue::load(&Kernel::new(None)).unwrap();
+        runqueue.probe().costs().unwrap();
+        set(CapabilitySet::empty()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        runqueue.waits().sum(0..runqueue.waits().len()).slots.iter().sum::<u64>()
+    };
+    assert!(thread::spawn(read).join().unwrap() > 0);
+}
+
+#[test]
+#[ignore = "reads the running kernel's BTF"]
+fn names_the_field_that_the_kernel_lacks() {
+    static SPEC: Spec = Spec {
+        name: "runqueue",
+        object: runqueue::SPEC.object,
+        programs: &[],
+        constants: &[Constant::field("CLOCK", "rq.no_such_clock", 8)],
+    };
+    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
+    assert_eq!(error.reason(), "this kernel has no field rq.no_such_clock");
+}
+
+#[test]
+#[ignore = "reads the running kernel's BTF"]
+fn names_the_hook_that_the_kernel_lacks() {
+    static SPEC: Spec = Spec {
+        name: "runqueue",
+        object: runqueue::SPEC.object,
+        programs: &[Program { name: "sched_switch", attach: Attach::TpBtf("sched_swap") }],
+        constants: &[],
+    };
+    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
+    assert_eq!(error.reason(), "this kernel has no hook sched_swap");
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn shows_why_the_verifier_refuses() {
+    // The clock's offset is never set, and so lies beyond the struct.
+    static SPEC: Spec = Spec {
+        name: "runqueue",
+        object: runqueue::SPEC.object,
+        programs: runqueue::SPEC.programs,
+        constants: &[
+            Constant::field("LAST_QUEUED", "task_struct.sched_info.last_queued", 8),
+            Constant::field("CFS_RQ", "task_struct.se.cfs_rq", 8),
+            Constant::field("RQ", "cfs_rq.rq", 8),
+            Constant::field("CLOCK", "rq.no_such_clock", 8).need(Need::Never),
+        ],
+    };
+    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
+    let reason = error.reason();
+    let line = reason.strip_prefix("the kernel refuses program sched_switch: ").expect(&reason);
+    assert!(line.contains("4294967295"), "{line}");
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn refuses_to_inherit_what_another_probe_set() {
+    static SPEC: Spec =
+        Spec { name: "forgetful", object: runqueue::SPEC.object, programs: &[], constants: &[] };
+    let kernel = Kernel::new(None);
+    RunQueue::load(&kernel).unwrap();
+    let error = Probe::load(&SPEC, &kernel, &Sizing::default()).unwrap_err();
+    assert_eq!(
+        error.reason(),
+        "probe forgetful is broken: LAST_QUEUED is not set, and has the name of what another probe sets",
+    );
+}
+
+#[test]
+#[ignore = "reads the running kernel's BTF"]
+fn refuses_an_object_that_is_broken() {
+    static SPEC: Spec =
+        Spec { name: "broken", object: b"\x7fELF and no more", programs: &[], constants: &[] };
+    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
+    assert_eq!(error.reason(), "probe broken is broken: error parsing BPF object: error parsing ELF data");
+}
+
+#[test]
+fn tells_that_the_kernel_shows_no_types() {
+    let error = RunQueue::load(&Kernel::new(Some("/nonexistent/vmlinux".into()))).unwrap_err();
+    assert_eq!(
+        error.reason(),
+        "read the kernel's types from /nonexistent/vmlinux: No such file or directory (os error 2)"
+    );
+    assert_eq!(error.remedy(), "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF");
+}
+
+fn assert_near(seen: u64, expected: u64, percent: f64) {
+    let apart = seen.abs_diff(expected) as f64;
+    assert!(apart <= expected as f64 * percent / 100.0, "{seen} is not within {percent} % of {expected}");
+}

@@ -1,0 +1,73 @@
+//! Which folder of procfs shows the host's network. Each network namespace has its own entries below `/proc/<pid>/net`,
+//! and each entry an inode number of its own (`fs/proc/generic.c`), so the numbers tell whether two processes share a
+//! namespace; unlike `/proc/<pid>/ns/net`, anybody may look at them.
+
+use super::file::is_kernel_file_system;
+use crate::config::NetworkNamespace;
+use std::path::{Path, PathBuf};
+
+/// `<procfs>/net` or `<procfs>/1/net`. Where process 1 cannot be looked at (hidepid=, a recorded host), `auto` takes
+/// the former.
+pub(super) fn folder(procfs: &Path, whose: NetworkNamespace) -> PathBuf {
+    let own = procfs.join("net");
+    let first = procfs.join("1/net");
+    match whose {
+        NetworkNamespace::Own => own,
+        NetworkNamespace::Pid1 => first,
+        NetworkNamespace::Auto => match (identity(&first), identity(&own)) {
+            (Some(first_identity), own_identity) if own_identity != Some(first_identity) => first,
+            _ => own,
+        },
+    }
+}
+
+/// Whether `folder` belongs to another namespace than ours. A recorded host's is taken for ours, as node_exporter does.
+pub(super) fn is_foreign(folder: &Path) -> bool {
+    if !is_kernel_file_system(&folder.join("dev")) {
+        return false;
+    }
+    match (identity(folder), identity(Path::new("/proc/self/net"))) {
+        (Some(theirs), Some(ours)) => theirs != ours,
+        _ => false,
+    }
+}
+
+fn identity(folder: &Path) -> Option<u64> {
+    rustix::fs::stat(folder.join("dev")).ok().map(|stat| stat.st_ino)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestHost;
+
+    fn chosen(files: &[(&str, &str)], whose: NetworkNamespace) -> String {
+        let host = TestHost::new(files);
+        let procfs = host.path().join("proc");
+        folder(&procfs, whose).strip_prefix(&procfs).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn auto_is_the_network_of_process_1_where_that_is_another() {
+        let both = [("proc/1/net/dev", ""), ("proc/self/net/dev", ""), ("proc/net", "-> self/net")];
+        assert_eq!(chosen(&both, NetworkNamespace::Auto), "1/net");
+        let same = [("proc/1/net/dev", ""), ("proc/self", "-> 1"), ("proc/net", "-> self/net")];
+        assert_eq!(chosen(&same, NetworkNamespace::Auto), "net");
+        let no_self = [("proc/1/net/dev", ""), ("proc/net", "-> self/net")];
+        assert_eq!(chosen(&no_self, NetworkNamespace::Auto), "1/net");
+        assert_eq!(chosen(&[("proc/net/dev", "")], NetworkNamespace::Auto), "net");
+    }
+
+    #[test]
+    fn the_other_words_mean_what_they_say() {
+        let both = [("proc/1/net/dev", ""), ("proc/net/dev", "")];
+        assert_eq!(chosen(&both, NetworkNamespace::Own), "net");
+        assert_eq!(chosen(&both, NetworkNamespace::Pid1), "1/net");
+    }
+
+    #[test]
+    fn a_recorded_network_is_never_foreign() {
+        let host = TestHost::new(&[("proc/1/net/dev", "")]);
+        assert!(!is_foreign(&host.path().join("proc/1/net")));
+    }
+}

@@ -1,0 +1,67 @@
+//! `/proc/<pid>/mountinfo`: see proc_pid_mountinfo(5). By hand: the procfs crate refuses the whole file when one
+//! mount point is not UTF-8, and loses a source that is called `none`.
+
+use crate::source::number;
+
+/// One line, its fields as they stand there.
+#[derive(Clone, Copy, Debug)]
+pub struct Mount<'a> {
+    /// The device number of the file system, which several mounts may share.
+    pub device: (u32, u32),
+    /// Seen from the process's root, escaped; see [`unescape`].
+    pub mount_point: &'a [u8],
+    pub fs_type: &'a [u8],
+    /// What was mounted: a device, `server:/export`, or any word.
+    pub source: &'a [u8],
+    options: &'a [u8],
+    super_options: &'a [u8],
+}
+
+impl Mount<'_> {
+    /// Whether the mount or its file system is read-only. ext4 says `emergency_ro` (Linux 6.15) when an error made it
+    /// refuse writes.
+    #[must_use]
+    pub fn is_readonly(&self) -> bool {
+        let has = |options: &[u8], word: &[u8]| options.split(|&it| it == b',').any(|it| it == word);
+        has(self.options, b"ro") || has(self.super_options, b"ro") || has(self.super_options, b"emergency_ro")
+    }
+}
+
+/// `None` when the line is not as documented.
+#[must_use]
+pub fn parse_line(line: &[u8]) -> Option<Mount<'_>> {
+    let separator = line.windows(3).position(|it| it == b" - ")?;
+    let mut before = line[..separator].split(|&it| it == b' ');
+    let (_id, _parent) = (number::<u32>(before.next()?)?, number::<u32>(before.next()?)?);
+    let (major, minor) = split_once(before.next()?, b':')?;
+    let _root = before.next()?;
+    let (mount_point, options) = (before.next()?, before.next()?);
+    // A source may be the empty string: then two blanks follow each other.
+    let (fs_type, rest) = split_once(&line[separator + 3..], b' ')?;
+    let (source, super_options) = split_once(rest, b' ')?;
+    let device = (number(major)?, number(minor)?);
+    Some(Mount { device, mount_point, fs_type, source, options, super_options })
+}
+
+/// Undoes the two escapes that node_exporter undoes, so that label values are the same: `\040` is a blank, `\011` a
+/// tab. The kernel also writes `\012` for a newline and `\134` for a backslash.
+pub fn unescape(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(backslash) = rest.iter().position(|&it| it == b'\\') {
+        let (plain, escape) = rest.split_at(backslash);
+        out.extend_from_slice(plain);
+        let (byte, length) = match escape {
+            [_, b'0', b'4', b'0', ..] => (b' ', 4),
+            [_, b'0', b'1', b'1', ..] => (b'\t', 4),
+            _ => (b'\\', 1),
+        };
+        out.push(byte);
+        rest = &escape[length..];
+    }
+    out.extend_from_slice(rest);
+}
+
+fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let position = text.iter().position(|&it| it == at)?;
+    Some((&text[..position], &text[position + 1..]))
+}

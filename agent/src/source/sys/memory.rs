@@ -1,0 +1,64 @@
+//! Memory that the kernel writes, and memory given back to it.
+#![expect(unsafe_code, reason = "maps memory and calls the allocator")]
+
+use std::{
+    io,
+    ops::Range,
+    os::fd::BorrowedFd,
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A read-only view of memory that the kernel goes on writing, such as an array map of eBPF.
+#[derive(Debug)]
+pub struct SharedWords {
+    start: NonNull<AtomicU64>,
+    len: usize,
+}
+
+// SAFETY: it is memory of the process, not of a thread, and reached by atomic loads only.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above.
+unsafe impl Sync for SharedWords {}
+
+impl SharedWords {
+    /// Maps the first `len` words of a file whose pages stay in place: a map of eBPF made with `BPF_F_MMAPABLE`.
+    pub fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let n_bytes = len.checked_mul(size_of::<u64>()).ok_or(io::ErrorKind::InvalidInput)?;
+        // SAFETY: the kernel chooses the address, so no memory of ours is replaced.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), n_bytes, ProtFlags::READ, MapFlags::SHARED, file, 0) }?;
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { start, len })
+    }
+
+    /// The words of a range as they are when the iterator comes to them; none beyond the end.
+    pub fn read(&self, range: Range<usize>) -> impl Iterator<Item = u64> {
+        let end = range.end.min(self.len);
+        // SAFETY: `start` is aligned to a page and `len` words from it are mapped until `self` is dropped. The kernel
+        // writes them by whole words, which atomic loads may race with. The slice is not handed out, so nobody stores
+        // to what can only be read.
+        let words: &[AtomicU64] = unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) };
+        words[range.start.min(end)..end].iter().map(|it| it.load(Relaxed))
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        // SAFETY: the address and length that were mapped; no slice outlives `self`.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len * size_of::<u64>()) };
+        debug_assert!(unmapped.is_ok(), "{unmapped:?}");
+    }
+}
+
+/// Gives free memory of the heap back to the kernel, which the allocator by itself does for its end alone.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no obligations; it takes the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

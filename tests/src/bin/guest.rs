@@ -1,0 +1,237 @@
+//! The init of a guest of `cargo xtask vm`: starts the agent, puts known loads on, compares, powers off.
+//!
+//! Writes to the second serial port, a line each: `BOOT <release> <seconds>`, `CHECK <name> <result> <detail>`
+//! with the result `ok`, `fail` or `unavailable`, and last `DONE <number of checks>`.
+
+use std::{
+    env,
+    fmt::Display,
+    fs::{File, OpenOptions, create_dir_all, read_to_string, write},
+    io::Write,
+    os::fd::AsFd,
+    path::Path,
+    process::{ExitCode, id},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use hostlens_tests::{
+    Agent,
+    truth::{self, Operation, State},
+};
+use rustix::{
+    mount::{MountFlags, mount},
+    net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink, recv, sendto, socket},
+    system::{RebootCommand, reboot, uname},
+    termios::tcdrain,
+};
+
+const AGENT: &str = "/hostlens";
+const RESULTS: &str = "/dev/ttyS1";
+const DISK: &str = "nvme0n1";
+
+/// The kernel hands parameters that it does not know to init: proof that this is a guest of ours.
+const MARK: &str = "hostlens_guest";
+/// The lockdown mode that the kernel was asked for, if any.
+const LOCKDOWN: &str = "hostlens_lockdown";
+
+/// Emulated CPUs are slow: what the two readings of both sides differ by weighs more than on a real one.
+const WAIT_BOUND: f64 = 0.15;
+const REQUESTS_BOUND: f64 = 0.01;
+
+/// The collectors that must count right; each has its checks below.
+const RUN_QUEUE: &str = "runqueue";
+const BLOCK_IO: &str = "block_io";
+
+fn main() -> ExitCode {
+    if id() != 1 || env::var_os(MARK).is_none() {
+        eprintln!("this is the init of a guest of `cargo xtask vm`: it ends by switching the machine off");
+        return ExitCode::FAILURE;
+    }
+    // Without a console to report to, the kernel log and the missing results are all there is.
+    if let Err(error) = examine() {
+        eprintln!("guest: {error:#}");
+    }
+    match reboot(RebootCommand::PowerOff) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("guest: power off: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn examine() -> Result<()> {
+    mount_all()?;
+    let mut report = Report::open()?;
+    let uptime = read_to_string("/proc/uptime")?;
+    let seconds = uptime.split(' ').next().unwrap_or_default();
+    report.line(format_args!("BOOT {} {seconds}", uname().release().to_string_lossy()))?;
+    report.check("loopback", set_loopback_up().map(|()| ""))?;
+    if let Some(wanted) = env::var_os(LOCKDOWN) {
+        report.check("lockdown", lockdown(&wanted.to_string_lossy()))?;
+    }
+    match Agent::start_program(Path::new(AGENT), "", &[]) {
+        Ok(agent) => {
+            report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
+            compare(&agent, &mut report)?;
+            eprintln!("guest: the agent wrote\n{}", agent.stderr());
+            report.check("stop", stop(agent))?;
+        }
+        Err(error) => report.check("start", Err::<&str, _>(error))?,
+    }
+    report.done()
+}
+
+fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
+    let page = agent.scrape();
+    let states = page.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(truth::states);
+    let states = match states {
+        Ok(states) => states,
+        Err(error) => return report.check("states", Err::<&str, _>(error)),
+    };
+    for State { collector, state, reason } in &states {
+        let name = format!("collector/{collector}");
+        match state.as_str() {
+            "running" | "absent" => report.check(&name, Ok(state))?,
+            "unavailable" => report.unavailable(&name, reason)?,
+            _ => report.check(&name, Err::<&str, _>(anyhow::anyhow!("{state}: {reason}")))?,
+        }
+    }
+    let state = |name: &str| states.iter().find(|it| it.collector == name);
+
+    report.probe("runqueue/wait", state(RUN_QUEUE), || truth::run_queue_wait(agent)?.within(WAIT_BOUND))?;
+    report.probe("runqueue/count", state(RUN_QUEUE), || truth::run_queue_count(agent)?.inside())?;
+    let device = Path::new("/dev").join(DISK);
+    for operation in [Operation::Read, Operation::Write] {
+        report.probe(&format!("block_io/{}", operation.label()), state(BLOCK_IO), || {
+            truth::block_requests(agent, DISK, &device, operation, 400)?.within(REQUESTS_BOUND)
+        })?;
+    }
+    let memory = page.and_then(|it| truth::memory_constants(&it));
+    report.check("memory", memory.map(|it| format!("{it} equal")))?;
+    let counter = |name, key| truth::stat_counter(agent, name, key).and_then(truth::Bounded::inside);
+    report.check("context switches", counter("node_context_switches_total", "ctxt"))?;
+    report.check("forks", counter("node_forks_total", "processes"))?;
+    report.check("boot time", counter("node_boot_time_seconds", "btime"))?;
+    report.check("loopback bytes", truth::loopback_bytes(agent, 4 << 20).and_then(truth::Bounded::inside))
+}
+
+fn stop(agent: Agent) -> Result<String> {
+    let started = Instant::now();
+    let status = agent.stop()?;
+    ensure!(status.success(), "the agent ended with {status}");
+    Ok(format!("{} ms", started.elapsed().as_millis()))
+}
+
+/// Lines to the host; a line that cannot be written is an error, since a missing one is a failure there.
+struct Report {
+    port: File,
+    n_checks: usize,
+}
+
+impl Report {
+    fn open() -> Result<Self> {
+        let port = OpenOptions::new().write(true).open(RESULTS).with_context(|| format!("open {RESULTS}"))?;
+        Ok(Self { port, n_checks: 0 })
+    }
+
+    fn line(&mut self, line: impl Display) -> Result<()> {
+        println!("guest: {line}");
+        writeln!(self.port, "{line}").context("write to the host")
+    }
+
+    fn result(&mut self, name: &str, result: &str, detail: impl Display) -> Result<()> {
+        self.n_checks += 1;
+        let detail = detail.to_string().replace('\n', "; ");
+        self.line(format_args!("CHECK {} {result} {detail}", name.replace(' ', "-")))
+    }
+
+    fn check<T: Display>(&mut self, name: &str, outcome: Result<T>) -> Result<()> {
+        match outcome {
+            Ok(detail) => self.result(name, "ok", detail),
+            Err(error) => self.result(name, "fail", format_args!("{error:#}")),
+        }
+    }
+
+    fn unavailable(&mut self, name: &str, reason: &str) -> Result<()> {
+        self.result(name, "unavailable", reason)
+    }
+
+    /// A check of an eBPF collector: it is made only where the collector runs.
+    fn probe<T: Display>(
+        &mut self,
+        name: &str,
+        state: Option<&State>,
+        check: impl FnOnce() -> Result<T>,
+    ) -> Result<()> {
+        match state {
+            None => self.check(name, Err::<&str, _>(anyhow::anyhow!("the agent has no such collector"))),
+            Some(it) if it.state == "running" => self.check(name, check()),
+            Some(it) if it.state == "unavailable" => self.unavailable(name, &it.reason),
+            Some(it) => self.check(name, Err::<&str, _>(anyhow::anyhow!("{}: {}", it.state, it.reason))),
+        }
+    }
+
+    fn done(mut self) -> Result<()> {
+        let n_checks = self.n_checks;
+        self.line(format_args!("DONE {n_checks}"))?;
+        tcdrain(&self.port).context("drain the serial port")
+    }
+}
+
+/// What a host has mounted by the time an agent starts.
+fn mount_all() -> Result<()> {
+    for (kind, target) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("tracefs", "/sys/kernel/tracing"),
+        ("securityfs", "/sys/kernel/security"),
+        ("cgroup2", "/sys/fs/cgroup"),
+        ("bpf", "/sys/fs/bpf"),
+        ("tmpfs", "/tmp"),
+    ] {
+        create_dir_all(target).with_context(|| format!("make {target}"))?;
+        mount(kind, target, kind, MountFlags::empty(), None).with_context(|| format!("mount {target}"))?;
+    }
+    write("/proc/sys/kernel/printk", "4").context("keep the kernel's chatter off the console")
+}
+
+/// That the kernel is locked down as it was asked to.
+fn lockdown(wanted: &str) -> Result<String> {
+    let modes = read_to_string("/sys/kernel/security/lockdown").context("read the lockdown mode")?;
+    ensure!(modes.contains(&format!("[{wanted}]")), "asked for {wanted}, the kernel says {modes}");
+    Ok(wanted.to_owned())
+}
+
+/// `ip link set lo up`, see rtnetlink(7): the kernel then adds 127.0.0.1 by itself.
+fn set_loopback_up() -> Result<()> {
+    const RTM_NEWLINK: u16 = 16;
+    const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
+    const IFF_UP: u32 = 0x1;
+    const LOOPBACK_INDEX: i32 = 1;
+
+    let mut message = Vec::new();
+    // struct nlmsghdr: length, type, flags, sequence, port.
+    message.extend(32u32.to_ne_bytes());
+    message.extend(RTM_NEWLINK.to_ne_bytes());
+    message.extend(REQUEST_AND_ACK.to_ne_bytes());
+    message.extend([0; 8]);
+    // struct ifinfomsg: family and type, index, flags, which of the flags to change.
+    message.extend([0; 4]);
+    message.extend(LOOPBACK_INDEX.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+
+    // No protocol is 0, NETLINK_ROUTE.
+    let route = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
+    sendto(route.as_fd(), &message, SendFlags::empty(), &netlink::SocketAddrNetlink::new(0, 0))?;
+    let mut answer = [0; 64];
+    let (n_read, _) = recv(route.as_fd(), &mut answer[..], RecvFlags::empty())?;
+    // struct nlmsgerr: the header, then a negative error number or 0.
+    let Some(code) = answer[..n_read].get(16..20) else { bail!("a short answer from the kernel") };
+    let code = i32::from_ne_bytes(code.try_into()?);
+    ensure!(code == 0, "set lo up: {}", std::io::Error::from_raw_os_error(-code));
+    Ok(())
+}

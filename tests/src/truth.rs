@@ -1,0 +1,277 @@
+//! What the agent says against what the kernel says elsewhere, under a known load.
+//!
+//! Each function puts the load on, reads both sides before and after, and hands back the two growths.
+//! Both sides are read within milliseconds of each other, the load lasts seconds.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::{read_dir, read_to_string},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Agent, Exposition, load};
+
+pub const RUN_QUEUE_LATENCY: &str = "node_sched_runqueue_latency_seconds";
+pub const BLOCK_IO_LATENCY: &str = "node_block_io_latency_seconds";
+
+/// One quantity, measured by the agent and by the kernel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compared {
+    pub agent: f64,
+    pub kernel: f64,
+}
+
+/// A quantity that the kernel's two readings, or the load itself, bound on both sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounded {
+    pub low: f64,
+    pub agent: f64,
+    pub high: f64,
+}
+
+/// State of one collector, from `hostlens_collector_state`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    pub collector: String,
+    pub state: String,
+    pub reason: String,
+}
+
+/// Which counter of `/proc/diskstats` a request is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    Write,
+}
+
+impl Compared {
+    /// Fails when the agent is off by more than `bound` (0.01 is one percent), or when there was nothing to measure.
+    pub fn within(self, bound: f64) -> Result<Self> {
+        ensure!(self.kernel > 0.0, "nothing to compare: {self}");
+        ensure!(
+            ((self.agent - self.kernel) / self.kernel).abs() <= bound,
+            "off by more than {bound}: {self}"
+        );
+        Ok(self)
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = (self.agent - self.kernel) / self.kernel * 100.0;
+        write!(f, "{} of {}, {percent:+.1} %", short(self.agent), short(self.kernel))
+    }
+}
+
+impl Bounded {
+    /// The agent's figure; fails when it lies outside.
+    pub fn inside(self) -> Result<f64> {
+        ensure!(self.low <= self.agent && self.agent <= self.high, "out of bounds: {self}");
+        Ok(self.agent)
+    }
+}
+
+impl fmt::Display for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}..{}", short(self.agent), short(self.low), short(self.high))
+    }
+}
+
+impl Operation {
+    /// The value of the label `operation`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// The states of all collectors that the agent runs, sorted by name.
+pub fn states(page: &Exposition) -> Result<Vec<State>> {
+    let label = |labels: &std::collections::BTreeMap<String, String>, key| labels.get(key).cloned();
+    let mut states = page
+        .samples("hostlens_collector_state", &[])
+        .filter(|it| it.value == 1.0)
+        .map(|it| {
+            Some(State {
+                collector: label(&it.labels, "collector")?,
+                state: label(&it.labels, "state")?,
+                reason: label(&it.labels, "reason").unwrap_or_default(),
+            })
+        })
+        .collect::<Option<Vec<_>>>()
+        .context("hostlens_collector_state without its labels")?;
+    ensure!(!states.is_empty(), "no hostlens_collector_state");
+    states.sort();
+    Ok(states)
+}
+
+/// Seconds that tasks waited for a CPU while three threads shared one, against the run delay of all tasks.
+pub fn run_queue_wait(agent: &Agent) -> Result<Compared> {
+    let waited = |agent: &Agent| Ok((agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[])?.sum, run_delays()?));
+    let (agent_before, before) = waited(agent)?;
+    let (agent_after, after) = load::on_one_cpu(load::crowd(3, Duration::from_secs(2)), || waited(agent))?;
+    // A task that ended takes its figure with it; one that is new counts from 0.
+    let grown = after.iter().map(|(task, ns)| ns.saturating_sub(before.get(task).copied().unwrap_or(0)));
+    Ok(Compared { agent: agent_after - agent_before, kernel: grown.sum::<u64>() as f64 / 1e9 })
+}
+
+/// Waits counted while two threads ping-pong: no fewer than the load switched, no more than all context switches.
+pub fn run_queue_count(agent: &Agent) -> Result<Bounded> {
+    let rounds = 5000;
+    let count =
+        |agent: &Agent| Ok::<_, anyhow::Error>(agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[])?.count);
+    let switches = stat("ctxt")?;
+    let before = count(agent)?;
+    let after = load::on_one_cpu(load::ping_pong(rounds)?, || count(agent))?;
+    let switches = stat("ctxt")? - switches;
+    Ok(Bounded { low: f64::from(2 * rounds), agent: after - before, high: switches as f64 })
+}
+
+/// Requests of `disk` (its name in /proc/diskstats) while `n_requests` go to `path` on it.
+pub fn block_requests(
+    agent: &Agent,
+    disk: &str,
+    path: &Path,
+    operation: Operation,
+    n_requests: u64,
+) -> Result<Compared> {
+    let labels = [("device", disk), ("operation", operation.label())];
+    // The disk's series may not exist before its first request.
+    let count = |page: &Exposition| page.sum(&format!("{BLOCK_IO_LATENCY}_count"), &labels);
+    let before = (count(&agent.scrape()?).unwrap_or(0.0), disk_requests(disk, operation)?);
+    match operation {
+        Operation::Read => load::direct_reads(path, n_requests)?,
+        Operation::Write => load::direct_writes(path, n_requests)?,
+    }
+    let after = (count(&agent.scrape()?)?, disk_requests(disk, operation)?);
+    let kernel = after.1 - before.1;
+    ensure!(
+        kernel >= n_requests,
+        "{disk} counts {kernel} of {n_requests} requests: is {} on it?",
+        path.display()
+    );
+    Ok(Compared { agent: after.0 - before.0, kernel: kernel as f64 })
+}
+
+/// The lines of /proc/meminfo that do not change while a machine runs; returns how many there are.
+pub fn memory_constants(page: &Exposition) -> Result<usize> {
+    const CONSTANT: [&str; 5] = ["MemTotal", "SwapTotal", "VmallocTotal", "HugePages_Total", "Hugepagesize"];
+    let text = read_to_string("/proc/meminfo")?;
+    let mut n_equal = 0;
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(key), Some(number), unit) = (words.next(), words.next(), words.next()) else { continue };
+        let key = key.trim_end_matches(':');
+        if !CONSTANT.contains(&key) {
+            continue;
+        }
+        let (suffix, scale) = if unit == Some("kB") { ("_bytes", 1024.0) } else { ("", 1.0) };
+        let name = format!("node_memory_{key}{suffix}");
+        let (ours, kernel) = (page.value(&name, &[])?, number.parse::<f64>()? * scale);
+        ensure!(ours == kernel, "{name} is {ours}, the kernel's is {kernel}");
+        n_equal += 1;
+    }
+    ensure!(n_equal >= 3, "only {n_equal} constant lines in /proc/meminfo");
+    Ok(n_equal)
+}
+
+/// `name`, which is `key` of /proc/stat: the kernel is read before and after the agent.
+pub fn stat_counter(agent: &Agent, name: &str, key: &str) -> Result<Bounded> {
+    let low = stat(key)?;
+    let value = agent.scrape()?.value(name, &[])?;
+    Ok(Bounded { low: low as f64, agent: value, high: stat(key)? as f64 })
+}
+
+/// Bytes received on loopback while `n_bytes` go through one TCP connection: no fewer than those,
+/// no more than the interface counts until after the scrape.
+pub fn loopback_bytes(agent: &Agent, n_bytes: usize) -> Result<Bounded> {
+    let received =
+        |agent: &Agent| agent.scrape()?.value("node_network_receive_bytes_total", &[("device", "lo")]);
+    let interface = || -> Result<f64> {
+        Ok(read_to_string("/sys/class/net/lo/statistics/rx_bytes")?.trim().parse::<f64>()?)
+    };
+    let (all_before, before) = (interface()?, received(agent)?);
+    load::loopback_tcp(n_bytes)?;
+    let (after, all_after) = (received(agent)?, interface()?);
+    Ok(Bounded { low: n_bytes as f64, agent: after - before, high: all_after - all_before })
+}
+
+/// Nanoseconds that each task has waited for a CPU, by thread id: the second field of
+/// `/proc/<pid>/task/<tid>/schedstat` (Documentation/scheduler/sched-stats.rst).
+fn run_delays() -> Result<HashMap<String, u64>> {
+    let mut delays = HashMap::new();
+    for process in read_dir("/proc")? {
+        let tasks = process?.path().join("task");
+        // Not a process, or one that has ended.
+        let Ok(tasks) = read_dir(tasks) else { continue };
+        for task in tasks.map_while(Result::ok) {
+            let Ok(text) = read_to_string(task.path().join("schedstat")) else { continue };
+            let delay = text.split_ascii_whitespace().nth(1).context("schedstat has no second field")?;
+            delays.insert(task.file_name().to_string_lossy().into_owned(), delay.parse()?);
+        }
+    }
+    ensure!(!delays.is_empty(), "no /proc/<pid>/task/<tid>/schedstat: a kernel without CONFIG_SCHED_INFO");
+    Ok(delays)
+}
+
+fn stat(key: &str) -> Result<u64> {
+    let text = read_to_string("/proc/stat")?;
+    let line = text.lines().find_map(|it| it.strip_prefix(key)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no {key} in /proc/stat"))?.trim().parse()?)
+}
+
+/// Requests completed; see Documentation/admin-guide/iostats.rst.
+fn disk_requests(disk: &str, operation: Operation) -> Result<u64> {
+    let field = match operation {
+        Operation::Read => 3,
+        Operation::Write => 7,
+    };
+    let text = read_to_string("/proc/diskstats")?;
+    let mut lines = text.lines().map(|it| it.split_ascii_whitespace().collect::<Vec<_>>());
+    let line =
+        lines.find(|it| it.get(2) == Some(&disk)).with_context(|| format!("no {disk} in /proc/diskstats"))?;
+    Ok(line.get(field).context("a short line in /proc/diskstats")?.parse()?)
+}
+
+/// Whole numbers whole, others with three digits behind the point.
+fn short(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.3}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_deviation_and_an_empty_comparison() {
+        assert!(Compared { agent: 101.0, kernel: 100.0 }.within(0.01).is_ok());
+        let off = Compared { agent: 8.5, kernel: 10.0 }.within(0.1).unwrap_err();
+        assert_eq!(off.to_string(), "off by more than 0.1: 8.500 of 10, -15.0 %");
+        assert!(Compared { agent: 0.0, kernel: 0.0 }.within(0.1).is_err());
+    }
+
+    #[test]
+    fn refuses_a_figure_out_of_its_bounds() {
+        assert_eq!(Bounded { low: 1.0, agent: 1.0, high: 2.0 }.inside().unwrap(), 1.0);
+        let off = Bounded { low: 1.0, agent: 3.0, high: 2.0 }.inside().unwrap_err();
+        assert_eq!(off.to_string(), "out of bounds: 3 in 1..2");
+    }
+
+    #[test]
+    fn lists_the_state_that_each_collector_is_in() {
+        let page = Exposition::parse(
+            "hostlens_collector_state{collector=\"runqueue\",state=\"unavailable\",reason=\"no BTF\",remedy=\"\"} 1\n\
+             hostlens_collector_state{collector=\"cpu\",state=\"running\",reason=\"\",remedy=\"\"} 1\n",
+        )
+        .unwrap();
+        let states = states(&page).unwrap();
+        assert_eq!(states.iter().map(|it| it.collector.as_str()).collect::<Vec<_>>(), ["cpu", "runqueue"]);
+        assert_eq!((states[1].state.as_str(), states[1].reason.as_str()), ("unavailable", "no BTF"));
+    }
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: what the agent costs, beside node_exporter on the same machine at the same time.
+
+mod exporter;
+mod report;
+mod scrape;
+mod usage;
+
+use anyhow::{Result, bail};
+
+pub(crate) const SUMMARY: &str = "measure what a scrape costs, beside node_exporter";
+pub(crate) const HELP: &str = "\
+usage: cargo xtask bench scrape [options]
+
+  --hostlens FILE       the agent to measure (default: target/release/hostlens, built first)
+  --node-exporter FILE  what to compare with (default: the first found of node_exporter and
+                        prometheus-node-exporter in the PATH, target/peers/node_exporter as
+                        `cargo xtask peers` fetches it, ~/.cache/hostlens-peers/node_exporter)
+  --alone               compare with nothing
+  --twice               run the base of the ratios twice: what they differ by is noise
+  --args 'FLAGS'        further flags for the agent, separated by spaces
+  -n N                  scrapes of each (default: 200)
+  --gap MS              rest after each scrape; CPU that is spent in it counts (default: 20)
+  --gzip                ask for gzip, as Prometheus does
+  --json FILE           write the figures here as well
+
+Each round scrapes every exporter once, in an order that rotates: drift of the machine falls on all alike.
+";
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    match args.split_first() {
+        Some((what, rest)) if what == "scrape" => scrape::run(rest),
+        _ => bail!("what to measure? `cargo xtask bench scrape`"),
+    }
+}

@@ -1,0 +1,128 @@
+//! Debian's cloud kernels, kept under `target/vm/kernels`.
+
+use std::{
+    fs::{self, read_dir, read_to_string},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{apt::Apt, process::workspace};
+
+/// Every series that is supported, oldest first.
+pub(crate) const ALL: &[&str] = &["5.10", "6.1", "6.12", "6.18", NEWEST];
+pub(crate) const DEFAULT: &[&str] = &["6.1", NEWEST];
+/// The highest version that is to be had.
+pub(crate) const NEWEST: &str = "newest";
+
+/// A bootable kernel.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    pub(crate) series: String,
+    pub(crate) vmlinuz: PathBuf,
+}
+
+/// What to do with kernels that were fetched before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cache {
+    Keep,
+    Renew,
+}
+
+/// The newest cloud kernel of `series` (`6.1`, `7.2`, …, or [`NEWEST`]); fetched unless it is cached.
+pub(crate) fn get(series: &str, cache: Cache) -> Result<Kernel> {
+    let folder = workspace().join("target/vm/kernels").join(series);
+    let vmlinuz = folder.join("vmlinuz");
+    if cache == Cache::Renew || !vmlinuz.exists() {
+        fetch(series, &folder).with_context(|| format!("fetch a {series} kernel"))?;
+    }
+    Ok(Kernel { series: series.to_owned(), vmlinuz })
+}
+
+/// What is cached of `series`: the name of the package.
+pub(crate) fn cached(series: &str) -> Option<String> {
+    read_to_string(workspace().join("target/vm/kernels").join(series).join("package")).ok()
+}
+
+fn fetch(series: &str, folder: &Path) -> Result<()> {
+    ensure!(cfg!(target_arch = "x86_64"), "only x86_64 kernels are known here");
+    let suites = suites(series);
+    let apt = Apt::new(suites)?;
+    let found = apt.search("^linux-(image|binary)-[0-9].*-cloud-amd64$")?;
+    let package = newest(&found, series).with_context(|| format!("none in {}", suites.join(" or ")))?;
+    println!("fetching {package}");
+    let unpacked = apt.unpack(package)?;
+    let image = vmlinuz_in(unpacked.path())?.with_context(|| format!("no vmlinuz in {package}"))?;
+    fs::create_dir_all(folder)?;
+    fs::copy(image, folder.join("vmlinuz"))?;
+    fs::write(folder.join("package"), package)?;
+    Ok(())
+}
+
+/// Where a series is looked for.
+fn suites(series: &str) -> &'static [&'static str] {
+    match series {
+        "5.10" => &["bullseye"],
+        "6.1" => &["bookworm"],
+        "6.12" => &["trixie"],
+        _ => &["trixie-backports", "sid"],
+    }
+}
+
+/// The package of the highest version in `series`. From 6.19 on the image itself is in `linux-binary-…`;
+/// `linux-image-…` of the same version then only depends on it.
+fn newest<'a>(packages: &'a [String], series: &str) -> Option<&'a str> {
+    let wanted: Vec<u32> = if series == NEWEST { Vec::new() } else { numbers(series) };
+    let versions = packages.iter().filter_map(|package| {
+        let rest = package.strip_suffix("-cloud-amd64")?.strip_prefix("linux-")?;
+        let (kind, version) = rest.split_once('-')?;
+        let version = numbers(version);
+        version.starts_with(&wanted).then_some((version, kind == "binary", package.as_str()))
+    });
+    versions.max().map(|it| it.2)
+}
+
+/// `7.3.4+deb13` → 7, 3, 4, 13.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(|it: char| !it.is_ascii_digit()).filter_map(|it| it.parse().ok()).collect()
+}
+
+/// `boot/vmlinuz-VERSION`, or from 7.2 on `usr/lib/modules/VERSION/vmlinuz`.
+fn vmlinuz_in(unpacked: &Path) -> Result<Option<PathBuf>> {
+    let mut places = vec![unpacked.join("boot")];
+    for modules in ["usr/lib/modules", "lib/modules"] {
+        places.extend(read_dir(unpacked.join(modules)).into_iter().flatten().flatten().map(|it| it.path()));
+    }
+    for place in places.iter().filter(|it| it.is_dir()) {
+        for file in read_dir(place)? {
+            let file = file?;
+            if file.file_name().to_string_lossy().starts_with("vmlinuz") {
+                return Ok(Some(file.path()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn picks_the_highest_version_of_a_series_and_the_package_with_the_image() {
+        let packages: Vec<String> = [
+            "linux-image-6.1.0-9-cloud-amd64",
+            "linux-image-6.1.0-50-cloud-amd64",
+            "linux-image-6.12.94+deb13-cloud-amd64",
+            "linux-image-7.3.4+deb13-cloud-amd64",
+            "linux-binary-7.3.4+deb13-cloud-amd64",
+            "linux-binary-7.2.13+deb14-cloud-amd64",
+        ]
+        .map(str::to_owned)
+        .into();
+        assert_eq!(newest(&packages, "6.1"), Some("linux-image-6.1.0-50-cloud-amd64"));
+        assert_eq!(newest(&packages, "7.2"), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
+        assert_eq!(newest(&packages, NEWEST), Some("linux-binary-7.3.4+deb13-cloud-amd64"));
+        assert_eq!(newest(&packages, "5.10"), None);
+    }
+}

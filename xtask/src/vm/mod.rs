@@ -1,0 +1,224 @@
+//! `cargo xtask vm`: the agent on other kernels, each booted in QEMU with the loads and checks of
+//! `tests/src/bin/guest.rs` as its init.
+
+mod boot;
+mod initramfs;
+mod kernels;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use lexopt::{Arg, Parser, ValueExt};
+
+use self::{
+    boot::{Boot, Lockdown, Outcome, boot, console},
+    initramfs::{Entry, archive},
+    kernels::{Cache, Kernel, NEWEST},
+};
+use crate::{
+    process::{cargo, require, run as run_command, workspace},
+    table::Table,
+};
+
+pub(crate) const SUMMARY: &str =
+    "boot the agent on Debian's kernels in QEMU and hold its figures against theirs";
+pub(crate) const HELP: &str = "\
+usage: cargo xtask vm [options]
+
+  --kernel NAME   6.1, 7.2, … or `newest`; may be repeated (default: 6.1 and newest)
+  --all           every supported series: 5.10, 6.1, 6.12, 6.18 and newest
+  --lockdown      boot each once more with lockdown=confidentiality
+  --agent FILE    a statically linked hostlens, instead of one built here
+  --timeout S     seconds that a guest may take (default: 240)
+  --update        fetch the kernels anew
+  --list          list the kernels and what is cached
+";
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Kernels that fit beside each other on a screen.
+const COLUMNS: usize = 5;
+/// The oldest kernel lacks some hooks: only there may a collector be unavailable.
+const OLDEST: &str = "5.10";
+
+struct Options {
+    kernels: Vec<String>,
+    modes: &'static [Lockdown],
+    agent: Option<PathBuf>,
+    limit: Duration,
+    cache: Cache,
+}
+
+/// One boot, under the name of its column.
+struct Report {
+    label: String,
+    series: String,
+    boot: Boot,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let Some(options) = parse(args)? else {
+        list();
+        return Ok(());
+    };
+    require("qemu-system-x86_64", "qemu-system-x86")?;
+    let kernels: Vec<Kernel> =
+        options.kernels.iter().map(|it| kernels::get(it, options.cache)).collect::<Result<_>>()?;
+    let initramfs = pack(options.agent.as_deref())?;
+    let mut reports = Vec::new();
+    for lockdown in options.modes {
+        for kernel in &kernels {
+            let label = match lockdown {
+                Lockdown::None => kernel.series.clone(),
+                Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
+            };
+            println!("booting {label}");
+            let boot = boot(&label, kernel, &initramfs, *lockdown, options.limit)?;
+            reports.push(Report { label, series: kernel.series.clone(), boot });
+        }
+    }
+    for some in reports.chunks(COLUMNS) {
+        print!("\n{}", table(some).render());
+    }
+    let faults: Vec<String> = reports.iter().flat_map(faults).collect();
+    ensure!(faults.is_empty(), "{} faults\n  {}", faults.len(), faults.join("\n  "));
+    Ok(())
+}
+
+/// `None` asks for the list.
+fn parse(args: &[String]) -> Result<Option<Options>> {
+    let mut options = Options {
+        kernels: Vec::new(),
+        modes: &[Lockdown::None],
+        agent: None,
+        limit: Duration::from_secs(240),
+        cache: Cache::Keep,
+    };
+    let mut parser = Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("kernel") => options.kernels.push(parser.value()?.string()?),
+            Arg::Long("all") => options.kernels.extend(kernels::ALL.iter().map(|it| (*it).to_owned())),
+            Arg::Long("lockdown") => options.modes = &[Lockdown::None, Lockdown::Confidentiality],
+            Arg::Long("agent") => options.agent = Some(parser.value()?.into()),
+            Arg::Long("timeout") => options.limit = Duration::from_secs(parser.value()?.parse()?),
+            Arg::Long("update") => options.cache = Cache::Renew,
+            Arg::Long("list") => return Ok(None),
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if options.kernels.is_empty() {
+        options.kernels = kernels::DEFAULT.iter().map(|it| (*it).to_owned()).collect();
+    }
+    for name in &options.kernels {
+        let known = name == NEWEST || name.split('.').all(|it| it.parse::<u32>().is_ok());
+        ensure!(known, "`{name}` is no kernel series; they look like 6.1");
+    }
+    Ok(Some(options))
+}
+
+fn list() {
+    let mut table = Table::default();
+    table.row(["name", "default", "cached"]);
+    for series in kernels::ALL {
+        let default = if kernels::DEFAULT.contains(series) { "yes" } else { "no" };
+        table.row([(*series).to_owned(), default.to_owned(), kernels::cached(series).unwrap_or_default()]);
+    }
+    print!("{}", table.render());
+}
+
+/// The agent and the guest's init, linked statically, as the guest's whole root file system.
+fn pack(agent: Option<&Path>) -> Result<PathBuf> {
+    let target_dir = workspace().join("target/vm/build");
+    let mut build = cargo();
+    build.args(["build", "--package", "hostlens-tests", "--bin", "guest", "--target", TARGET]);
+    if agent.is_none() {
+        build.args(["--package", "hostlens", "--bin", "hostlens"]);
+    }
+    // Apart from other builds, whose flags differ; optimised a little, since the CPU is emulated.
+    build.arg("--target-dir").arg(&target_dir);
+    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "none");
+    run_command(&mut build)?;
+
+    let built = target_dir.join(TARGET).join("debug");
+    let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
+    let init = read(&built.join("guest"))?;
+    let agent = read(agent.unwrap_or(&built.join("hostlens")))?;
+    let initramfs = workspace().join("target/vm/initramfs");
+    fs::write(
+        &initramfs,
+        archive(&[Entry { name: "init", bytes: &init }, Entry { name: "hostlens", bytes: &agent }]),
+    )?;
+    Ok(initramfs)
+}
+
+/// A row a check, a column a kernel. Collectors that run everywhere share a row.
+fn table(reports: &[Report]) -> Table {
+    let mut table = Table::default();
+    let row = |name: &str, cell: &dyn Fn(&Report) -> String| -> Vec<String> {
+        std::iter::once(name.to_owned()).chain(reports.iter().map(cell)).collect()
+    };
+    table.row(row("kernel", &|it| it.label.clone()));
+    table.row(row("release", &|it| it.boot.release.clone()));
+    table.row(row("boot s", &|it| it.boot.boot_seconds.clone()));
+    table.row(row("wall s", &|it| format!("{:.1}", it.boot.wall.as_secs_f64())));
+    table.row(row("collectors", &|it| it.boot.collectors()));
+    for name in check_names(reports) {
+        table.row(row(name, &|it| it.boot.cell(name)));
+    }
+    table
+}
+
+/// In the order in which the guests ran them; a collector has a row only where it did not run somewhere.
+fn check_names(reports: &[Report]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for check in reports.iter().flat_map(|it| &it.boot.checks) {
+        let quiet = check.name.starts_with("collector/") && check.result == Outcome::Passed;
+        if !quiet && !names.contains(&check.name.as_str()) {
+            names.push(&check.name);
+        }
+    }
+    names
+}
+
+impl Boot {
+    fn collectors(&self) -> String {
+        let of = |state: &str| {
+            let all = self.checks.iter().filter(|it| it.name.starts_with("collector/"));
+            all.filter(|it| it.result == Outcome::Passed && it.detail == state).count()
+        };
+        format!("{} running, {} absent", of("running"), of("absent"))
+    }
+
+    fn cell(&self, name: &str) -> String {
+        match self.checks.iter().find(|it| it.name == name) {
+            None => "-".to_owned(),
+            Some(it) if it.result == Outcome::Passed => format!("ok {}", it.detail),
+            Some(it) if it.result == Outcome::Unavailable => "unavailable".to_owned(),
+            Some(_) => "FAILED".to_owned(),
+        }
+    }
+}
+
+/// What makes the run fail, a line each.
+fn faults(report: &Report) -> Vec<String> {
+    let Report { label, series, boot } = report;
+    let bad = boot.checks.iter().filter_map(|it| {
+        let what = match it.result {
+            Outcome::Passed => return None,
+            Outcome::Unavailable if series == OLDEST => return None,
+            Outcome::Unavailable => "unavailable: ",
+            Outcome::Failed => "",
+        };
+        Some(format!("{label}: {}: {what}{}", it.name, it.detail))
+    });
+    let mut faults: Vec<String> = boot.broken.iter().map(|it| format!("{label}: {it}")).chain(bad).collect();
+    if !faults.is_empty() {
+        faults.push(format!("{label}: its console is in {}", console(label).display()));
+    }
+    faults
+}
