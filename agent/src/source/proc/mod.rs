@@ -3,6 +3,7 @@
 pub mod cpuinfo;
 pub mod diskstats;
 pub mod mountinfo;
+pub(crate) mod ip_vs;
 pub(crate) mod net_dev;
 pub(crate) mod rpc;
 pub mod stat;
