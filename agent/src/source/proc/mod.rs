@@ -2,6 +2,7 @@
 
 pub mod cpuinfo;
 pub mod diskstats;
+pub mod mdstat;
 pub mod mountinfo;
 pub(crate) mod ip_vs;
 pub(crate) mod net_dev;
