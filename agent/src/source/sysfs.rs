@@ -127,22 +127,6 @@ impl Folder {
         self.number(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// The whole text of the file `name`, which may have many lines; `None` when there is no such file.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub fn text(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let read = || {
-            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            let mut text = Vec::with_capacity(4096);
-            while rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut text))? > 0 {
-                text.reserve(4096);
-            }
-            Ok(text)
-        };
-        if_present(&self.path.join(name), read())
-    }
-
     /// An error that says where the text of the file `name` is wrong; lines count from 1.
     #[must_use]
     pub fn parse_error(&self, name: &str, line: usize, problem: impl Into<String>) -> Error {
