@@ -8,7 +8,7 @@ mod process;
 use crate::{collector::Entry, config::Config, scrape::State};
 use advice::Advice;
 use serde_json::{Value, json};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! Shell patterns over paths: `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a character that is meant as it is. None of
-//! them crosses a `/`, and `*` matches names that begin with a dot too. That is Go's `filepath.Glob`.
+//! them crosses a `/`, and `*` matches names that begin with a dot too. That is Go's `filepath.Glob`; the crate `glob`
+//! negates classes by `!`, has no `\`, and lets `**` cross folders.
 
 use std::{
     fs,

@@ -111,6 +111,44 @@ impl Folder {
         super::number(&value).map(Some).ok_or_else(|| self.not_a_number(name, &value))
     }
 
+    /// The value of a file that has to be in the folder.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub fn required_value(&self, name: &str) -> Result<SysValue, Error> {
+        self.value(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The number in a file that has to be in the folder.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read, or is no number.
+    pub fn required_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, Error> {
+        self.number(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The whole text of the file `name`, which may have many lines; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn text(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let read = || {
+            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            let mut text = Vec::with_capacity(4096);
+            while rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut text))? > 0 {
+                text.reserve(4096);
+            }
+            Ok(text)
+        };
+        if_present(&self.path.join(name), read())
+    }
+
+    /// An error that says where the text of the file `name` is wrong; lines count from 1.
+    #[must_use]
+    pub fn parse_error(&self, name: &str, line: usize, problem: impl Into<String>) -> Error {
+        Error::Parse { path: self.path.join(name), line, problem: problem.into() }
+    }
+
     /// The error for a file that has to be in the folder and is not.
     #[must_use]
     pub fn missing(&self, name: &str) -> Error {
@@ -150,6 +188,19 @@ impl Attributes<'_> {
     pub fn number(&self, name: &str) -> Option<i64> {
         let value = self.value(name)?;
         let number = super::prefixed_number(&value);
+        if number.is_none() {
+            self.note(self.folder.not_a_number(name, &value));
+        }
+        number
+    }
+
+    /// The value of the file `name` as a number of up to 64 bits, decimal or with `0x` before it.
+    pub fn unsigned(&self, name: &str) -> Option<u64> {
+        let value = self.value(name)?;
+        let number = match value.strip_prefix(b"0x") {
+            Some(digits) => super::hex_number(digits),
+            None => super::number(&value),
+        };
         if number.is_none() {
             self.note(self.folder.not_a_number(name, &value));
         }

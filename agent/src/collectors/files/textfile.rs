@@ -142,7 +142,7 @@ fn push_family(name: &str, group: &Group<'_>, out: &mut Families) {
 mod tests {
     use super::*;
     use crate::{
-        exposition::text,
+        exposition::Encoder,
         source::prometheus_text::{Distribution, Family, parse},
         testing::TestHost,
     };
@@ -495,7 +495,7 @@ mod tests {
                 push_family(name, group, &mut out);
             }
             let mut bytes = Vec::new();
-            prop_assert_eq!(text::write(&[&out], &mut bytes), []);
+            prop_assert_eq!(Encoder::default().write(&[&out], &mut bytes), []);
             let mut read = parse(&bytes).unwrap();
             read.iter_mut().for_each(|it| it.samples.sort_unstable_by(|a, b| a.labels.cmp(&b.labels)));
             // NaN is not equal to itself.

@@ -1,2 +1,2 @@
 //! Mounted file systems.
-super::collectors! { "filesystem": filesystem::Filesystem }
+super::collectors! { "filesystem": bcache::Bcache, bcachefs::Bcachefs, filesystem::Filesystem, xfs::Xfs }

@@ -2,6 +2,9 @@
 super::collectors! {
     "kernel":
     cgroups::Cgroups,
+    entropy::Entropy,
+    filefd::Filefd,
+    kernel_hung::KernelHung,
     pressure::Pressure,
     processes::Processes,
     stat::Stat,
