@@ -81,7 +81,7 @@ impl Own {
         let mut always = Registry::default();
         register_build_info(&mut always);
         let mut exporter = Registry::default();
-        exporter.register_collector(Box::new(process::Process));
+        exporter.register_collector(Box::new(process::Process::new()));
         let requests = Family::<Label, Counter>::default();
         exporter.register(
             "promhttp_metric_handler_requests",
