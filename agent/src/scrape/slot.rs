@@ -208,5 +208,8 @@ impl Slot {
 fn panic_reason(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}; it stays off until hostlens is restarted or reloaded", message.unwrap_or("no message"))
+    format!(
+        "panicked: {}; it stays off until hostlens is restarted or reloaded",
+        message.unwrap_or("no message")
+    )
 }
