@@ -3,10 +3,10 @@
 
 use anyhow::{Context, Result};
 use hostlens::{
-    cli::{self, Invocation, Stop, Verb},
+    cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Loaded, Schema, Security, Severity, Sources, Web, diagnostic,
+        self, Config, Loaded, Paths, Schema, Security, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
     http::{self, App, Door, Limits, Listener, Shutdown, router},
@@ -18,7 +18,12 @@ use hostlens::{
     service,
     source::Host,
 };
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -40,7 +45,7 @@ fn run() -> Result<ExitCode> {
     let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
         Ok(invocation) => invocation,
         Err(Stop::Text(text)) => {
-            print!("{text}");
+            print(text)?;
             return Ok(ExitCode::SUCCESS);
         }
         Err(Stop::Errors(errors)) => {
@@ -48,25 +53,56 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    if let Verb::HashPassword { cost } = verb {
+        print(cli::hash_password(cost)? + "\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
     let sources = Sources { variables, ..sources };
     let loaded = config::load(&schema, &sources);
     match verb {
-        Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
+        Verb::CheckConfig { strict, json } => check(loaded, strict, json),
         _ if !loaded.is_usable() => {
             eprint!("{}", diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
-        Verb::Show { which, origins } => {
-            print!("{}", render::show(&schema, &loaded.config, which, origins));
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Convert => {
-            eprint!("{}", diagnostic::render(&loaded.diagnostics));
-            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
-            Ok(ExitCode::SUCCESS)
-        }
         Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+        verb => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            answer(&verb, &schema, loaded.config)
+        }
+    }
+}
+
+/// Does what is done once and printed.
+fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
+    let text = match verb {
+        Verb::Show { which, origins } => render::show(schema, &config, *which, *origins),
+        Verb::Convert => render::show(schema, &config, Which::Chosen, false),
+        Verb::Collectors { json: true } => format!("{:#}\n", cli::collectors_as_json(schema, &config)),
+        Verb::Collectors { json: false } => cli::collectors_as_text(schema, &config),
+        Verb::Doctor { json, strict } => {
+            let report = cli::examine(&config)?;
+            print(if *json { format!("{:#}\n", report.to_json(*strict)) } else { report.to_string() })?;
+            return Ok(ExitCode::from(report.exit_code(*strict)));
+        }
+        Verb::Once { collect } => {
+            let Once { exposition, report } = cli::once(config, collect)?;
+            print(exposition)?;
+            eprint!("{report}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Verb::Run | Verb::CheckConfig { .. } | Verb::HashPassword { .. } => unreachable!("done before"),
+    };
+    print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to stdout, as far as somebody reads there.
+fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to stdout"),
     }
 }
 
@@ -88,17 +124,18 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(loaded: &Loaded, strict: bool, json: bool) -> ExitCode {
+fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+    loaded.diagnostics.extend(cli::remarks(&loaded.config));
     match json {
-        true => println!("{:#}", diagnostic::to_json(&loaded.diagnostics)),
+        true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
         false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
     }
     let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
-    match loaded.is_usable() {
+    Ok(match loaded.is_usable() {
         false => ExitCode::from(BAD_CONFIG),
         true if strict && n_warnings > 0 => ExitCode::FAILURE,
         true => ExitCode::SUCCESS,
-    }
+    })
 }
 
 /// Serves until the process is told to end.
@@ -126,6 +163,32 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let config = Arc::new(config);
+    let tell = Box::new(drop);
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let served = runtime.block_on(serve_until_signal(reloader, listeners));
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) -> Result<()> {
+    /// How long answers under way may take once a signal came.
+    const GRACE: Duration = Duration::from_secs(10);
+    let config = Arc::clone(&reloader.config);
+    let paths: Paths = config.section("path");
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
+    let mut own = Own::new();
+    let origin = door::Origin::new(
+        config.section("web"),
+        config.section("web.tls"),
+        config.section("web.auth"),
+        config.section("web.rate_limit"),
+    );
+    let door = door::Door::open(origin, own.reloads("web_config"))?;
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
     let (handle, requests) = reload::channel();

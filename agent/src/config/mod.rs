@@ -126,7 +126,9 @@ impl Config {
         self.values.get(path).map_or(Origin::Default, |chosen| chosen.origin.clone())
     }
 
-    fn place(&self, path: &str) -> Option<&Place> {
+    /// Where the value of the key with the full path `path` was chosen.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Option<&Place> {
         self.values.get(path)?.place.as_ref()
     }
 }

@@ -232,6 +232,12 @@ impl Table {
         }
     }
 
+    /// Whether every collector has the key.
+    #[must_use]
+    pub fn is_common(&self, key: &Key) -> bool {
+        self.collector.is_some() && CollectorLimits::KEYS.iter().any(|it| it.name == key.name)
+    }
+
     /// The name of the key's variable in the environment; `None` when only a file can hold the key.
     #[must_use]
     pub fn variable(&self, key: &Key) -> Option<String> {

@@ -7,25 +7,35 @@ use std::fmt;
 
 #[derive(Debug)]
 pub(super) struct Advice {
-    /// Without `CAP_`.
+    /// What they cannot do without; names without `CAP_`.
     capabilities: Vec<&'static str>,
+    /// What lets some show more.
+    more: Vec<&'static str>,
 }
 
 impl Advice {
     /// For these collectors.
     pub(super) fn new(entries: impl Iterator<Item = &'static Entry>) -> Self {
-        let wants = |entry: &Entry| match entry.hooks {
-            [] => entry.capabilities,
-            _ => entry.capabilities | CapabilitySet::BPF | CapabilitySet::PERFMON,
+        let (mut needed, mut more) = (CapabilitySet::empty(), CapabilitySet::empty());
+        for entry in entries {
+            more |= entry.capabilities;
+            if !entry.hooks.is_empty() {
+                needed |= CapabilitySet::BPF | CapabilitySet::PERFMON;
+            }
+        }
+        let names = |set: CapabilitySet| {
+            let mut names: Vec<_> = set.iter_names().map(|(name, _)| name).collect();
+            names.sort_unstable();
+            names
         };
-        let wanted = entries.fold(CapabilitySet::empty(), |wanted, entry| wanted | wants(entry));
-        Self { capabilities: wanted.iter_names().map(|(name, _)| name).collect() }
+        Self { capabilities: names(needed), more: names(more - needed) }
     }
 
     pub(super) fn to_json(&self) -> Value {
         let capabilities: Vec<String> = self.capabilities.iter().map(|name| format!("CAP_{name}")).collect();
         json!({
             "capabilities": capabilities,
+            "more": self.more.iter().map(|name| format!("CAP_{name}")).collect::<Vec<_>>(),
             "securityContext": {
                 "runAsNonRoot": true,
                 "runAsUser": 65534,
@@ -61,6 +71,10 @@ impl fmt::Display for Advice {
         }
         writeln!(f, "    capabilities: {{drop: [ALL], add: [{}]}}", self.capabilities.join(", "))?;
         writeln!(f, "and in a unit:")?;
-        self.unit().lines().try_for_each(|line| writeln!(f, "  {line}"))
+        self.unit().lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        match &*self.more.join(", ") {
+            "" => Ok(()),
+            more => writeln!(f, "Some show more with {more} beside them: see `hostlens collectors`."),
+        }
     }
 }

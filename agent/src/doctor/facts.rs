@@ -95,10 +95,19 @@ fn tracefs() -> Fact {
 fn mount(topic: &'static str, path: &Path, magic: i64) -> Fact {
     let flag = format!("mount the host's {topic} and name it with --path.{topic}");
     match statfs(path) {
+        Ok(it) if it.f_type == magic && hides_processes(path) => {
+            let found = format!("{}, which hides the processes of others", path.display());
+            Fact::note(topic, found, "mount it without hidepid=, or give CAP_SYS_PTRACE")
+        }
         Ok(it) if it.f_type == magic => Fact::good(topic, path.display().to_string()),
         Ok(_) => Fact::note(topic, format!("{} is another file system", path.display()), flag),
         Err(error) => Fact::fatal(topic, format!("{}: {}", path.display(), io::Error::from(error)), flag),
     }
+}
+
+/// With `hidepid=` process 1 cannot be seen by others than root.
+fn hides_processes(path: &Path) -> bool {
+    path.join("self").exists() && fs::read(path.join("1/stat")).is_err()
 }
 
 fn root(path: &Path) -> Fact {

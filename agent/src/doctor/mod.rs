@@ -5,8 +5,9 @@ mod advice;
 mod facts;
 mod process;
 
-use crate::{collector::Entry, config::Config, scrape::State};
+use crate::{collector::Entry, config::Config, http::ListenError, privileges, scrape::State};
 use advice::Advice;
+use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -61,6 +62,16 @@ impl Fact {
     }
 }
 
+/// What became of the addresses to listen on.
+#[must_use]
+pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
+    let fact = |(address, outcome): &(String, Result<(), ListenError>)| match outcome {
+        Ok(()) => Fact::good("listen", format!("{address} is free")),
+        Err(error) => Fact::fatal("listen", error.to_string(), "end who holds it, or listen elsewhere"),
+    };
+    outcomes.iter().map(fact).collect()
+}
+
 /// How an enabled collector fares here.
 #[derive(Debug)]
 struct Verdict {
@@ -71,6 +82,13 @@ struct Verdict {
     remedy: String,
 }
 
+/// The host, as it is before collectors are opened and privileges given up.
+#[derive(Debug)]
+pub struct Host {
+    facts: Vec<Fact>,
+    held: CapabilitySet,
+}
+
 /// All that was found.
 #[derive(Debug)]
 pub struct Report {
@@ -79,18 +97,28 @@ pub struct Report {
     advice: Advice,
 }
 
-impl Report {
-    /// Looks at the host. `ports` is what became of the addresses to listen on, `collectors` how each enabled one fared
-    /// in a scrape.
+impl Host {
+    /// Looks at it. `ports` is what became of the addresses to listen on.
     #[must_use]
-    pub fn new(config: &Config, ports: Vec<Fact>, collectors: Vec<(&'static Entry, State)>) -> Self {
+    pub fn new(config: &Config, ports: Vec<Fact>) -> Self {
         let mut facts = facts::all(config);
         facts.extend(ports);
-        let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
-        let collectors = collectors.into_iter().map(|(entry, state)| Verdict::new(entry, &state)).collect();
-        Self { facts, collectors, advice }
+        Self { facts, held: process::held() }
     }
 
+    /// Adds how each enabled collector fared in a scrape.
+    #[must_use]
+    pub fn with(self, collectors: Vec<(&'static Entry, State)>) -> Report {
+        let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
+        let verdict = |(entry, state): (&Entry, State)| {
+            Verdict::new(entry.name, &state, entry.capabilities - self.held)
+        };
+        let collectors = collectors.into_iter().map(|(entry, state)| verdict((entry, state))).collect();
+        Report { facts: self.facts, collectors, advice }
+    }
+}
+
+impl Report {
     /// 0 when hostlens serves all that this host has; with `strict` 1 when a collector gives less than it could; 2 when
     /// it cannot serve.
     #[must_use]
@@ -118,24 +146,24 @@ impl Report {
 }
 
 impl Verdict {
-    fn new(entry: &Entry, state: &State) -> Self {
+    /// `lacks` are capabilities that it could use and the process has not.
+    fn new(name: &'static str, state: &State, lacks: CapabilitySet) -> Self {
         let (reason, remedy) = (state.reason().to_owned(), state.remedy().to_owned());
         let is_denied = reason.contains("ermission denied") || reason.contains("not permitted");
-        let lacks = process::lacking(entry.capabilities);
-        let (state, remedy) = match state {
-            State::Running if lacks.is_empty() => ("ok", remedy),
+        let (state, reason, remedy) = match state {
+            State::Running if lacks.is_empty() => ("ok", reason, remedy),
             State::Running => {
-                let (reason, remedy) = (format!("may show less without {lacks}"), format!("give it {lacks}"));
-                return Self { name: entry.name, state: "degraded", reason, remedy };
+                let lacks = privileges::names(lacks);
+                ("ok", format!("shows more with {lacks}"), String::new())
             }
-            State::Absent { .. } if !is_denied => ("absent", remedy),
             State::Absent { .. } | State::Failed { .. } if is_denied => {
-                ("unavailable", "run hostlens as root, or give it CAP_DAC_READ_SEARCH".to_owned())
+                ("unavailable", reason, "run hostlens as root, or give it CAP_DAC_READ_SEARCH".to_owned())
             }
-            State::Unavailable { .. } => ("unavailable", remedy),
-            _ => ("degraded", remedy),
+            State::Absent { .. } => ("absent", reason, remedy),
+            State::Unavailable { .. } => ("unavailable", reason, remedy),
+            State::Failed { .. } | State::Late => ("degraded", reason, remedy),
         };
-        Self { name: entry.name, state, reason, remedy }
+        Self { name, state, reason, remedy }
     }
 }
 
@@ -154,6 +182,9 @@ impl fmt::Display for Report {
             self.collectors.len(),
             names("ok")
         )?;
+        for it in of_state("ok").filter(|it| !it.reason.is_empty()) {
+            writeln!(f, "{} {}", it.name, it.reason)?;
+        }
         if of_state("absent").next().is_some() {
             writeln!(f, "nothing to read on this host: {}", names("absent"))?;
         }

@@ -8,10 +8,9 @@ use rustix::{
 };
 use std::{fs, io};
 
-/// Those of `wanted` that the process cannot use, by name.
-pub(super) fn lacking(wanted: CapabilitySet) -> String {
-    let held = capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted | held.effective);
-    privileges::names(wanted - held)
+/// What the process may make effective.
+pub(super) fn held() -> CapabilitySet {
+    capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted)
 }
 
 /// User, capabilities, seccomp, security modules and the limit of locked memory.
@@ -57,15 +56,25 @@ fn capability_facts(status: &str) -> Fact {
     }
 }
 
-/// All, none, or the names.
+/// The names, or those that are missing where these are fewer.
 fn named(set: CapabilitySet) -> String {
-    if set.is_empty() {
-        "none".to_owned()
-    } else if set.iter_names().count() >= CapabilitySet::all().iter_names().count() {
-        "all".to_owned()
-    } else {
-        privileges::names(set)
+    let missing = known() - set;
+    match (set.is_empty(), missing.is_empty()) {
+        (true, _) => "none".to_owned(),
+        (false, true) => "all".to_owned(),
+        (false, false) if missing.iter_names().count() <= 3 => {
+            format!("all but {}", privileges::names(missing))
+        }
+        (false, false) => privileges::names(set),
     }
+}
+
+/// Those that this kernel has.
+fn known() -> CapabilitySet {
+    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
+    let last: u32 = last.and_then(|text| text.trim().parse().ok()).unwrap_or(63);
+    let bits = u64::MAX >> (63 - last.min(63));
+    CapabilitySet::all() & CapabilitySet::from_bits_truncate(bits)
 }
 
 fn seccomp(status: &str) -> Fact {

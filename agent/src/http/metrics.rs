@@ -1,6 +1,6 @@
 //! The metrics themselves: which collectors a request asks for, in which form, and by when.
 
-use super::{App, answer::Answer, door::refusal};
+use super::{App, Running, answer::Answer, door::refusal};
 use crate::{
     config::Scrape,
     exposition::{Coding, Encoder, Format},
@@ -77,7 +77,7 @@ pub(super) async fn metrics(
 ) -> Response {
     let start = Instant::now();
     let query = Query::parse(query.as_deref().unwrap_or_default());
-    let registry = app.registry();
+    let Running { registry, scrape, .. } = app.running();
     let selection = match query.selection(&registry) {
         Ok(selection) => selection,
         Err(problem) => {
@@ -106,7 +106,7 @@ pub(super) async fn metrics(
     };
     let coding =
         app.web.compression.then(|| Coding::negotiate(&joined(&headers, header::ACCEPT_ENCODING))).flatten();
-    let deadline = start + time_limit(&headers, &app.scrape);
+    let deadline = start + time_limit(&headers, &scrape);
     let content_type = encoder.format.content_type();
 
     app.answers.own.in_flight.inc();

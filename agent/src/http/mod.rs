@@ -40,7 +40,6 @@ pub struct App {
     /// Replaced as a whole when the config is read again.
     running: RwLock<Running>,
     web: Web,
-    scrape: Scrape,
     offers: Vec<Offer>,
     histograms: Histograms,
     /// Scrapes of all collectors that may still begin; `None` for no limit.
@@ -57,6 +56,13 @@ pub struct App {
 struct Running {
     registry: Arc<Registry>,
     config: Arc<Config>,
+    scrape: Arc<Scrape>,
+}
+
+impl Running {
+    fn new(registry: Registry, config: Arc<Config>) -> Self {
+        Self { registry: Arc::new(registry), scrape: Arc::new(config.section("scrape")), config }
+    }
 }
 
 impl App {
@@ -87,8 +93,7 @@ impl App {
             permits: permits.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))),
             answers: Answers::new(own, part),
             conflicts: Mutex::default(),
-            scrape: config.section("scrape"),
-            running: RwLock::new(Running { registry: Arc::new(registry), config }),
+            running: RwLock::new(Running::new(registry, config)),
             web,
             shutdown,
             reload,
@@ -98,7 +103,7 @@ impl App {
     /// Answers with other collectors from now on. Scrapes under way end with those they began with.
     pub fn replace(&self, registry: Registry, config: Arc<Config>) {
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-        *running = Running { registry: Arc::new(registry), config };
+        *running = Running::new(registry, config);
     }
 
     /// The collectors that answer now.
