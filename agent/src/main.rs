@@ -149,6 +149,10 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     info!(version = own::VERSION, "starting hostlens");
     let mut own = Own::new();
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    let paths: Paths = config.section("path");
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
     // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section("web"))?;
     for listener in &listeners {
@@ -163,32 +167,6 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let config = Arc::new(config);
-    let tell = Box::new(drop);
-    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let served = runtime.block_on(serve_until_signal(reloader, listeners));
-    // A collector that hangs must not keep the process.
-    runtime.shutdown_background();
-    served
-}
-
-async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) -> Result<()> {
-    /// How long answers under way may take once a signal came.
-    const GRACE: Duration = Duration::from_secs(10);
-    let config = Arc::clone(&reloader.config);
-    let paths: Paths = config.section("path");
-    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
-        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
-    }
-    let mut own = Own::new();
-    let origin = door::Origin::new(
-        config.section("web"),
-        config.section("web.tls"),
-        config.section("web.auth"),
-        config.section("web.rate_limit"),
-    );
-    let door = door::Door::open(origin, own.reloads("web_config"))?;
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
     let (handle, requests) = reload::channel();
