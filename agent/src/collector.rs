@@ -29,6 +29,8 @@ pub trait Spec: Collector + Sized + 'static {
     const HOOKS: &'static [&'static str] = &[];
     /// Capabilities that let it see more at a scrape, if the process has them; they are kept for it.
     const CAPABILITIES: CapabilitySet = CapabilitySet::empty();
+    /// What it costs where that is worth knowing: a part of a sentence.
+    const COST: &'static str = "";
     /// Every family it may push.
     const METRICS: &'static [Meta];
     /// Its keys under `[collector.<name>]`, beside those that every collector has.
@@ -84,6 +86,7 @@ pub struct Entry {
     pub enabled: bool,
     pub hooks: &'static [&'static str],
     pub capabilities: CapabilitySet,
+    pub cost: &'static str,
     pub metrics: &'static [Meta],
     pub keys: &'static [Key],
     pub open: Open,
@@ -98,6 +101,7 @@ impl Entry {
             enabled: S::ENABLED,
             hooks: S::HOOKS,
             capabilities: S::CAPABILITIES,
+            cost: S::COST,
             metrics: S::METRICS,
             keys: S::Config::KEYS,
             open,

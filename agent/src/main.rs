@@ -3,17 +3,29 @@
 
 use anyhow::{Context, Result};
 use hostlens::{
-    cli::{self, Invocation, Stop, Verb},
+    cli::{self, Invocation, Once, Stop, Verb},
     collectors,
-    config::{self, Config, Loaded, Security, Severity, Sources, diagnostic},
-    http::{App, router},
+    config::{
+        self, Config, Loaded, Paths, Schema, Security, Severity, Sources, Web, diagnostic,
+        render::{self, Which},
+    },
+    http::{self, App, Door, Limits, Listener, Shutdown, router},
+    log,
+    own::{self, Own},
     privileges,
+    reload::{self, Outcome, Reloader},
     scrape::Registry,
+    service,
     source::Host,
 };
-use rustix::thread::CapabilitySet;
-use std::process::ExitCode;
-use tracing::info;
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
 
 /// For a config that cannot be used, as `check-config` says it.
 const BAD_CONFIG: u8 = 2;
@@ -33,7 +45,7 @@ fn run() -> Result<ExitCode> {
     let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
         Ok(invocation) => invocation,
         Err(Stop::Text(text)) => {
-            print!("{text}");
+            print(text)?;
             return Ok(ExitCode::SUCCESS);
         }
         Err(Stop::Errors(errors)) => {
@@ -41,16 +53,56 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let loaded = config::load(&schema, &Sources { variables: variables()?, ..sources });
-    if let Verb::CheckConfig { json: true, .. } = verb {
-        println!("{:#}", diagnostic::to_json(&loaded.diagnostics));
-    } else {
-        eprint!("{}", diagnostic::render(&loaded.diagnostics));
+    if let Verb::HashPassword { cost } = verb {
+        print(cli::hash_password(cost)? + "\n")?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
+    let loaded = config::load(&schema, &sources);
     match verb {
-        Verb::CheckConfig { strict, .. } => Ok(check(&loaded, strict)),
-        Verb::Run if !loaded.is_usable() => Ok(ExitCode::FAILURE),
-        Verb::Run => serve(&loaded.config).map(|()| ExitCode::SUCCESS),
+        Verb::CheckConfig { strict, json } => check(loaded, strict, json),
+        _ if !loaded.is_usable() => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            Ok(ExitCode::FAILURE)
+        }
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+        verb => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            answer(&verb, &schema, loaded.config)
+        }
+    }
+}
+
+/// Does what is done once and printed.
+fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
+    let text = match verb {
+        Verb::Show { which, origins } => render::show(schema, &config, *which, *origins),
+        Verb::Convert => render::show(schema, &config, Which::Chosen, false),
+        Verb::Collectors { json: true } => format!("{:#}\n", cli::collectors_as_json(schema, &config)),
+        Verb::Collectors { json: false } => cli::collectors_as_text(schema, &config),
+        Verb::Doctor { json, strict } => {
+            let report = cli::examine(&config)?;
+            print(if *json { format!("{:#}\n", report.to_json(*strict)) } else { report.to_string() })?;
+            return Ok(ExitCode::from(report.exit_code(*strict)));
+        }
+        Verb::Once { collect } => {
+            let Once { exposition, report } = cli::once(config, collect)?;
+            print(exposition)?;
+            eprint!("{report}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Verb::Run | Verb::CheckConfig { .. } | Verb::HashPassword { .. } => unreachable!("done before"),
+    };
+    print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to stdout, as far as somebody reads there.
+fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to stdout"),
     }
 }
 
@@ -72,33 +124,93 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(loaded: &Loaded, strict: bool) -> ExitCode {
+fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+    loaded.diagnostics.extend(cli::remarks(&loaded.config));
+    match json {
+        true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
+        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
     let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
-    match loaded.is_usable() {
+    Ok(match loaded.is_usable() {
         false => ExitCode::from(BAD_CONFIG),
         true if strict && n_warnings > 0 => ExitCode::FAILURE,
         true => ExitCode::SUCCESS,
-    }
+    })
 }
 
-fn serve(config: &Config) -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+/// Serves until the process is told to end.
+fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let Loaded { config, diagnostics, watched } = loaded;
+    let log = log::start(&config.section("log"));
+    for it in &diagnostics {
+        let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        warn!(place, "{}", it.message);
+    }
+    info!(version = own::VERSION, "starting hostlens");
+    let mut own = Own::new();
+    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    let paths: Paths = config.section("path");
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
+    // Before capabilities go: the port may be below 1024.
+    let listeners = Listener::open_all(&config.section("web"))?;
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
     let host = Host::new(config.section("path"), config.section("ebpf"));
     privileges::raise().context("raise capabilities")?;
-    let asked_for =
-        collectors::node_exporter::not_built(collectors::all()).filter(|it| config.asks_for(it.name));
-    let registry = Registry::open(collectors::all().chain(asked_for), config, &host);
+    let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
     let security: Security = config.section("security");
-    let enabled = collectors::all().filter(|entry| config.enables(entry.name, entry.enabled));
-    let used = enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities);
-    let effective = privileges::lower(security.privileges, used).context("drop capabilities")?;
+    let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
+        .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
-    let app = App { registry, web: config.section("web"), scrape: config.section("scrape") };
+    let config = Arc::new(config);
+    let reloads = own.reloads("config");
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(registry.clone(), Arc::clone(&config), Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    let tell = move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    };
+    let web: Web = config.section("web");
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("[::]:9100").await.context("listen on :9100")?;
-        axum::serve(listener, router(app)).await.context("serve")
-    })
+    let served = runtime.block_on(async {
+        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+        tokio::spawn(reloader.run(requests, hangup));
+        end_on_signal(shutdown.clone())?;
+        service::tell_ready();
+        tokio::spawn(service::keep_alive());
+        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
+    });
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+/// How long answers under way may take once the process is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Begins the shutdown on SIGTERM and SIGINT.
+fn end_on_signal(shutdown: Shutdown) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("handle SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("ending");
+        service::tell_stopping();
+        shutdown.begin();
+    });
+    Ok(())
 }

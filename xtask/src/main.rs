@@ -1,10 +1,14 @@
 //! The chores of the repository. `cargo xtask` prints the list.
 
+mod apt;
 mod bench;
+mod ci;
 mod dist;
 mod ebpf;
+mod peers;
 mod process;
 mod table;
+mod test;
 mod tidy;
 mod vm;
 
@@ -24,11 +28,14 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
+    Verb { name: "test", summary: test::SUMMARY, help: test::HELP, run: test::run },
+    Verb { name: "ci", summary: ci::SUMMARY, help: ci::HELP, run: ci::run },
     Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
     Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
+    Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];
 
 fn main() -> ExitCode {

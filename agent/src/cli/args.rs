@@ -1,11 +1,19 @@
 //! From the process's arguments to what is to be done, with kingpin's rules and words: node_exporter's users know them.
 
-use super::command::{CONFIG_FILE, command, off_name};
-use crate::config::{Flag, FlagValue, Schema, Sources};
+use super::{
+    command::{CONFIG_FILE, command, off_name},
+    help::help,
+    manual,
+};
+use crate::config::{
+    self, Flag, FlagValue, Schema, Sources,
+    render::{self, Which},
+};
 use clap::{
     ArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use clap_complete::Shell;
 use std::{fs, path::PathBuf};
 
 /// What is to be done, and with which settings.
@@ -19,16 +27,34 @@ pub struct Invocation {
 pub enum Verb {
     /// Serve metrics.
     Run,
-    CheckConfig {
-        strict: bool,
-        json: bool,
-    },
+    /// Say what is wrong with the config.
+    CheckConfig { strict: bool, json: bool },
+    /// Print what is in force.
+    Show { which: Which, origins: bool },
+    /// Print what these flags are in the config file; they are the sources' flags.
+    Convert,
+    /// Say what this host allows.
+    Doctor { json: bool, strict: bool },
+    /// List the collectors.
+    Collectors { json: bool },
+    /// Scrape once; all enabled collectors when none is named.
+    Once { collect: Vec<String> },
+    /// Hash a password.
+    HashPassword { cost: u32 },
+}
+
+impl Verb {
+    /// Whether variables of the environment count.
+    #[must_use]
+    pub fn reads_environment(&self) -> bool {
+        *self != Self::Convert
+    }
 }
 
 /// Why there is nothing to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Asked for and now to be printed: help, version.
+    /// Asked for and now to be printed: help, version, and what else needs no config.
     Text(String),
     /// All that is wrong with the arguments, a line each.
     Errors(Vec<String>),
@@ -43,30 +69,72 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
     let args = expand_files(args, &mut errors);
     let matches = matches(schema, args, &mut errors);
     let Some(matches) = matches.map_err(Stop::Text)? else { return Err(Stop::Errors(errors)) };
-    if matches.get_flag("version") {
-        return Err(Stop::Text(super::version()));
+    if let Some(text) = asked_for_text(schema, &matches) {
+        return Err(Stop::Text(text));
     }
     if !errors.is_empty() {
         return Err(Stop::Errors(errors));
     }
     let mut sources =
         Sources { flags: flags(schema, &matches), files: files(&matches), ..Sources::default() };
-    let verb = match matches.subcommand() {
-        None => Verb::Run,
-        Some((name, inner)) => {
-            sources.flags.extend(flags(schema, inner));
-            sources.files.extend(files(inner));
-            match name {
-                "check-config" => {
-                    let named = inner.get_many::<String>("files").into_iter().flatten();
-                    sources.files.extend(named.map(PathBuf::from));
-                    Verb::CheckConfig { strict: inner.get_flag("strict"), json: is_json(inner) }
-                }
-                other => unreachable!("clap knows no verb `{other}`"),
-            }
+    let Some((name, inner)) = matches.subcommand() else {
+        return Ok(Invocation { verb: Verb::Run, sources });
+    };
+    if name == "convert" {
+        let flags = inner.get_many::<String>("flags").into_iter().flatten().cloned();
+        let Invocation { sources, .. } = parse(schema, flags)?;
+        return Ok(Invocation { verb: Verb::Convert, sources });
+    }
+    if name == "hash-password" {
+        let cost = *inner.get_one("cost").expect("it has a default");
+        return Ok(Invocation { verb: Verb::HashPassword { cost }, sources });
+    }
+    sources.flags.extend(flags(schema, inner));
+    sources.files.extend(files(inner));
+    let verb = match name {
+        "check-config" => {
+            sources.files.extend(inner.get_many::<String>("files").into_iter().flatten().map(PathBuf::from));
+            let json = inner.get_one::<String>("format").is_some_and(|format| format == "json");
+            Verb::CheckConfig { strict: inner.get_flag("strict"), json }
         }
+        "config" => {
+            let which = match (inner.get_flag("defaults"), inner.get_flag("diff")) {
+                (true, _) => Which::Defaults,
+                (false, true) => Which::Diff,
+                (false, false) => Which::All,
+            };
+            Verb::Show { which, origins: inner.get_flag("sources") }
+        }
+        "doctor" => Verb::Doctor { json: inner.get_flag("json"), strict: inner.get_flag("strict") },
+        "collectors" => Verb::Collectors { json: inner.get_flag("json") },
+        "once" => Verb::Once { collect: inner.get_many("collect").into_iter().flatten().cloned().collect() },
+        other => unreachable!("clap knows no verb `{other}`"),
     };
     Ok(Invocation { verb, sources })
+}
+
+/// The texts that depend on nothing but the binary.
+fn asked_for_text(schema: &Schema, matches: &ArgMatches) -> Option<String> {
+    let word = |matches: &ArgMatches| matches.get_one::<String>("what").cloned();
+    Some(match matches.subcommand() {
+        Some(("config", inner)) => match word(inner)?.as_str() {
+            "sample" => render::sample(schema),
+            "schema" => format!("{:#}\n", config::json_schema(schema)),
+            _ => return None,
+        },
+        Some(("manual", inner)) => match word(inner)?.as_str() {
+            "collectors" => manual::collectors(schema),
+            _ => manual::page(schema),
+        },
+        Some(("completion", inner)) => manual::completion(schema, *inner.get_one("shell")?),
+        Some(_) => return None,
+        None if matches.get_flag("version") => super::version(),
+        None if matches.get_flag("help-long") => help(schema),
+        None if matches.get_flag("help-man") => manual::page(schema),
+        None if matches.get_flag("completion-script-bash") => manual::completion(schema, Shell::Bash),
+        None if matches.get_flag("completion-script-zsh") => manual::completion(schema, Shell::Zsh),
+        None => return None,
+    })
 }
 
 /// Replaces each `@file` by the lines of that file.
@@ -104,7 +172,8 @@ fn matches(
             Err(error) => error,
         };
         if error.kind() == ErrorKind::DisplayHelp {
-            return Err(error.to_string());
+            let of_verb = command.get_subcommands().any(|it| args.iter().any(|arg| arg == it.get_name()));
+            return Err(if of_verb { error.to_string() } else { help(schema) });
         }
         let (message, culprit) = complaint(schema, &error);
         errors.push(message);
@@ -156,11 +225,6 @@ fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
         _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
     (message, Some(flag).filter(|flag| !flag.is_empty()))
-}
-
-/// Whether the answer is wanted as JSON.
-fn is_json(matches: &ArgMatches) -> bool {
-    matches.get_one::<String>("format").is_some_and(|format| format == "json")
 }
 
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {

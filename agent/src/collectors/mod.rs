@@ -13,8 +13,10 @@ mod probe;
 
 use crate::{
     collector::Entry,
-    config::{CollectorTable, Schema, add_general_tables},
+    config::{CollectorTable, Config, Schema, add_general_tables},
+    privileges,
 };
+use rustix::thread::CapabilitySet;
 
 /// All collectors, in the order of the folders.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -47,6 +49,18 @@ macro_rules! collectors {
 }
 pub(crate) use collectors;
 
+/// What the registry is to choose from: all that are built, and those that are asked for and are not, to say so.
+pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {
+    all().chain(node_exporter::not_built(all()).filter(|entry| config.asks_for(entry.name)))
+}
+
+/// The capabilities that the enabled collectors use at each scrape.
+#[must_use]
+pub fn capabilities(config: &Config) -> CapabilitySet {
+    let enabled = all().filter(|entry| config.enables(entry.name, entry.enabled));
+    enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities)
+}
+
 /// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that
 /// are not built yet.
 #[must_use]
@@ -57,7 +71,7 @@ pub fn schema() -> Schema {
     let others = node_exporter::not_built(all()).map(|entry| (entry, false));
     for (entry, is_built) in built.chain(others) {
         let exclusive = node_exporter::EXCLUSIVE.iter().find(|(name, _)| *name == entry.name);
-        schema.add_collector(CollectorTable {
+        let table = CollectorTable {
             name: entry.name,
             group: entry.group,
             summary: entry.summary,
@@ -65,9 +79,26 @@ pub fn schema() -> Schema {
             keys: entry.keys,
             exclusive: exclusive.map_or(&[], |(_, pairs)| pairs),
             is_built,
-        });
+        };
+        schema.add_collector(table, notes(entry));
     }
     schema
+}
+
+/// What a collector costs and needs, in sentences.
+#[must_use]
+pub fn notes(entry: &Entry) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !entry.hooks.is_empty() {
+        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks.join(", ")));
+    }
+    if !entry.capabilities.is_empty() {
+        notes.push(format!("Shows more with {}.", privileges::names(entry.capabilities)));
+    }
+    if !entry.cost.is_empty() {
+        notes.push(format!("Cost: {}.", entry.cost));
+    }
+    notes
 }
 
 /// What a collector's file starts from.

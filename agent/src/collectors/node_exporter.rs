@@ -21,6 +21,7 @@ macro_rules! known {
             enabled: $enabled,
             hooks: &[],
             capabilities: CapabilitySet::empty(),
+            cost: "",
             metrics: &[],
             keys: keys! { $($keys)* },
             open: |_, _| {

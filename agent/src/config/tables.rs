@@ -1,6 +1,6 @@
 //! All tables of the config with their keys, and the flag and the variable of each.
 
-use super::{Key, Section, keys, suggest::nearest};
+use super::{CollectorLimits, Key, Section, keys, suggest::nearest};
 use std::collections::BTreeMap;
 
 /// Everything that can be set. Made once, by `main`, from the general tables and the collectors'.
@@ -21,6 +21,8 @@ pub struct Table {
     pub path: String,
     /// One sentence on what it is.
     pub summary: String,
+    /// What else is good to know before it is used, a sentence each.
+    pub notes: Vec<String>,
     pub keys: Vec<&'static Key>,
     pub collector: Option<CollectorTable>,
 }
@@ -75,16 +77,18 @@ impl Schema {
     /// Adds a table that belongs to no collector.
     pub fn add<S: Section>(&mut self, path: &str, summary: &str) {
         let keys = S::KEYS.iter().collect();
-        self.push(Table { path: path.to_owned(), summary: summary.to_owned(), keys, collector: None });
+        let (path, summary) = (path.to_owned(), summary.to_owned());
+        self.push(Table { path, summary, notes: Vec::new(), keys, collector: None });
     }
 
     /// Adds a collector's table, its switch first.
-    pub fn add_collector(&mut self, collector: CollectorTable) {
+    pub fn add_collector(&mut self, collector: CollectorTable, notes: Vec<String>) {
         let switch = if collector.enabled { ENABLED } else { DISABLED };
         self.push(Table {
             path: format!("collector.{}", collector.name),
             summary: collector.summary.to_owned(),
-            keys: switch.iter().chain(collector.keys).collect(),
+            notes,
+            keys: switch.iter().chain(collector.keys).chain(CollectorLimits::KEYS).collect(),
             collector: Some(collector),
         });
     }
@@ -226,6 +230,12 @@ impl Table {
             None if self.path.is_empty() => Some(key.name.replace('_', "-")),
             None => Some(format!("{}.{}", self.path, key.name.replace('_', "-"))),
         }
+    }
+
+    /// Whether every collector has the key.
+    #[must_use]
+    pub fn is_common(&self, key: &Key) -> bool {
+        self.collector.is_some() && CollectorLimits::KEYS.iter().any(|it| it.name == key.name)
     }
 
     /// The name of the key's variable in the environment; `None` when only a file can hold the key.

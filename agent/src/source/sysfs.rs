@@ -1,6 +1,6 @@
 //! Folders of sysfs (and of /proc/sys): one small file a value. See sysfs(5).
 
-use super::Error;
+use super::{Error, file::read_to_end};
 use rustix::{
     fd::OwnedFd,
     fs::{Dir, Mode, OFlags},
@@ -80,6 +80,20 @@ impl Folder {
         if_present(&self.path.join(name), read())
     }
 
+    /// Fills `buffer` with the whole text of the file `name`, for those that may be longer than a value; `None` when
+    /// there is no such file.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn text<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
+        let mut read = || {
+            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            read_to_end(&fd, buffer, 4096)
+        };
+        let present = if_present(&self.path.join(name), read())?;
+        Ok(present.map(|()| buffer.as_slice()))
+    }
+
     /// The files in it that have a value, for devices of which each driver gives some.
     ///
     /// # Errors
@@ -111,22 +125,6 @@ impl Folder {
     /// When it is not there, cannot be read, or is no number.
     pub fn required_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, Error> {
         self.number(name)?.ok_or_else(|| self.missing(name))
-    }
-
-    /// The whole text of the file `name`, which may have many lines; `None` when there is no such file.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub fn text(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let read = || {
-            let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            let mut text = Vec::with_capacity(4096);
-            while rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut text))? > 0 {
-                text.reserve(4096);
-            }
-            Ok(text)
-        };
-        if_present(&self.path.join(name), read())
     }
 
     /// An error that says where the text of the file `name` is wrong; lines count from 1.
@@ -218,7 +216,8 @@ pub(crate) fn numbered<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 fn if_present<T>(path: &Path, result: Result<T, Errno>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        // The last is procfs' word for a process that has ended.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => Ok(None),
         Err(errno) => Err(Error::Read { path: path.to_owned(), source: errno.into() }),
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::usage;
-use crate::process::find;
+use crate::{peers, process::find};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -126,7 +126,8 @@ impl Drop for Exporter {
 
 /// The first node_exporter to be found on this machine.
 pub(crate) fn find_node_exporter() -> Option<PathBuf> {
+    let fetched = peers::place("node_exporter");
     let cached = std::env::home_dir().map(|it| it.join(".cache/hostlens-peers/node_exporter"));
-    let cached = cached.filter(|it| it.is_file());
-    find("node_exporter").or_else(|| find("prometheus-node-exporter")).or(cached)
+    let kept = [Some(fetched), cached].into_iter().flatten().find(|it| it.is_file());
+    find("node_exporter").or_else(|| find("prometheus-node-exporter")).or(kept)
 }

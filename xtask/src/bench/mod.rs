@@ -13,7 +13,8 @@ usage: cargo xtask bench scrape [options]
 
   --hostlens FILE       the agent to measure (default: target/release/hostlens, built first)
   --node-exporter FILE  what to compare with (default: the first found of node_exporter and
-                        prometheus-node-exporter in the PATH, ~/.cache/hostlens-peers/node_exporter)
+                        prometheus-node-exporter in the PATH, target/peers/node_exporter as
+                        `cargo xtask peers` fetches it, ~/.cache/hostlens-peers/node_exporter)
   --alone               compare with nothing
   --twice               run the base of the ratios twice: what they differ by is noise
   --args 'FLAGS'        further flags for the agent, separated by spaces

@@ -91,7 +91,7 @@ fn start(options: &Options) -> Result<Vec<Exporter>> {
     };
     let ours = |name| Exporter::start(name, &hostlens, &options.flags, options.encoding);
     let Some(node_exporter) = &options.node_exporter else {
-        println!("no node_exporter to compare with (see `cargo xtask bench --help`)");
+        println!("no node_exporter to compare with; `cargo xtask peers` fetches one");
         let again = if options.twice { Some(ours("hostlens again")) } else { None };
         return [Some(ours("hostlens")), again].into_iter().flatten().collect();
     };

@@ -39,7 +39,7 @@ struct File {
     /// From the repository's root.
     path: String,
     text: String,
-    /// Without comments, the insides of literals, and the tests at its end; the same lines otherwise. Empty unless Rust.
+    /// Without comments, the insides of literals, and tests; the same lines otherwise. Empty unless Rust.
     code: String,
 }
 
@@ -67,8 +67,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 impl File {
     fn new(path: &str, text: &str) -> Self {
-        let code =
-            if path.ends_with(".rs") { code::without_tests(&code::code_only(text)) } else { String::new() };
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_code = path.ends_with(".rs") && !is_test;
+        let code = if is_code { code::without_tests(&code::code_only(text)) } else { String::new() };
         Self { path: path.to_owned(), text: text.to_owned(), code }
     }
 

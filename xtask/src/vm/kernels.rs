@@ -1,17 +1,13 @@
-//! Debian's cloud kernels, fetched by apt with a configuration of our own: nothing is installed, and apt checks
-//! signatures and hashes as ever. Kept under `target/vm/kernels`.
+//! Debian's cloud kernels, kept under `target/vm/kernels`.
 
 use std::{
     fs::{self, read_dir, read_to_string},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{output, require, workspace};
-
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+use crate::{apt::Apt, process::workspace};
 
 /// Every series that is supported, oldest first.
 pub(crate) const ALL: &[&str] = &["5.10", "6.1", "6.12", "6.18", NEWEST];
@@ -50,20 +46,16 @@ pub(crate) fn cached(series: &str) -> Option<String> {
 
 fn fetch(series: &str, folder: &Path) -> Result<()> {
     ensure!(cfg!(target_arch = "x86_64"), "only x86_64 kernels are known here");
-    require("apt-get", "apt (the kernels come from Debian)")?;
-    require("dpkg-deb", "dpkg")?;
-    ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing: apt-get install debian-archive-keyring");
     let suites = suites(series);
     let apt = Apt::new(suites)?;
-    let found = apt.cloud_kernels()?;
+    let found = apt.search("^linux-(image|binary)-[0-9].*-cloud-amd64$")?;
     let package = newest(&found, series).with_context(|| format!("none in {}", suites.join(" or ")))?;
     println!("fetching {package}");
     let unpacked = apt.unpack(package)?;
-    let image = vmlinuz_in(&unpacked)?.with_context(|| format!("no vmlinuz in {package}"))?;
+    let image = vmlinuz_in(unpacked.path())?.with_context(|| format!("no vmlinuz in {package}"))?;
     fs::create_dir_all(folder)?;
     fs::copy(image, folder.join("vmlinuz"))?;
     fs::write(folder.join("package"), package)?;
-    fs::remove_dir_all(unpacked)?;
     Ok(())
 }
 
@@ -75,74 +67,6 @@ fn suites(series: &str) -> &'static [&'static str] {
         "6.12" => &["trixie"],
         _ => &["trixie-backports", "sid"],
     }
-}
-
-/// apt with lists, cache and sources of its own.
-struct Apt {
-    root: PathBuf,
-}
-
-impl Apt {
-    fn new(suites: &[&str]) -> Result<Self> {
-        let apt = Self { root: workspace().join("target/vm/apt").join(suites.join("+")) };
-        fs::create_dir_all(apt.root.join("lists/partial"))?;
-        fs::create_dir_all(apt.root.join("cache/archives/partial"))?;
-        let mirror = mirror();
-        let line = |suite: &&str| format!("deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n");
-        fs::write(apt.root.join("sources.list"), suites.iter().map(line).collect::<String>())?;
-        fs::write(apt.root.join("status"), "")?;
-        output(apt.command("apt-get").args(["-qq", "update"]))?;
-        Ok(apt)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        for (key, value) in [
-            ("Dir::Etc::sourcelist", "sources.list"),
-            ("Dir::State::Lists", "lists"),
-            ("Dir::State::status", "status"),
-            ("Dir::Cache", "cache"),
-        ] {
-            command.arg("-o").arg(format!("{key}={}", self.root.join(value).display()));
-        }
-        // The second: apt's own user may not write here.
-        command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=root"]);
-        command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Update::Error-Mode=any"]);
-        command.current_dir(&self.root);
-        command
-    }
-
-    fn cloud_kernels(&self) -> Result<Vec<String>> {
-        let pattern = "^linux-(image|binary)-[0-9].*-cloud-amd64$";
-        let lines = output(self.command("apt-cache").args(["search", "--names-only", pattern]))?;
-        Ok(lines.lines().filter_map(|it| it.split(' ').next()).map(str::to_owned).collect())
-    }
-
-    fn unpack(&self, package: &str) -> Result<PathBuf> {
-        output(self.command("apt-get").args(["-qq", "download", package]))?;
-        let mut files = read_dir(&self.root)?.collect::<Result<Vec<_>, _>>()?.into_iter().map(|it| it.path());
-        let file =
-            files.find(|it| it.extension().is_some_and(|it| it == "deb")).context("apt left no package")?;
-        let to = self.root.join("unpacked");
-        output(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&to))?;
-        fs::remove_file(file)?;
-        Ok(to)
-    }
-}
-
-/// The machine's own Debian mirror.
-fn mirror() -> String {
-    let folder = read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|it| it.path());
-    let files = std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(folder);
-    let texts = files.filter_map(|it| read_to_string(it).ok());
-    texts.filter_map(|it| mirror_in(&it)).next().unwrap_or_else(|| "http://deb.debian.org/debian".to_owned())
-}
-
-/// The first address of a Debian archive, in either of apt's formats (sources.list(5)).
-fn mirror_in(sources: &str) -> Option<String> {
-    let lines = sources.lines().filter(|it| it.starts_with("deb ") || it.starts_with("URIs:"));
-    let mut words = lines.flat_map(str::split_ascii_whitespace);
-    words.find(|it| it.contains("://") && it.trim_end_matches('/').ends_with("/debian")).map(str::to_owned)
 }
 
 /// The package of the highest version in `series`. From 6.19 on the image itself is in `linux-binary-…`;
@@ -200,16 +124,5 @@ mod tests {
         assert_eq!(newest(&packages, "7.2"), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
         assert_eq!(newest(&packages, NEWEST), Some("linux-binary-7.3.4+deb13-cloud-amd64"));
         assert_eq!(newest(&packages, "5.10"), None);
-    }
-
-    #[test]
-    fn finds_the_mirror_in_both_formats() {
-        let deb822 = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\n";
-        assert_eq!(mirror_in(deb822).as_deref(), Some("http://mirror.example/debian"));
-        let security_first = "# deb http://old.example/debian x main\n\
-                              deb http://security.example/debian-security s main\n\
-                              deb [arch=amd64] http://mirror.example/debian/ trixie main\n";
-        assert_eq!(mirror_in(security_first).as_deref(), Some("http://mirror.example/debian/"));
-        assert_eq!(mirror_in("deb http://archive.ubuntu.com/ubuntu noble main\n"), None);
     }
 }

@@ -109,7 +109,8 @@ fn push_backing_device(labels: [&str; 2], set: &Folder, out: &mut Families) -> R
     out.push(READAHEADS, labels, readaheads.and_then(|it| bcache_number(&it)).filter(|&it| it > 0));
 
     let name = format!("{device}/writeback_rate_debug");
-    let text = set.text(&name)?.ok_or_else(|| set.missing(&name))?;
+    let mut buffer = Vec::new();
+    let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
     let field = |key: &str| match last_word(&text, key) {
         Some((line, word)) => {
             let word = word.strip_suffix(b"/sec").unwrap_or(word);
@@ -137,7 +138,8 @@ impl Bcache {
             return Ok(());
         }
         let name = format!("{device}/priority_stats");
-        let text = set.text(&name)?.ok_or_else(|| set.missing(&name))?;
+        let mut buffer = Vec::new();
+        let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
         let percentage = |key: &str| match last_word(&text, key) {
             Some((line, word)) => source::number::<u64>(word.strip_suffix(b"%").unwrap_or(word))
                 .ok_or_else(|| set.parse_error(&name, line, "expected a percentage")),

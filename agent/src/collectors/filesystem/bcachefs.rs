@@ -134,7 +134,8 @@ fn for_lines(
     first: usize,
     mut push: impl FnMut(&[u8]) -> Option<()>,
 ) -> Result<(), Error> {
-    let text = folder.text(name)?.unwrap_or_default();
+    let mut buffer = Vec::new();
+    let text = folder.text(name, &mut buffer)?.unwrap_or_default();
     let mut lines = source::lines(&text).skip(first - 1).filter(|(_, line)| !line.trim_ascii().is_empty());
     let wrong = lines.find(|(_, line)| push(line).is_none());
     wrong.map_or(Ok(()), |(line, _)| Err(folder.parse_error(name, line, "expected a name and sizes").into()))

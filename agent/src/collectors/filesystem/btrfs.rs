@@ -96,7 +96,8 @@ fn push_filesystem(uuid: &str, folder: &Folder, devices: Option<&[Device]>, out:
 
 /// Since Linux 6.0; before, all are 0.
 fn push_commits(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), Error> {
-    let text = folder.text("commit_stats")?.unwrap_or_default();
+    let mut buffer = Vec::new();
+    let text = folder.text("commit_stats", &mut buffer)?.unwrap_or_default();
     let field = |key: &str| {
         let mut lines = source::lines(&text).map(|(number, line)| (number, source::words(line)));
         let Some((line, mut words)) = lines.find_map(|(number, mut words)| {

@@ -26,7 +26,7 @@ impl Spec for Dmi {
         for &label in METRICS[0].labels {
             let file = if label == "system_vendor" { "sys_vendor" } else { label };
             match folder.value(file) {
-                Ok(Some(value)) => labels.push((label, value.to_text())),
+                Ok(Some(value)) => labels.push((label, label_text(&value))),
                 Ok(None) => {}
                 // The serial numbers and the UUID are root's.
                 Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {}

@@ -120,7 +120,7 @@ impl Supply<'_> {
     fn push_info(&self, name: &str, out: &mut Families) {
         let text_of = |label| match label {
             "power_supply" => Some(name.to_owned()),
-            file => self.0.value(file).map(|text| text.to_text()),
+            file => self.0.value(file).map(|text| label_text(&text)),
         };
         let labels = METRICS[0].labels.iter().filter_map(|&label| Some((label, text_of(label)?)));
         let labels: Vec<_> = labels.filter(|(_, text)| !text.is_empty()).collect();

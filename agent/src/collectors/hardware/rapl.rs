@@ -42,28 +42,39 @@ impl Spec for Rapl {
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
         let class = host.sys("class/powercap");
-        Ok(Self { class, enable_zone_label: config.enable_zone_label, names: Vec::new(), zones: Vec::new() })
+        let enable_zone_label = config.enable_zone_label;
+        let mut rapl = Self { class, enable_zone_label, names: Vec::new(), zones: Vec::new() };
+        // Energies are root's to open, and privileges are dropped soon. What goes wrong does so again at a scrape.
+        rapl.find_zones().and_then(|()| rapl.zones.iter_mut().try_for_each(|it| it.microjoules().map(drop))).ok();
+        Ok(rapl)
     }
 }
 
 impl Collector for Rapl {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let Some(class) = Folder::open(&self.class).map_err(absent_if_denied)? else {
-            return Err(Error::Absent(format!("{} does not exist", self.class.display())));
-        };
-        let names = class.names()?;
-        if names != self.names {
-            self.zones = find_zones(&class, &names)?;
-            self.names = names;
-        }
+        self.find_zones()?;
         for zone in &mut self.zones {
-            let microjoules = zone.microjoules()?;
-            let joules = microjoules as f64 / 1e6;
+            let joules = zone.microjoules()? as f64 / 1e6;
             if self.enable_zone_label {
                 out.push(ANY_ZONE, (zone.index, &zone.path, &zone.name), joules);
             } else {
                 out.push_named(ZONE, &zone.metric_part, (zone.index, &zone.path), joules);
             }
+        }
+        Ok(())
+    }
+}
+
+impl Rapl {
+    /// Lists the zones, unless they are those of last time.
+    fn find_zones(&mut self) -> Result<(), Error> {
+        let Some(class) = Folder::open(&self.class).map_err(absent_if_denied)? else {
+            return Err(Error::Absent(format!("{} does not exist", self.class.display())));
+        };
+        let names = class.names()?;
+        if names != self.names {
+            self.zones = open_zones(&class, &names)?;
+            self.names = names;
         }
         Ok(())
     }
@@ -85,7 +96,7 @@ fn absent_if_denied(error: source::Error) -> Error {
     }
 }
 
-fn find_zones(class: &Folder, names: &[String]) -> Result<Vec<Zone>, Error> {
+fn open_zones(class: &Folder, names: &[String]) -> Result<Vec<Zone>, Error> {
     let mut zones = Vec::new();
     let mut n_of_name = HashMap::new();
     for entry in names {

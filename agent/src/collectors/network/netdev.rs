@@ -2,16 +2,20 @@
 //! the driver counts; see `Documentation/networking/statistics.rst` of the kernel for the exact meaning of each.
 
 mod addresses;
+mod traffic;
 
 use crate::{
     collectors::prelude::*,
     source::{
-        netlink::{self, Link, LinkName, LinkStats},
+        netlink::{self, Link, LinkName},
         proc::net_dev,
     },
 };
-use Names::{Long, LongOfFile, Short};
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+use traffic::{
+    Names::{Long, LongOfFile, Short},
+    Traffic,
+};
 
 metrics! {
     ADDRESS: Gauge "node_network_address_info" ["device", "address", "netmask", "scope"], "1 for each address of each interface; netmask is the number of bits of the network, scope is global, link-local, interface-local or empty.";
@@ -68,40 +72,6 @@ section! {
         enable_detailed_metrics: bool = false,
         /// Adds the label ifalias: what an administrator calls the interface.
         label_ifalias: bool = false,
-    }
-}
-
-/// One interface.
-struct Traffic {
-    name: LinkName,
-    stats: LinkStats,
-    names: Names,
-    by_netlink: bool,
-}
-
-/// How counters are named.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Names {
-    Short,
-    Long,
-    /// Where /proc/net/dev adds counters up, the kernel's names for them would be wrong.
-    LongOfFile,
-}
-
-impl Traffic {
-    fn named(&self, names: &[Names], value: u64) -> Option<u64> {
-        names.contains(&self.names).then_some(value)
-    }
-
-    fn frame_errors(&self) -> u64 {
-        let it = &self.stats;
-        [it.rx_length_errors, it.rx_over_errors, it.rx_crc_errors].into_iter().fold(it.rx_frame_errors, u64::wrapping_add)
-    }
-
-    fn carrier_errors(&self) -> u64 {
-        let it = &self.stats;
-        let others = [it.tx_aborted_errors, it.tx_heartbeat_errors, it.tx_window_errors];
-        others.into_iter().fold(it.tx_carrier_errors, u64::wrapping_add)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Request, Socket,
-    message::{attributes, read_text, read_u32, write_attribute},
+    message::{attributes, read_text, read_u16, read_u32, write_attribute},
 };
 use crate::source::Error;
 use std::ops::Deref;
@@ -11,25 +11,62 @@ const RTM_GETLINK: u16 = 18;
 /// Bytes of `struct ifinfomsg`.
 const FIXED_PART: usize = 16;
 
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_BROADCAST: u16 = 2;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_STATS: u16 = 7;
+const IFLA_TXQLEN: u16 = 13;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKMODE: u16 = 17;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
+const IFLA_GROUP: u16 = 27;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_CARRIER: u16 = 33;
+const IFLA_CARRIER_CHANGES: u16 = 35;
+const IFLA_CARRIER_UP_COUNT: u16 = 47;
+const IFLA_CARRIER_DOWN_COUNT: u16 = 48;
+const IFLA_PROP_LIST: u16 = 52;
 
 /// Leave out what each protocol counts on each interface: the kernel sums that over all CPUs. The counters of the
 /// interface itself are not meant by it.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
-/// One network interface.
+/// One network interface. What a kernel does not tell is `None`, or empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Link<'a> {
     pub(crate) index: u32,
+    /// The type, of `include/uapi/linux/if_arp.h`.
+    pub(crate) kind: u16,
+    pub(crate) flags: u32,
     pub(crate) name: &'a [u8],
+    pub(crate) alias: &'a [u8],
+    /// On the link layer.
+    pub(crate) address: &'a [u8],
+    pub(crate) broadcast: &'a [u8],
+    pub(crate) mtu: Option<u32>,
+    /// The index of the interface below.
+    pub(crate) lower: Option<u32>,
+    pub(crate) transmit_queue_length: Option<u32>,
+    pub(crate) operstate: u8,
+    pub(crate) mode: Option<u8>,
+    pub(crate) group: Option<u32>,
+    pub(crate) carrier: Option<u8>,
+    pub(crate) carrier_changes: Option<u32>,
+    pub(crate) carrier_ups: Option<u32>,
+    pub(crate) carrier_downs: Option<u32>,
     /// A few drivers count nothing.
     pub(crate) stats: Option<LinkStats>,
+    /// The attributes of `IFLA_PROP_LIST`.
+    pub(crate) properties: &'a [u8],
 }
 
 impl<'a> Link<'a> {
+    /// `IFLA_ALT_IFNAME`, within the properties.
+    pub(crate) const ALTERNATIVE_NAME: u16 = 53;
+
     /// Fills `rows` with all interfaces of our network namespace.
     pub(crate) fn dump<T>(
         socket: &mut Socket,
@@ -45,16 +82,40 @@ impl<'a> Link<'a> {
     /// `None` when the message is shorter than the kernel's.
     fn parse(message: &'a [u8]) -> Option<Self> {
         let fixed = message.first_chunk::<FIXED_PART>()?;
-        let mut link = Self { index: read_u32(&fixed[4..])?, ..Self::default() };
+        let mut link = Self {
+            kind: read_u16(&fixed[2..])?,
+            index: read_u32(&fixed[4..])?,
+            flags: read_u32(&fixed[8..])?,
+            ..Self::default()
+        };
         for (kind, value) in attributes(&message[FIXED_PART..]) {
             match kind {
+                IFLA_ADDRESS => link.address = value,
+                IFLA_BROADCAST => link.broadcast = value,
                 IFLA_IFNAME => link.name = read_text(value),
-                IFLA_STATS64 => link.stats = Some(LinkStats::from_wide(value)),
+                IFLA_MTU => link.mtu = read_u32(value),
+                IFLA_LINK => link.lower = read_u32(value),
                 IFLA_STATS => link.stats = link.stats.or_else(|| Some(LinkStats::from_narrow(value))),
+                IFLA_TXQLEN => link.transmit_queue_length = read_u32(value),
+                IFLA_OPERSTATE => link.operstate = value.first().copied().unwrap_or(0),
+                IFLA_LINKMODE => link.mode = value.first().copied(),
+                IFLA_IFALIAS => link.alias = read_text(value),
+                IFLA_STATS64 => link.stats = Some(LinkStats::from_wide(value)),
+                IFLA_GROUP => link.group = read_u32(value),
+                IFLA_CARRIER => link.carrier = value.first().copied(),
+                IFLA_CARRIER_CHANGES => link.carrier_changes = read_u32(value),
+                IFLA_CARRIER_UP_COUNT => link.carrier_ups = read_u32(value),
+                IFLA_CARRIER_DOWN_COUNT => link.carrier_downs = read_u32(value),
+                IFLA_PROP_LIST => link.properties = value,
                 _ => {}
             }
         }
         Some(link)
+    }
+
+    /// The other names of the interface.
+    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        attributes(self.properties).filter(|it| it.0 == Self::ALTERNATIVE_NAME).map(|it| read_text(it.1))
     }
 }
 

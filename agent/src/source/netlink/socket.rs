@@ -50,6 +50,11 @@ impl Socket {
         Self::new(None)
     }
 
+    /// Families that came later, by name: see `Documentation/userspace-api/netlink/intro.rst` of the kernel.
+    pub(crate) fn generic() -> Self {
+        Self::new(Some(net::netlink::GENERIC))
+    }
+
     fn new(family: Option<Protocol>) -> Self {
         Self { family, kept: None, sequence: 0, request: Vec::new(), answer: Vec::new() }
     }
@@ -72,6 +77,11 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Asks for one object.
+    pub(crate) fn get(&mut self, request: Request<'_>, each: impl FnMut(&[u8])) -> Result<(), Error> {
+        self.ask(request, 0, each).map(drop)
     }
 
     /// The open socket, for calls that any socket answers.

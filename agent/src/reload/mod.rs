@@ -1,0 +1,171 @@
+//! Reads the config again while the agent runs: on SIGHUP, when a file changed, or when asked. A bad config changes
+//! nothing; a good one takes effect at once, for what can change without a restart.
+
+mod report;
+mod watch;
+
+use crate::{
+    collectors,
+    config::{self, Config, Log, Schema, Security, Severity, Sources, Top, diagnostic},
+    log, privileges,
+    scrape::Registry,
+    source::Host,
+};
+use report::Report;
+use std::{path::PathBuf, sync::Arc};
+use tokio::{
+    signal::unix::Signal,
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, warn};
+use watch::{LOOK_EVERY, Watch};
+
+/// Asks for a reload.
+#[derive(Clone, Debug)]
+pub struct Handle(mpsc::Sender<Request>);
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Requests(mpsc::Receiver<Request>);
+
+#[derive(Debug)]
+struct Request(oneshot::Sender<Answer>);
+
+/// What came of a reload: what changed, or all that is wrong with the config.
+pub type Answer = Result<String, String>;
+
+/// A handle and where its requests arrive.
+#[must_use]
+pub fn channel() -> (Handle, Requests) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Handle(sender), Requests(receiver))
+}
+
+impl Handle {
+    /// Reloads and says what came of it; `None` when the agent is about to end.
+    pub async fn reload(&self) -> Option<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.send(Request(sender)).await.ok()?;
+        receiver.await.ok()
+    }
+}
+
+/// What others need to know of a reload.
+pub enum Outcome {
+    /// Serve these collectors from now on.
+    Good(Registry, Arc<Config>),
+    /// Go on.
+    Bad,
+}
+
+/// All that a reload reads and changes.
+pub struct Reloader {
+    pub schema: Schema,
+    pub sources: Sources,
+    /// The files that `config` was read from.
+    pub watched: Vec<PathBuf>,
+    /// What is in force, and was opened on `host`.
+    pub config: Arc<Config>,
+    pub registry: Registry,
+    pub host: Host,
+    pub log: log::Control,
+    /// Is told of each reload.
+    pub tell: Box<dyn FnMut(Outcome) + Send>,
+}
+
+impl Reloader {
+    /// Reloads whenever it is asked for, on `hangup` and when a file changes. Ends when there are no more handles.
+    pub async fn run(mut self, mut requests: Requests, mut hangup: Signal) {
+        let mut watch = Watch::new(&self.watched);
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let request = tokio::select! {
+                request = requests.0.recv() => match request {
+                    Some(request) => Some(request),
+                    None => return,
+                },
+                _ = hangup.recv() => None,
+                _ = looks.tick(), if self.config.section::<Top>("").auto_reload => {
+                    let (looked, is_changed) = blocking(move || {
+                        let is_changed = watch.is_changed();
+                        (watch, is_changed)
+                    })
+                    .await;
+                    watch = looked;
+                    if !is_changed {
+                        continue;
+                    }
+                    None
+                }
+            };
+            let (reloaded, answer);
+            (reloaded, answer, watch) = blocking(move || {
+                // From before they are read, so that a change meanwhile is noticed.
+                let watch = Watch::new(&self.watched);
+                let answer = self.reload();
+                let watch = watch.turn_to(&self.watched);
+                (self, answer, watch)
+            })
+            .await;
+            self = reloaded;
+            if let Some(Request(asker)) = request {
+                // Who asked may have gone away meanwhile; the log has it all.
+                drop(asker.send(answer));
+            }
+        }
+    }
+
+    /// Reads the config and puts it in force.
+    fn reload(&mut self) -> Answer {
+        let loaded = config::load(&self.schema, &self.sources);
+        self.watched.clone_from(&loaded.watched);
+        if !loaded.is_usable() {
+            for it in loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error) {
+                let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+                error!(place, error = it.message, "the config cannot be used");
+            }
+            warn!("the config was not reloaded, the one before still holds");
+            (self.tell)(Outcome::Bad);
+            return Err(diagnostic::render(&loaded.diagnostics));
+        }
+        let after = Arc::new(loaded.config);
+        let mut report = Report::new(&self.schema, &self.config, &after);
+        report.warnings.extend(loaded.diagnostics.iter().map(|it| it.message.clone()));
+        self.log.change(&after.section::<Log>("log"));
+        self.reopen(&after, &mut report);
+        self.config = after;
+        (self.tell)(Outcome::Good(self.registry.clone(), Arc::clone(&self.config)));
+        report.log();
+        Ok(report.to_string())
+    }
+
+    /// Opens what `after` wants beside what runs.
+    fn reopen(&mut self, after: &Config, report: &mut Report) {
+        let is_same_host = !report.is_host_changed();
+        if !is_same_host {
+            self.host = Host::new(after.section("path"), after.section("ebpf"));
+        }
+        // With `privileges = "retain"` this thread may raise what it gave up.
+        if let Err(error) = privileges::raise() {
+            report.warnings.push(format!("raise capabilities: {error}"));
+        }
+        let configs = (&*self.config, after);
+        let (registry, changes) =
+            self.registry.reopen(collectors::known(after), configs, &self.host, is_same_host);
+        self.host.release_kernel_types();
+        let used = collectors::capabilities(after);
+        if let Err(error) = privileges::lower(after.section::<Security>("security").privileges, used) {
+            report.warnings.push(format!("drop capabilities: {error}"));
+        }
+        self.registry = registry;
+        report.collectors = changes;
+    }
+}
+
+/// Runs what may block on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.expect("reloading does not panic and is not cancelled")
+}

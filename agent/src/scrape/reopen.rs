@@ -1,0 +1,192 @@
+//! A registry for another config, made beside the one that runs.
+
+use super::{Registry, slot::Slot};
+use crate::{
+    collector::Entry,
+    config::{CollectorLimits, Config, Key, Section as _},
+    source::Host,
+};
+use std::sync::Arc;
+
+/// What became of the collectors, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub started: Vec<&'static str>,
+    pub stopped: Vec<&'static str>,
+    /// Opened anew, with other keys or because they were not open.
+    pub reopened: Vec<&'static str>,
+}
+
+impl Registry {
+    /// The registry for `after`, where this one was opened with `before`. A collector whose keys are the same goes on as
+    /// it is, unless the `host` is another. The others are opened beside those that run now, which end with the last
+    /// scrape that holds them.
+    pub fn reopen(
+        &self,
+        entries: impl IntoIterator<Item = &'static Entry>,
+        (before, after): (&Config, &Config),
+        host: &Host,
+        is_same_host: bool,
+    ) -> (Self, Changes) {
+        let mut changes = Changes::default();
+        let mut slots = Vec::new();
+        let known: Vec<_> = entries.into_iter().collect();
+        for entry in known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled)) {
+            let running = self.slots.iter().find(|slot| slot.entry.name == entry.name);
+            slots.push(match running {
+                None => {
+                    changes.started.push(entry.name);
+                    Arc::new(Slot::open(entry, after, host))
+                }
+                Some(slot) if is_same_host && has_same_keys(entry, before, after) => {
+                    let opened = if slot.is_open() { None } else { Some(Slot::open(entry, after, host)) };
+                    match opened.filter(Slot::is_open) {
+                        // It may be open now that its cause is gone; else the first reason is the true one.
+                        None => Arc::clone(slot),
+                        Some(opened) => {
+                            changes.reopened.push(entry.name);
+                            Arc::new(opened)
+                        }
+                    }
+                }
+                Some(_) => {
+                    changes.reopened.push(entry.name);
+                    Arc::new(Slot::open(entry, after, host))
+                }
+            });
+        }
+        let is_stopped = |name: &&str| !slots.iter().any(|slot: &Arc<Slot>| slot.entry.name == *name);
+        changes.stopped = self.names().filter(is_stopped).collect();
+        let Self { turn, outcomes, .. } = self.clone();
+        (Self { slots, known, turn, outcomes }, changes)
+    }
+}
+
+fn has_same_keys(entry: &Entry, before: &Config, after: &Config) -> bool {
+    let table = format!("collector.{}", entry.name);
+    let is_same = |key: &Key| before.value_in(&table, key) == after.value_in(&table, key);
+    entry.keys.iter().chain(CollectorLimits::KEYS).all(is_same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        collector::{Collector, Error, Spec},
+        config::section,
+        metric::{Families, Meta, metrics},
+        scrape::Selection,
+    };
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::{Duration, Instant},
+    };
+
+    metrics! {
+        RUNS: Counter "test_runs_total" ["step"], "How often it ran since it was opened.";
+    }
+
+    section! {
+        struct Keys {
+            /// What is added each time.
+            step: u64 = 1,
+        }
+    }
+
+    /// Counts its runs, so that a new one can be told from an old one.
+    struct Counts(u64, u64);
+
+    impl Spec for Counts {
+        const SUMMARY: &'static str = "";
+        const ENABLED: bool = true;
+        const METRICS: &'static [Meta] = METRICS;
+        type Config = Keys;
+
+        fn open(config: Keys, _: &Host) -> Result<Self, Error> {
+            Ok(Self(config.step, 0))
+        }
+    }
+
+    impl Collector for Counts {
+        fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+            self.1 += self.0;
+            out.push(RUNS, [self.0], self.1);
+            Ok(())
+        }
+    }
+
+    static CAN_OPEN: AtomicBool = AtomicBool::new(false);
+
+    static ENTRIES: &[Entry] = &[
+        Entry::of::<Counts>("test", "counts", |config, host| {
+            Ok(Box::new(Counts::open(config.section("collector.counts"), host)?))
+        }),
+        Entry::of::<Counts>("test", "late", |config, host| match CAN_OPEN.load(Ordering::Relaxed) {
+            true => Ok(Box::new(Counts::open(config.section("collector.late"), host)?)),
+            false => Err(Error::Absent("not yet".to_owned())),
+        }),
+    ];
+
+    fn config(values: &[(&str, toml::Value)]) -> Config {
+        let mut config = Config::default();
+        for (path, value) in values {
+            config.set(path, value.clone());
+        }
+        config
+    }
+
+    fn host() -> Host {
+        let config = Config::default();
+        Host::new(config.section("path"), config.section("ebpf"))
+    }
+
+    async fn runs(registry: &Registry) -> Vec<String> {
+        let limit = Instant::now() + Duration::from_secs(600);
+        let encode = |parts: &[&Families]| {
+            let mut body = Vec::new();
+            assert_eq!(crate::exposition::Encoder::default().write(parts, &mut body), []);
+            String::from_utf8(body).unwrap()
+        };
+        let text = registry.scrape(&Selection::All, limit, encode).await.unwrap();
+        text.lines().filter(|line| line.starts_with("test_runs")).map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn what_did_not_change_goes_on() {
+        let host = host();
+        let off = ("collector.late.enabled", false.into());
+        let first = config(std::slice::from_ref(&off));
+        let registry = Registry::open(ENTRIES, &first, &host);
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 1"#]);
+        // The default, said aloud, is no change.
+        let second = config(&[off.clone(), ("collector.counts.step", 1.into())]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&first, &second), &host, true);
+        assert_eq!(changes, Changes::default());
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 2"#]);
+        let third = config(&[off.clone(), ("collector.counts.step", 5.into())]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&second, &third), &host, true);
+        assert_eq!(changes.reopened, ["counts"]);
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="5"} 5"#]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&third, &third), &host, false);
+        assert_eq!(changes.reopened, ["counts"], "another host needs all collectors anew");
+        let fourth = config(&[off, ("collector.counts.enabled", false.into())]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&third, &fourth), &host, true);
+        assert_eq!(changes.stopped, ["counts"]);
+        assert_eq!(runs(&registry).await, [""; 0]);
+        let (_, changes) = registry.reopen(ENTRIES, (&fourth, &third), &host, true);
+        assert_eq!(changes.started, ["counts"]);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_opened_is_tried_again() {
+        let host = host();
+        let config = config(&[("collector.counts.enabled", false.into())]);
+        let registry = Registry::open(ENTRIES, &config, &host);
+        let (registry, changes) = registry.reopen(ENTRIES, (&config, &config), &host, true);
+        assert_eq!(changes, Changes::default());
+        CAN_OPEN.store(true, Ordering::Relaxed);
+        let (registry, changes) = registry.reopen(ENTRIES, (&config, &config), &host, true);
+        assert_eq!(changes.reopened, ["late"]);
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 1"#]);
+    }
+}
