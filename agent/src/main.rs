@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// For a config that cannot be used, as `check-config` says it.
@@ -147,6 +147,14 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         warn!(place, "{}", it.message);
     }
     info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
+    let paths: Paths = config.section("path");
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
+    // It has no thread yet that could keep capabilities.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let signals = runtime.block_on(async { Signals::catch() })?;
     // Before capabilities are lowered, since ports below 1024 need one.
     let listeners = Listener::open_all(&config.section("web"))?;
     let host = Host::new(config.section("path"), config.section("ebpf"));
@@ -160,22 +168,20 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let config = Arc::new(config);
     let tell = Box::new(drop);
     let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let served = runtime.block_on(serve_until_signal(reloader, listeners));
+    let served = runtime.block_on(serve_until_signal(reloader, listeners, signals));
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
 }
 
-async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) -> Result<()> {
+async fn serve_until_signal(
+    mut reloader: Reloader,
+    listeners: Vec<Listener>,
+    signals: Signals,
+) -> Result<()> {
     /// How long answers under way may take once a signal came.
     const GRACE: Duration = Duration::from_secs(10);
     let config = Arc::clone(&reloader.config);
-    let paths: Paths = config.section("path");
-    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
-        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
-    }
     let mut own = Own::new();
     let origin = door::Origin::new(
         config.section("web"),
@@ -205,9 +211,9 @@ async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) ->
         }
         Outcome::Bad => reloads.failed(),
     });
-    let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+    let Signals { hangup, terminated, interrupted } = signals;
     let reloading = tokio::spawn(reloader.run(requests, hangup));
-    tokio::spawn(end_on_signal(shutdown.clone())?);
+    tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
     service::tell_ready();
     tokio::spawn(service::keep_alive());
     let served = serve_http(listeners, router(&app), door, limits, &shutdown).await.context("serve");
@@ -215,17 +221,30 @@ async fn serve_until_signal(mut reloader: Reloader, listeners: Vec<Listener>) ->
     served
 }
 
+/// Caught from the start: a SIGHUP that comes before the agent serves must not end it.
+struct Signals {
+    hangup: Signal,
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
+            terminated: signal(SignalKind::terminate()).context("handle SIGTERM")?,
+            interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+        })
+    }
+}
+
 /// Begins the end on SIGTERM and SIGINT.
-fn end_on_signal(shutdown: Shutdown) -> Result<impl Future<Output = ()>> {
-    let mut terminated = signal(SignalKind::terminate()).context("handle SIGTERM")?;
-    let mut interrupted = signal(SignalKind::interrupt()).context("handle SIGINT")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-        info!("ending");
-        service::tell_stopping();
-        shutdown.begin();
-    })
+async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutdown) {
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    info!("ending");
+    service::tell_stopping();
+    shutdown.begin();
 }
