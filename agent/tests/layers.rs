@@ -1,5 +1,7 @@
 //! Where values come from: the later layer wins, and each value knows who chose it.
 
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
+
 use expect_test::{Expect, expect};
 use hostlens::{
     cli, collectors,
