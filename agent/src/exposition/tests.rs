@@ -541,10 +541,7 @@ fn a_sample_costs_no_allocation() {
             allocation_counter::measure(|| drop(encoder.write(&[families], &mut out))).count_total
         };
         let (for_few, for_many) = (count(&few), count(&many_samples));
-        // The room for one family's rows grows by doubling, and no family has more than a hundred here.
-        assert!(
-            for_many <= for_few + 8 && for_many < 40,
-            "{accept}: {for_few} for 500, {for_many} for 5000 samples"
-        );
+        // Sorting takes room once a family, of which there are 50; rows share theirs, which grows by doubling.
+        assert!(for_many <= for_few + 50 + 8, "{accept}: {for_few} for 500, {for_many} for 5000 samples");
     }
 }
