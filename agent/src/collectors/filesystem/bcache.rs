@@ -111,7 +111,7 @@ fn push_backing_device(labels: [&str; 2], set: &Folder, out: &mut Families) -> R
     let name = format!("{device}/writeback_rate_debug");
     let mut buffer = Vec::new();
     let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
-    let field = |key: &str| match last_word(&text, key) {
+    let field = |key: &str| match last_word(text, key) {
         Some((line, word)) => {
             let word = word.strip_suffix(b"/sec").unwrap_or(word);
             let (sign, word) = word.strip_prefix(b"-").map_or((1.0, word), |it| (-1.0, it));
@@ -140,7 +140,7 @@ impl Bcache {
         let name = format!("{device}/priority_stats");
         let mut buffer = Vec::new();
         let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
-        let percentage = |key: &str| match last_word(&text, key) {
+        let percentage = |key: &str| match last_word(text, key) {
             Some((line, word)) => source::number::<u64>(word.strip_suffix(b"%").unwrap_or(word))
                 .ok_or_else(|| set.parse_error(&name, line, "expected a percentage")),
             None => Ok(0),

@@ -136,7 +136,7 @@ fn for_lines(
 ) -> Result<(), Error> {
     let mut buffer = Vec::new();
     let text = folder.text(name, &mut buffer)?.unwrap_or_default();
-    let mut lines = source::lines(&text).skip(first - 1).filter(|(_, line)| !line.trim_ascii().is_empty());
+    let mut lines = source::lines(text).skip(first - 1).filter(|(_, line)| !line.trim_ascii().is_empty());
     let wrong = lines.find(|(_, line)| push(line).is_none());
     wrong.map_or(Ok(()), |(line, _)| Err(folder.parse_error(name, line, "expected a name and sizes").into()))
 }

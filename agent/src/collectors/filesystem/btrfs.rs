@@ -99,7 +99,7 @@ fn push_commits(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), E
     let mut buffer = Vec::new();
     let text = folder.text("commit_stats", &mut buffer)?.unwrap_or_default();
     let field = |key: &str| {
-        let mut lines = source::lines(&text).map(|(number, line)| (number, source::words(line)));
+        let mut lines = source::lines(text).map(|(number, line)| (number, source::words(line)));
         let Some((line, mut words)) = lines.find_map(|(number, mut words)| {
             (words.next() == Some(key.as_bytes())).then_some((number, words))
         }) else {
