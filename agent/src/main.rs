@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// For a config that cannot be used, as `check-config` says it.
@@ -147,6 +147,10 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         warn!(place, "{}", it.message);
     }
     info!(version = own::VERSION, "starting hostlens");
+    // It has no thread yet that could keep capabilities.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let signals = runtime.block_on(async { Signals::catch() })?;
     let mut own = Own::new();
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
     let paths: Paths = config.section("path");
@@ -181,12 +185,10 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     };
     let web: Web = config.section("web");
     let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let served = runtime.block_on(async {
-        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
+        let Signals { hangup, terminated, interrupted } = signals;
         tokio::spawn(reloader.run(requests, hangup));
-        end_on_signal(shutdown.clone())?;
+        tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
         service::tell_ready();
         tokio::spawn(service::keep_alive());
         http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
@@ -199,18 +201,30 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
 /// How long answers under way may take once the process is told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Begins the shutdown on SIGTERM and SIGINT.
-fn end_on_signal(shutdown: Shutdown) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("handle SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("handle SIGINT")?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        info!("ending");
-        service::tell_stopping();
-        shutdown.begin();
-    });
-    Ok(())
+/// Caught from the start: a SIGHUP that comes before the agent serves must not end it.
+struct Signals {
+    hangup: Signal,
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
+            terminated: signal(SignalKind::terminate()).context("handle SIGTERM")?,
+            interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+        })
+    }
+}
+
+/// Begins the shutdown on one of two signals.
+async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutdown) {
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    info!("ending");
+    service::tell_stopping();
+    shutdown.begin();
 }

@@ -1,5 +1,7 @@
 //! The command line of node_exporter: what starts it starts hostlens.
 
+#![expect(clippy::unwrap_used, reason = "what fails is the test")]
+
 use hostlens::{
     cli::{self, Stop},
     collectors,

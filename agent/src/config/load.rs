@@ -69,7 +69,7 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     given.extend(sources.variables.iter().filter_map(|(name, text)| load.variable(name, text)));
     given.extend(load.flags(&sources.flags));
     let preset = given.iter().rev().find(|it| it.path == "preset").map(|it| Preset::from_value(&it.value));
-    let preset = preset.and_then(Result::ok).map(|it| presets::settings(it, schema)).unwrap_or_default();
+    let preset = preset.and_then(Result::ok).map(presets::settings).unwrap_or_default();
     let mut config = Config::default();
     for Given { path, value, origin, place } in preset.into_iter().chain(given) {
         config.put(path, value, origin, place);

@@ -120,6 +120,11 @@ impl Config {
         self.values.get(path).map(|chosen| &chosen.value)
     }
 
+    /// The full paths of the keys that somebody chose values for.
+    pub fn chosen(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Who chose the value of the key with the full path `path`.
     #[must_use]
     pub fn origin(&self, path: &str) -> Origin {

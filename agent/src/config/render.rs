@@ -117,7 +117,8 @@ pub fn sample(schema: &Schema) -> String {
             }
         }
         for key in &table.keys {
-            if !table.is_common(key) {
+            let is_switch = table.collector.is_some() && key.name == "enabled";
+            if !is_switch && !table.is_common(key) {
                 key.doc.iter().for_each(|line| comment(&mut out, line.trim()));
             }
             writeln!(out, "#{} = {}", key.name, (key.default)()).expect("a string takes all");

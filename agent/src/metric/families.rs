@@ -142,7 +142,7 @@ impl Families {
         }
         let mut n_left = max;
         let mut named: Vec<_> = self.named.iter_mut().collect();
-        named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        named.sort_unstable_by_key(|(a, _)| *a);
         let named = named.into_iter().map(|(_, family)| &mut family.samples);
         for samples in self.declared.iter_mut().chain(named) {
             samples.truncate(n_left);

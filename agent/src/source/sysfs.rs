@@ -99,7 +99,13 @@ impl Folder {
     /// # Errors
     /// When it cannot be listed.
     pub fn attributes(&self) -> Result<Attributes<'_>, Error> {
-        Ok(Attributes { folder: self, names: self.names()?, error: Cell::new(None) })
+        Ok(Attributes { folder: self, names: Some(self.names()?), error: Cell::new(None) })
+    }
+
+    /// The same without listing them first, which is cheaper where most that are asked for are there.
+    #[must_use]
+    pub fn unlisted_attributes(&self) -> Attributes<'_> {
+        Attributes { folder: self, names: None, error: Cell::new(None) }
     }
 
     /// The value of `name` as a number; `None` when there is no such file.
@@ -127,6 +133,15 @@ impl Folder {
         self.number(name)?.ok_or_else(|| self.missing(name))
     }
 
+    /// The number in a file that has to be in the folder, in the base that its prefix tells.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read, or is no number.
+    pub fn prefixed_number(&self, name: &str) -> Result<i64, Error> {
+        let value = self.required_value(name)?;
+        super::prefixed_number(&value).ok_or_else(|| self.not_a_number(name, &value))
+    }
+
     /// An error that says where the text of the file `name` is wrong; lines count from 1.
     #[must_use]
     pub fn parse_error(&self, name: &str, line: usize, problem: impl Into<String>) -> Error {
@@ -140,23 +155,31 @@ impl Folder {
     }
 
     fn not_a_number(&self, name: &str, value: &SysValue) -> Error {
-        let problem = format!("expected a number, found `{}`", value.to_text());
-        Error::Parse { path: self.path.join(name), line: 1, problem }
+        self.unexpected(name, "a number", value)
+    }
+
+    /// The error for a value that is not what was `expected`.
+    #[must_use]
+    pub fn unexpected(&self, name: &str, expected: &str, value: &SysValue) -> Error {
+        self.parse_error(name, 1, format!("expected {expected}, found `{}`", value.to_text()))
     }
 }
 
-/// A folder's files, listed once, so that one that a device lacks costs nothing. Each is read when it is asked for;
-/// the first error is kept for [`end`](Self::end), which spares tables of many rows an error path each.
+/// A folder's files. Each is read when it is asked for; the first error is kept for [`end`](Self::end), which spares
+/// tables of many rows an error path each.
 pub struct Attributes<'a> {
     folder: &'a Folder,
-    names: Vec<String>,
+    /// Of the files that are there: asking for another costs nothing.
+    names: Option<Vec<String>>,
     error: Cell<Option<Error>>,
 }
 
 impl Attributes<'_> {
     /// The value of the file `name`; `None` when there is none now, or it cannot be read.
     pub fn value(&self, name: &str) -> Option<SysValue> {
-        if self.names.binary_search_by(|it| it.as_str().cmp(name)).is_err() {
+        if let Some(names) = &self.names
+            && names.binary_search_by(|it| it.as_str().cmp(name)).is_err()
+        {
             return None;
         }
         match self.folder.value(name) {

@@ -58,10 +58,16 @@ mod tests {
     use crate::testing::TestHost;
 
     const HOST: &[(&str, &str)] = &[
-        ("sys/devices/system/cpu/vulnerabilities/gather_data_sampling", "Unknown: Dependent on hypervisor status\n"),
+        (
+            "sys/devices/system/cpu/vulnerabilities/gather_data_sampling",
+            "Unknown: Dependent on hypervisor status\n",
+        ),
         ("sys/devices/system/cpu/vulnerabilities/itlb_multihit", "KVM: Mitigation: VMX disabled\n"),
         ("sys/devices/system/cpu/vulnerabilities/l1tf", "Not affected\n"),
-        ("sys/devices/system/cpu/vulnerabilities/mds", "Vulnerable: Clear CPU buffers attempted, no microcode\n"),
+        (
+            "sys/devices/system/cpu/vulnerabilities/mds",
+            "Vulnerable: Clear CPU buffers attempted, no microcode\n",
+        ),
         ("sys/devices/system/cpu/vulnerabilities/meltdown", "Mitigation: PTI\n"),
         ("sys/devices/system/cpu/vulnerabilities/spec_store_bypass", "Vulnerable\n"),
         ("sys/devices/system/cpu/vulnerabilities/srbds", ""),
@@ -69,7 +75,10 @@ mod tests {
 
     #[test]
     fn splits_state_and_mitigation() {
-        check::<CpuVulnerabilities>("", HOST, expect![[r##"
+        check::<CpuVulnerabilities>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_cpu_vulnerabilities_info 1 for each flaw of processors that the kernel knows, with whether this one has it and what is done about it.
             # TYPE node_cpu_vulnerabilities_info gauge
             node_cpu_vulnerabilities_info{codename="gather_data_sampling",mitigation="Dependent on hypervisor status",state="unknown"} 1
@@ -79,7 +88,8 @@ mod tests {
             node_cpu_vulnerabilities_info{codename="meltdown",mitigation="PTI",state="mitigation"} 1
             node_cpu_vulnerabilities_info{codename="spec_store_bypass",mitigation="",state="vulnerable"} 1
             node_cpu_vulnerabilities_info{codename="srbds",mitigation="",state="unknown"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]

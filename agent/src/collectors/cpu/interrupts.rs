@@ -116,7 +116,10 @@ mod tests {
 
     #[test]
     fn splits_controller_and_devices() {
-        check::<Interrupts>("", &[("proc/interrupts", TEXT)], expect![[r##"
+        check::<Interrupts>(
+            "",
+            &[("proc/interrupts", TEXT)],
+            expect![[r##"
             # HELP node_interrupts_total Interrupts that each CPU has handled; CPUs are counted from 0 in the order of the file.
             # TYPE node_interrupts_total counter
             node_interrupts_total{cpu="0",devices="",info="Local timer interrupts",type="LOC"} 1.7448311e+07
@@ -125,46 +128,72 @@ mod tests {
             node_interrupts_total{cpu="1",devices="",info="Local timer interrupts",type="LOC"} 1.7485932e+07
             node_interrupts_total{cpu="1",devices="16-fasteoi ehci_hcd:usb1, mmc0",info="IR-IO-APIC",type="16"} 12
             node_interrupts_total{cpu="1",devices="acpi",info="IR-IO-APIC-fasteoi",type="9"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn reads_rows_without_a_blank_after_the_colon() {
-        let text = "  CPU0 CPU1\n30:123456789 0 GICv3 30 Level arch_timer\nIPI0:7 8 Rescheduling interrupts\n";
-        check::<Interrupts>("", &[("proc/interrupts", text)], expect![[r##"
+        let text =
+            "  CPU0 CPU1\n30:123456789 0 GICv3 30 Level arch_timer\nIPI0:7 8 Rescheduling interrupts\n";
+        check::<Interrupts>(
+            "",
+            &[("proc/interrupts", text)],
+            expect![[r##"
             # HELP node_interrupts_total Interrupts that each CPU has handled; CPUs are counted from 0 in the order of the file.
             # TYPE node_interrupts_total counter
             node_interrupts_total{cpu="0",devices="",info="Rescheduling interrupts",type="IPI0"} 7
             node_interrupts_total{cpu="0",devices="30 Level arch_timer",info="GICv3",type="30"} 1.23456789e+08
             node_interrupts_total{cpu="1",devices="",info="Rescheduling interrupts",type="IPI0"} 8
             node_interrupts_total{cpu="1",devices="30 Level arch_timer",info="GICv3",type="30"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn leaves_out_zeros_and_names() {
         let section = "include_zeros = false\nname_exclude = \";acpi$\"\nname_include = \"^[0-9]\"";
-        check::<Interrupts>(section, &[("proc/interrupts", TEXT)], expect![[r##"
+        check::<Interrupts>(
+            section,
+            &[("proc/interrupts", TEXT)],
+            expect![[r##"
             # HELP node_interrupts_total Interrupts that each CPU has handled; CPUs are counted from 0 in the order of the file.
             # TYPE node_interrupts_total counter
             node_interrupts_total{cpu="1",devices="16-fasteoi ehci_hcd:usb1, mmc0",info="IR-IO-APIC",type="16"} 12
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
         let text = " CPU0\n LOC: many Local timer interrupts\n";
-        check_error::<Interrupts>("", &[("proc/interrupts", text)], expect!["parse proc/interrupts, line 2: expected the names of the CPUs, then rows with a count for each"]);
+        check_error::<Interrupts>(
+            "",
+            &[("proc/interrupts", text)],
+            expect![
+                "parse proc/interrupts, line 2: expected the names of the CPUs, then rows with a count for each"
+            ],
+        );
     }
 
     #[test]
     fn refuses_an_empty_file() {
-        check_error::<Interrupts>("", &[("proc/interrupts", "")], expect!["parse proc/interrupts, line 1: expected the names of the CPUs, then rows with a count for each"]);
+        check_error::<Interrupts>(
+            "",
+            &[("proc/interrupts", "")],
+            expect![
+                "parse proc/interrupts, line 1: expected the names of the CPUs, then rows with a count for each"
+            ],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Interrupts>("", &[], expect!["read proc/interrupts: No such file or directory (os error 2)"]);
+        check_error::<Interrupts>(
+            "",
+            &[],
+            expect!["read proc/interrupts: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -53,7 +53,10 @@ mod tests {
 
     #[test]
     fn counts_by_cpu_and_type() {
-        check::<Softirqs>("", &[("proc/softirqs", TEXT)], expect![[r##"
+        check::<Softirqs>(
+            "",
+            &[("proc/softirqs", TEXT)],
+            expect![[r##"
             # HELP node_softirqs_functions_total Softirqs of each type that each CPU has run.
             # TYPE node_softirqs_functions_total counter
             node_softirqs_functions_total{cpu="0",type="HI"} 1
@@ -62,22 +65,39 @@ mod tests {
             node_softirqs_functions_total{cpu="1",type="HI"} 0
             node_softirqs_functions_total{cpu="1",type="RCU"} 2
             node_softirqs_functions_total{cpu="1",type="TIMER"} 108342
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Softirqs>("", &[("proc/softirqs", "  CPU0\n  HI: -1\n")], expect!["parse proc/softirqs, line 2: expected the names of the CPUs, then rows with a count for each"]);
+        check_error::<Softirqs>(
+            "",
+            &[("proc/softirqs", "  CPU0\n  HI: -1\n")],
+            expect![
+                "parse proc/softirqs, line 2: expected the names of the CPUs, then rows with a count for each"
+            ],
+        );
     }
 
     #[test]
     fn refuses_an_empty_file() {
-        check_error::<Softirqs>("", &[("proc/softirqs", "")], expect!["parse proc/softirqs, line 1: expected the names of the CPUs, then rows with a count for each"]);
+        check_error::<Softirqs>(
+            "",
+            &[("proc/softirqs", "")],
+            expect![
+                "parse proc/softirqs, line 1: expected the names of the CPUs, then rows with a count for each"
+            ],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Softirqs>("", &[], expect!["read proc/softirqs: No such file or directory (os error 2)"]);
+        check_error::<Softirqs>(
+            "",
+            &[],
+            expect!["read proc/softirqs: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

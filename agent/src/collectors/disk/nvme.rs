@@ -10,13 +10,14 @@ metrics! {
     |it: &Namespace| ["device", "nsid"];
     Gauge "node_nvme_namespace_capacity_bytes" = it.size.wrapping_mul(it.block), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
     Gauge "node_nvme_namespace_size_bytes" = it.size.wrapping_mul(it.block), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
-    Gauge "node_nvme_namespace_used_bytes" = it.used.wrapping_mul(it.block), "Bytes of an NVMe namespace that are in use.";
+    Gauge "node_nvme_namespace_used_bytes" = it.used.map(|used| used.wrapping_mul(it.block)), "Bytes of an NVMe namespace that are in use.";
     Gauge "node_nvme_namespace_logical_block_size_bytes" = it.block, "Bytes of a logical block of an NVMe namespace.";
 }
 
 /// Sizes as sysfs gives them: `used` is in logical blocks, `size` in sectors.
 struct Namespace {
-    used: u64,
+    /// Since Linux 6.8.
+    used: Option<u64>,
     size: u64,
     block: u64,
 }
@@ -57,7 +58,7 @@ fn push_controller(device: &str, controller: &Folder, out: &mut Families) -> Res
         let Some(folder) = controller.folder(&name)? else { continue };
         let ana_state = folder.value("ana_state")?.map_or_else(|| "unknown".to_owned(), |it| label_text(&it));
         let namespace = Namespace {
-            used: folder.required_number("nuse")?,
+            used: folder.number("nuse")?,
             size: folder.required_number("size")?,
             block: folder.required_number("queue/logical_block_size")?,
         };

@@ -42,7 +42,10 @@ mod tests {
 
     #[test]
     fn counts_by_controller() {
-        check::<Cgroups>("", &[("proc/cgroups", TEXT)], expect![[r##"
+        check::<Cgroups>(
+            "",
+            &[("proc/cgroups", TEXT)],
+            expect![[r##"
             # HELP node_cgroups_cgroups Control groups that use the controller.
             # TYPE node_cgroups_cgroups gauge
             node_cgroups_cgroups{subsys_name="cpuset"} 93
@@ -51,7 +54,8 @@ mod tests {
             # TYPE node_cgroups_enabled gauge
             node_cgroups_enabled{subsys_name="cpuset"} 1
             node_cgroups_enabled{subsys_name="memory"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -61,14 +65,18 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Cgroups>("", &[("proc/cgroups", "cpu\t1\t2\t1\nmemory\t1\tmany\t1\n")], expect![[r##"
+        check_error::<Cgroups>(
+            "",
+            &[("proc/cgroups", "cpu\t1\t2\t1\nmemory\t1\tmany\t1\n")],
+            expect![[r##"
             # HELP node_cgroups_cgroups Control groups that use the controller.
             # TYPE node_cgroups_cgroups gauge
             node_cgroups_cgroups{subsys_name="cpu"} 2
             # HELP node_cgroups_enabled 1 if the controller is enabled, 0 if it was disabled at boot.
             # TYPE node_cgroups_enabled gauge
             node_cgroups_enabled{subsys_name="cpu"} 1
-            parse proc/cgroups, line 2: expected a name and three numbers"##]]);
+            parse proc/cgroups, line 2: expected a name and three numbers"##]],
+        );
     }
 
     #[test]

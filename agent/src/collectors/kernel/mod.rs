@@ -5,9 +5,13 @@ super::collectors! {
     entropy::Entropy,
     filefd::Filefd,
     kernel_hung::KernelHung,
+    os::Os,
     pressure::Pressure,
     processes::Processes,
+    selinux::Selinux,
     stat::Stat,
     sysctl::Sysctl,
+    time::Time,
+    timex::Timex,
     uname::Uname,
 }

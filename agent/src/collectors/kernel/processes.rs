@@ -65,7 +65,9 @@ struct Counts {
 impl Counts {
     /// Counts one process, unless it has ended since it was listed.
     fn add_process(&mut self, procfs: &Folder, pid: u32, text: &mut Vec<u8>) -> Result<(), source::Error> {
-        let Some((state, n_threads)) = read_stat(procfs, &format!("{pid}/stat"), text)? else { return Ok(()) };
+        let Some((state, n_threads)) = read_stat(procfs, &format!("{pid}/stat"), text)? else {
+            return Ok(());
+        };
         self.n_processes += 1;
         self.n_threads += n_threads;
         *self.processes.entry(state).or_default() += 1;
@@ -116,8 +118,14 @@ mod tests {
     use super::*;
 
     const HOST: &[(&str, &str)] = &[
-        ("proc/1/stat", "1 (systemd) S 0 1 1 0 -1 4194560 14061 1204364 42 2010 60 124 3140 1322 20 0 1 0 12 22941696\n"),
-        ("proc/1/task/1/stat", "1 (systemd) S 0 1 1 0 -1 4194560 14061 1204364 42 2010 60 124 3140 1322 20 0 1 0 12 0\n"),
+        (
+            "proc/1/stat",
+            "1 (systemd) S 0 1 1 0 -1 4194560 14061 1204364 42 2010 60 124 3140 1322 20 0 1 0 12 22941696\n",
+        ),
+        (
+            "proc/1/task/1/stat",
+            "1 (systemd) S 0 1 1 0 -1 4194560 14061 1204364 42 2010 60 124 3140 1322 20 0 1 0 12 0\n",
+        ),
         ("proc/77/stat", "77 (a) b (c) D 1 77 77 0 -1 64 1 0 0 0 0 0 0 0 20 0 2 0 12 0\n"),
         ("proc/77/task/77/stat", "77 (a) b (c) D 1 77 77 0 -1 64 1 0 0 0 0 0 0 0 20 0 2 0 12 0\n"),
         ("proc/77/task/78/stat", "78 (worker) R 1 77 77 0 -1 64 1 0 0 0 0 0 0 0 20 0 2 0 12 0\n"),
@@ -129,7 +137,10 @@ mod tests {
 
     #[test]
     fn counts_by_state_what_has_not_ended() {
-        check::<Processes>("", HOST, expect![[r##"
+        check::<Processes>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_processes_max_processes First process ID that is not given: the limit on processes and threads together.
             # TYPE node_processes_max_processes gauge
             node_processes_max_processes 4.194304e+06
@@ -151,21 +162,30 @@ mod tests {
             node_processes_threads_state{thread_state="D"} 1
             node_processes_threads_state{thread_state="R"} 1
             node_processes_threads_state{thread_state="S"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_is_cut() {
-        check_error::<Processes>("", &[("proc/1/stat", "1 (systemd)")], expect!["parse proc/1/stat, line 1: expected a process' name, state and 17 more fields"]);
+        check_error::<Processes>(
+            "",
+            &[("proc/1/stat", "1 (systemd)")],
+            expect!["parse proc/1/stat, line 1: expected a process' name, state and 17 more fields"],
+        );
     }
 
     #[test]
     fn names_the_limit_it_cannot_read() {
-        check_error::<Processes>("", &HOST[..1], expect![[r#"
+        check_error::<Processes>(
+            "",
+            &HOST[..1],
+            expect![[r#"
             # HELP node_processes_threads Threads of all processes.
             # TYPE node_processes_threads gauge
             node_processes_threads 1
-            read proc/sys/kernel/threads-max: No such file or directory (os error 2)"#]]);
+            read proc/sys/kernel/threads-max: No such file or directory (os error 2)"#]],
+        );
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Setting {
             (_, 0) => Ok(()),
             (1, _) => Err("expected a value for each name, found one, which takes no name".to_owned()),
             (n_values, n_names) if n_values == n_names => Ok(()),
-            (n_values, n_names) => Err(format!("expected a value for each of {n_names} names, found {n_values}")),
+            (n_values, n_names) => {
+                Err(format!("expected a value for each of {n_names} names, found {n_values}"))
+            }
         }
     }
 
@@ -133,7 +135,10 @@ mod tests {
 
     #[test]
     fn shows_what_the_config_names() {
-        check::<Sysctl>(SECTION, HOST, expect![[r##"
+        check::<Sysctl>(
+            SECTION,
+            HOST,
+            expect![[r##"
             # HELP node_sysctl_fs_file_nr Value of the kernel setting that the metric is named after, in the kernel's unit; index counts the values of one that has several.
             # TYPE node_sysctl_fs_file_nr untyped
             node_sysctl_fs_file_nr{index="0"} 1024
@@ -156,7 +161,8 @@ mod tests {
             # HELP node_sysctl_kernel_threads_max Value of the kernel setting that the metric is named after, in the kernel's unit; index counts the values of one that has several.
             # TYPE node_sysctl_kernel_threads_max untyped
             node_sysctl_kernel_threads_max 7801
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -166,16 +172,42 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit_the_config() {
-        check_error::<Sysctl>(r#"include = ["fs.file-nr:total,max"]"#, HOST, expect!["parse proc/sys/fs/file-nr, line 1: expected a value for each of 2 names, found 3"]);
-        check_error::<Sysctl>(r#"include = ["kernel.threads-max:max"]"#, HOST, expect!["parse proc/sys/kernel/threads-max, line 1: expected a value for each name, found one, which takes no name"]);
-        check_error::<Sysctl>(r#"include = ["kernel.seccomp.actions_avail"]"#, HOST, expect!["parse proc/sys/kernel/seccomp/actions_avail, line 1: expected numbers"]);
-        check_error::<Sysctl>(r#"include_info = ["fs.file-nr:a,b,c"]"#, HOST, expect!["parse proc/sys/fs/file-nr, line 1: only numbers can have names"]);
-        check_error::<Sysctl>(r#"include = ["net.empty"]"#, &[("proc/sys/net/empty", "\n")], expect!["parse proc/sys/net/empty, line 1: expected a value"]);
+        check_error::<Sysctl>(
+            r#"include = ["fs.file-nr:total,max"]"#,
+            HOST,
+            expect!["parse proc/sys/fs/file-nr, line 1: expected a value for each of 2 names, found 3"],
+        );
+        check_error::<Sysctl>(
+            r#"include = ["kernel.threads-max:max"]"#,
+            HOST,
+            expect![
+                "parse proc/sys/kernel/threads-max, line 1: expected a value for each name, found one, which takes no name"
+            ],
+        );
+        check_error::<Sysctl>(
+            r#"include = ["kernel.seccomp.actions_avail"]"#,
+            HOST,
+            expect!["parse proc/sys/kernel/seccomp/actions_avail, line 1: expected numbers"],
+        );
+        check_error::<Sysctl>(
+            r#"include_info = ["fs.file-nr:a,b,c"]"#,
+            HOST,
+            expect!["parse proc/sys/fs/file-nr, line 1: only numbers can have names"],
+        );
+        check_error::<Sysctl>(
+            r#"include = ["net.empty"]"#,
+            &[("proc/sys/net/empty", "\n")],
+            expect!["parse proc/sys/net/empty, line 1: expected a value"],
+        );
     }
 
     #[test]
     fn names_the_setting_that_the_kernel_lacks() {
-        check_error::<Sysctl>(r#"include = ["kernel.turbo"]"#, HOST, expect!["read proc/sys/kernel/turbo: No such file or directory (os error 2)"]);
+        check_error::<Sysctl>(
+            r#"include = ["kernel.turbo"]"#,
+            HOST,
+            expect!["read proc/sys/kernel/turbo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ metrics! {
 pub(super) struct Buddyinfo(File);
 
 impl Spec for Buddyinfo {
-    const SUMMARY: &'static str = "Free blocks of memory by size, which tells fragmentation, from /proc/buddyinfo.";
+    const SUMMARY: &'static str =
+        "Free blocks of memory by size, which tells fragmentation, from /proc/buddyinfo.";
     const ENABLED: bool = false;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
@@ -42,11 +43,15 @@ impl Collector for Buddyinfo {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "Node 0, zone      DMA      1      0      2\nNode 0, zone   Normal   4381   1093    185\n";
+    const TEXT: &str =
+        "Node 0, zone      DMA      1      0      2\nNode 0, zone   Normal   4381   1093    185\n";
 
     #[test]
     fn counts_by_zone_and_size() {
-        check::<Buddyinfo>("", &[("proc/buddyinfo", TEXT)], expect![[r##"
+        check::<Buddyinfo>(
+            "",
+            &[("proc/buddyinfo", TEXT)],
+            expect![[r##"
             # HELP node_buddyinfo_blocks Free blocks of 2^size pages in the zone.
             # TYPE node_buddyinfo_blocks gauge
             node_buddyinfo_blocks{node="0",size="0",zone="DMA"} 1
@@ -55,23 +60,34 @@ mod tests {
             node_buddyinfo_blocks{node="0",size="1",zone="Normal"} 1093
             node_buddyinfo_blocks{node="0",size="2",zone="DMA"} 2
             node_buddyinfo_blocks{node="0",size="2",zone="Normal"} 185
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_zones_with_different_numbers_of_sizes() {
         let text = "Node 0, zone DMA 1 2\nNode 0, zone Normal 3\n";
-        check_error::<Buddyinfo>("", &[("proc/buddyinfo", text)], expect![[r##"
+        check_error::<Buddyinfo>(
+            "",
+            &[("proc/buddyinfo", text)],
+            expect![[r##"
             # HELP node_buddyinfo_blocks Free blocks of 2^size pages in the zone.
             # TYPE node_buddyinfo_blocks gauge
             node_buddyinfo_blocks{node="0",size="0",zone="DMA"} 1
             node_buddyinfo_blocks{node="0",size="1",zone="DMA"} 2
-            parse proc/buddyinfo, line 2: expected `Node 0, zone DMA`, then as many counts as in other lines"##]]);
+            parse proc/buddyinfo, line 2: expected `Node 0, zone DMA`, then as many counts as in other lines"##]],
+        );
     }
 
     #[test]
     fn refuses_a_line_without_a_zone() {
-        check_error::<Buddyinfo>("", &[("proc/buddyinfo", "Node 0\n")], expect!["parse proc/buddyinfo, line 1: expected `Node 0, zone DMA`, then as many counts as in other lines"]);
+        check_error::<Buddyinfo>(
+            "",
+            &[("proc/buddyinfo", "Node 0\n")],
+            expect![
+                "parse proc/buddyinfo, line 1: expected `Node 0, zone DMA`, then as many counts as in other lines"
+            ],
+        );
     }
 
     #[test]
@@ -81,7 +97,11 @@ mod tests {
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Buddyinfo>("", &[], expect!["read proc/buddyinfo: No such file or directory (os error 2)"]);
+        check_error::<Buddyinfo>(
+            "",
+            &[],
+            expect!["read proc/buddyinfo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn reads_what_the_kernel_has() {
-        check::<Ksmd>("", HOST, expect![[r#"
+        check::<Ksmd>(
+            "",
+            HOST,
+            expect![[r#"
             # HELP node_ksmd_full_scans_total Times that all mergeable memory has been scanned.
             # TYPE node_ksmd_full_scans_total counter
             node_ksmd_full_scans_total 323
@@ -68,12 +71,17 @@ mod tests {
             # HELP node_ksmd_sleep_seconds Pause between two scans, in seconds.
             # TYPE node_ksmd_sleep_seconds gauge
             node_ksmd_sleep_seconds 0.02
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn refuses_a_value_that_is_no_number() {
-        check_error::<Ksmd>("", &[("sys/kernel/mm/ksm/run", "yes\n")], expect!["parse sys/kernel/mm/ksm/run, line 1: expected a number, found `yes`"]);
+        check_error::<Ksmd>(
+            "",
+            &[("sys/kernel/mm/ksm/run", "yes\n")],
+            expect!["parse sys/kernel/mm/ksm/run, line 1: expected a number, found `yes`"],
+        );
     }
 
     #[test]

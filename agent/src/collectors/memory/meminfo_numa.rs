@@ -88,7 +88,10 @@ mod tests {
 
     const HOST: &[(&str, &str)] = &[
         ("sys/devices/system/node/has_cpu", "0-1\n"),
-        ("sys/devices/system/node/node0/meminfo", "\nNode 0 MemTotal:       134182340 kB\nNode 0 Active(anon):      40 kB\nNode 0 HugePages_Free:     3\n"),
+        (
+            "sys/devices/system/node/node0/meminfo",
+            "\nNode 0 MemTotal:       134182340 kB\nNode 0 Active(anon):      40 kB\nNode 0 HugePages_Free:     3\n",
+        ),
         ("sys/devices/system/node/node0/numastat", "numa_hit 193460335812\nother_node 0\n"),
         ("sys/devices/system/node/node10/meminfo", "Node 10 MemTotal: 1 kB\n"),
         ("sys/devices/system/node/node10/numastat", ""),
@@ -96,7 +99,10 @@ mod tests {
 
     #[test]
     fn reads_each_node() {
-        check::<MeminfoNuma>("", HOST, expect![[r##"
+        check::<MeminfoNuma>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_memory_numa_Active_anon The field of this name of the node's meminfo: bytes, or a count of huge pages.
             # TYPE node_memory_numa_Active_anon gauge
             node_memory_numa_Active_anon{node="0"} 40960
@@ -113,22 +119,31 @@ mod tests {
             # HELP node_memory_numa_other_node_total The field of this name of the node's numastat, in pages: hit, wanted here and got; miss, wanted elsewhere; foreign, wanted here and allocated elsewhere.
             # TYPE node_memory_numa_other_node_total counter
             node_memory_numa_other_node_total{node="0"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_unit_it_does_not_know() {
-        let files = &[("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 1 kB\nNode 0 MemFree: 1 MB\n")];
-        check_error::<MeminfoNuma>("", files, expect![[r##"
+        let files =
+            &[("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 1 kB\nNode 0 MemFree: 1 MB\n")];
+        check_error::<MeminfoNuma>(
+            "",
+            files,
+            expect![[r##"
             # HELP node_memory_numa_MemTotal The field of this name of the node's meminfo: bytes, or a count of huge pages.
             # TYPE node_memory_numa_MemTotal gauge
             node_memory_numa_MemTotal{node="0"} 1024
-            parse sys/devices/system/node/node0/meminfo, line 2: expected a name and a number, in kB or without a unit"##]]);
+            parse sys/devices/system/node/node0/meminfo, line 2: expected a name and a number, in kB or without a unit"##]],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<MeminfoNuma>("", &HOST[..2], expect![[r##"
+        check_error::<MeminfoNuma>(
+            "",
+            &HOST[..2],
+            expect![[r##"
             # HELP node_memory_numa_Active_anon The field of this name of the node's meminfo: bytes, or a count of huge pages.
             # TYPE node_memory_numa_Active_anon gauge
             node_memory_numa_Active_anon{node="0"} 40960
@@ -138,7 +153,8 @@ mod tests {
             # HELP node_memory_numa_MemTotal The field of this name of the node's meminfo: bytes, or a count of huge pages.
             # TYPE node_memory_numa_MemTotal gauge
             node_memory_numa_MemTotal{node="0"} 1.3740271616e+11
-            read sys/devices/system/node/node0/numastat: No such file or directory (os error 2)"##]]);
+            read sys/devices/system/node/node0/numastat: No such file or directory (os error 2)"##]],
+        );
     }
 
     #[test]

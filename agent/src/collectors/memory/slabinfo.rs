@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn reads_each_cache() {
-        check::<Slabinfo>("", &[("proc/slabinfo", TEXT)], expect![[r##"
+        check::<Slabinfo>(
+            "",
+            &[("proc/slabinfo", TEXT)],
+            expect![[r##"
             # HELP node_slabinfo_active_objects Objects of the cache that are in use.
             # TYPE node_slabinfo_active_objects gauge
             node_slabinfo_active_objects{slab="dentry"} 704
@@ -87,13 +90,17 @@ mod tests {
             # TYPE node_slabinfo_pages_per_slab gauge
             node_slabinfo_pages_per_slab{slab="dentry"} 2
             node_slabinfo_pages_per_slab{slab="kmalloc-8k"} 8
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn leaves_out_what_is_not_wanted() {
         let section = "slabs_include = \"^(kmalloc|dentry)\"\nslabs_exclude = \"8k$\"";
-        check::<Slabinfo>(section, &[("proc/slabinfo", TEXT)], expect![[r##"
+        check::<Slabinfo>(
+            section,
+            &[("proc/slabinfo", TEXT)],
+            expect![[r##"
             # HELP node_slabinfo_active_objects Objects of the cache that are in use.
             # TYPE node_slabinfo_active_objects gauge
             node_slabinfo_active_objects{slab="dentry"} 704
@@ -109,18 +116,27 @@ mod tests {
             # HELP node_slabinfo_pages_per_slab Pages that one slab takes.
             # TYPE node_slabinfo_pages_per_slab gauge
             node_slabinfo_pages_per_slab{slab="dentry"} 2
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_is_cut() {
         let text = "dentry 704 864 192 42 2 : tunables 0 0 0\n";
-        check_error::<Slabinfo>("", &[("proc/slabinfo", text)], expect!["parse proc/slabinfo, line 1: expected a name and 15 words, five numbers first"]);
+        check_error::<Slabinfo>(
+            "",
+            &[("proc/slabinfo", text)],
+            expect!["parse proc/slabinfo, line 1: expected a name and 15 words, five numbers first"],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Slabinfo>("", &[], expect!["read proc/slabinfo: No such file or directory (os error 2)"]);
+        check_error::<Slabinfo>(
+            "",
+            &[],
+            expect!["read proc/slabinfo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

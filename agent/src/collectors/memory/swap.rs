@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn gives_sizes_in_bytes() {
-        check::<Swap>("", &[("proc/swaps", TEXT)], expect![[r##"
+        check::<Swap>(
+            "",
+            &[("proc/swaps", TEXT)],
+            expect![[r##"
             # HELP node_swap_priority Priority of the swap area: higher ones are used first.
             # TYPE node_swap_priority gauge
             node_swap_priority{device="/dev/dm-1",swap_type="partition"} -2
@@ -61,7 +64,8 @@ mod tests {
             # TYPE node_swap_used_bytes gauge
             node_swap_used_bytes{device="/dev/dm-1",swap_type="partition"} 1.048576e+06
             node_swap_used_bytes{device="/swap\\040file",swap_type="file"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -71,7 +75,11 @@ mod tests {
 
     #[test]
     fn refuses_a_line_that_is_cut() {
-        check_error::<Swap>("", &[("proc/swaps", "Filename\n/dev/dm-1 partition 16777212\n")], expect!["parse proc/swaps, line 2: expected file, type, size, use and priority"]);
+        check_error::<Swap>(
+            "",
+            &[("proc/swaps", "Filename\n/dev/dm-1 partition 16777212\n")],
+            expect!["parse proc/swaps, line 2: expected file, type, size, use and priority"],
+        );
     }
 
     #[test]

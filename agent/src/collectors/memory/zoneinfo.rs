@@ -148,7 +148,10 @@ Node 1, zone   Normal
 
     #[test]
     fn reads_each_zone() {
-        check::<Zoneinfo>("", &[("proc/zoneinfo", TEXT)], expect![[r##"
+        check::<Zoneinfo>(
+            "",
+            &[("proc/zoneinfo", TEXT)],
+            expect![[r##"
             # HELP node_zoneinfo_high_pages Free pages at which reclaim in the background ends.
             # TYPE node_zoneinfo_high_pages gauge
             node_zoneinfo_high_pages{node="1",zone="Normal"} 14
@@ -179,7 +182,8 @@ Node 1, zone   Normal
             # HELP node_zoneinfo_spanned_pages Pages from the zone's first to its last, holes included.
             # TYPE node_zoneinfo_spanned_pages gauge
             node_zoneinfo_spanned_pages{node="0",zone="DMA"} 4095
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -189,7 +193,11 @@ Node 1, zone   Normal
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Zoneinfo>("", &[], expect!["read proc/zoneinfo: No such file or directory (os error 2)"]);
+        check_error::<Zoneinfo>(
+            "",
+            &[],
+            expect!["read proc/zoneinfo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

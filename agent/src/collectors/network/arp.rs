@@ -56,7 +56,7 @@ impl Collector for Arp {
                 netlink::count_arp_entries(socket, by_index)?;
                 for &(index, n_entries) in by_index.iter() {
                     let name = netlink::interface_name(socket, index)?;
-                    by_name.extend(name.map(|name| (name.into_bytes(), n_entries)));
+                    by_name.extend(name.map(|name| (name, n_entries)));
                 }
             }
             Some(file) => file.parse_lines("the table's header or 6 columns", |_, line| {
