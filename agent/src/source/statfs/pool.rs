@@ -89,7 +89,9 @@ impl Pool {
         if !jobs.is_empty() && (state.n_idle > 0 || state.n_threads < MAX_THREADS) {
             state.queue.extend(jobs.iter().cloned());
             self.add_threads(&mut state);
-            self.shared.has_work.notify_all();
+            for _ in 0..state.n_idle.min(jobs.len()) {
+                self.shared.has_work.notify_one();
+            }
         }
         drop(state);
         meanwhile();
