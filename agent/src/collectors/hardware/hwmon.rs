@@ -134,10 +134,9 @@ fn push_sensor(readings: &[Reading], labels: [&str; 2], out: &mut Families) {
 /// The family of a sensor's file, and how its number becomes the family's.
 fn family(kind: &str, element: &str) -> (Desc<2>, fn(f64) -> f64) {
     match (kind, element) {
-        (_, "fault" | "alarm") => (OTHER, whole),
+        (_, "fault" | "alarm") | ("temp", "type") => (OTHER, whole),
         (_, "beep") => (ENABLED, whole),
         ("in" | "cpu", _) => (VOLTS, thousandths),
-        ("temp", "type") => (OTHER, whole),
         // Alarms of single limits too (`temp1_crit_alarm`): that is the name under which alerts know them.
         ("temp", _) => (CELSIUS, thousandths),
         ("curr", _) => (AMPERES, thousandths),
