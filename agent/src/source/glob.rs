@@ -3,34 +3,32 @@
 //! negates classes by `!`, has no `\`, and lets `**` cross folders.
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Component, Path, PathBuf},
     str::Chars,
 };
 
-/// The paths that exist and match, sorted within each folder. Folders that cannot be listed hold none.
+/// The paths that exist and match, sorted within each folder. Folders that cannot be listed hold none. A pattern
+/// without any special character is its own match, whether it exists or not.
 #[must_use]
 pub fn glob(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
+    let mut is_literal = true;
     for component in pattern.components() {
         let name = match component {
             Component::Normal(name) => name.to_string_lossy(),
             Component::CurDir => continue,
-            root_or_parent => {
-                found.iter_mut().for_each(|path| path.push(root_or_parent));
-                continue;
-            }
+            Component::RootDir | Component::ParentDir | Component::Prefix(_) => Cow::Borrowed(""),
         };
-        found = if name.contains(['*', '?', '[', '\\']) {
-            found.iter().flat_map(|folder| matching(folder, &name)).collect()
+        if name.contains(['*', '?', '[', '\\']) {
+            found = found.iter().flat_map(|folder| matching(folder, &name)).collect();
+            is_literal = false;
         } else {
-            found
-                .into_iter()
-                .map(|path| path.join(component))
-                .filter(|path| path.symlink_metadata().is_ok())
-                .collect()
-        };
+            found.iter_mut().for_each(|path| path.push(component));
+        }
     }
+    found.retain(|path| is_literal || path.symlink_metadata().is_ok());
     found
 }
 
@@ -144,7 +142,8 @@ mod tests {
         assert_eq!(found("*/x"), ["a/x", "b/x"]);
         assert_eq!(found("[ab]/*"), ["a/x", "a/y", "b/x"]);
         assert_eq!(found("a//x/"), ["a/x"]);
-        assert_eq!(found("a/none"), [""; 0]);
+        assert_eq!(found("*/y"), ["a/y"]);
+        assert_eq!(found("a/none"), ["a/none"]);
         assert_eq!(found("none/*"), [""; 0]);
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     collectors::prelude::*,
     source::{
-        cpus::{self, ThrottleFiles},
+        cpus::{self, CpuFiles},
         proc::{
             cpuinfo::{self, CpuInfo},
             stat::{CpuTimes, GUEST_MODES, MODES},
@@ -47,7 +47,7 @@ pub(super) struct Cpu {
     isolated: Vec<u16>,
     times: CpuTimes,
     /// `None` until they were looked for among the CPUs that are online now.
-    throttles: Option<ThrottleFiles>,
+    files: Option<CpuFiles>,
 }
 
 impl Spec for Cpu {
@@ -69,7 +69,7 @@ impl Spec for Cpu {
             sysfs: Folder::open(host.sys("devices/system/cpu"))?,
             isolated: set.ok_or_else(|| isolated.parse_error(1, "expected a set of CPUs such as `0-3,8`"))?,
             times: CpuTimes::default(),
-            throttles: None,
+            files: None,
         })
     }
 }
@@ -82,20 +82,22 @@ impl Collector for Cpu {
             out.push(ISOLATED, [cpu], true);
         }
         let Some(sysfs) = &self.sysfs else { return Ok(()) };
-        let throttles = match &mut self.throttles {
+        let files = match &mut self.files {
             Some(known) => known,
-            unknown => unknown.insert(ThrottleFiles::find(sysfs)?),
+            unknown => unknown.insert(CpuFiles::find(sysfs)?),
         };
         // A CPU that goes offline takes its files along; the next scrape knows.
         let count = |file: &str| sysfs.number::<u64>(file).ok().flatten();
-        for ((package, core), file) in &throttles.cores {
+        for ((package, core), file) in &files.core_throttles {
             out.push(CORE_THROTTLES, [package, core], count(file));
         }
-        for (package, file) in &throttles.packages {
+        for (package, file) in &files.package_throttles {
             out.push(PACKAGE_THROTTLES, [package], count(file));
         }
-        for (cpu, is_online) in cpus::online(sysfs)? {
-            out.push(ONLINE, [cpu], is_online);
+        if files.tell_online {
+            for (cpu, is_online) in cpus::online(sysfs)? {
+                out.push(ONLINE, [cpu], is_online);
+            }
         }
         Ok(())
     }
@@ -112,7 +114,7 @@ impl Cpu {
         let advanced = self.times.advance(self.stat.read()?);
         let broken = |line| self.stat.parse_error(line, "expected `cpu`, its number and its times");
         if advanced.map_err(broken)? {
-            self.throttles = None;
+            self.files = None;
         }
         for (cpu, ticks) in self.times.iter() {
             let seconds = |place: usize| ticks[place] as f64 / 100.0;
