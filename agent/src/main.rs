@@ -9,9 +9,9 @@ use hostlens::{
         self, Config, Loaded, Paths, Schema, Security, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
-    http::{App, Limits, Listener, Shutdown, door, router, serve as serve_http},
+    http::{self, App, Door, Limits, Listener, Shutdown, router},
     log,
-    own::Own,
+    own::{self, Own},
     privileges,
     reload::{self, Outcome, Reloader},
     scrape::Registry,
@@ -146,7 +146,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
         warn!(place, "{}", it.message);
     }
-    info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
+    info!(version = own::VERSION, "starting hostlens");
     let paths: Paths = config.section("path");
     for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
         std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
@@ -155,8 +155,13 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let signals = runtime.block_on(async { Signals::catch() })?;
-    // Before capabilities are lowered, since ports below 1024 need one.
+    let mut own = Own::new();
+    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section("web"))?;
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
     let host = Host::new(config.section("path"), config.section("ebpf"));
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::known(&config), &config, &host);
@@ -166,60 +171,34 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let config = Arc::new(config);
-    let tell = Box::new(drop);
-    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell };
-    let served = runtime.block_on(serve_until_signal(reloader, listeners, signals));
-    // A collector that hangs must not keep the process.
-    runtime.shutdown_background();
-    served
-}
-
-async fn serve_until_signal(
-    mut reloader: Reloader,
-    listeners: Vec<Listener>,
-    signals: Signals,
-) -> Result<()> {
-    /// How long answers under way may take once a signal came.
-    const GRACE: Duration = Duration::from_secs(10);
-    let config = Arc::clone(&reloader.config);
-    let mut own = Own::new();
-    let origin = door::Origin::new(
-        config.section("web"),
-        config.section("web.tls"),
-        config.section("web.auth"),
-        config.section("web.rate_limit"),
-    );
-    let door = door::Door::open(origin, own.reloads("web_config"))?;
     let reloads = own.reloads("config");
-    let web: Web = config.section("web");
-    for listener in &listeners {
-        info!(address = listener.name, tls = door.has_tls(), "listening");
-    }
-    let limits = Limits {
-        max_connections: usize::try_from(web.max_connections).unwrap_or(usize::MAX),
-        idle: web.idle_timeout,
-        grace: GRACE,
-    };
     let shutdown = Shutdown::default();
     let (handle, requests) = reload::channel();
-    let app = App::new(reloader.registry.clone(), config, Arc::new(own), shutdown.clone(), handle);
+    let app = App::new(registry.clone(), Arc::clone(&config), Arc::new(own), shutdown.clone(), handle);
     let served = Arc::clone(&app);
-    reloader.tell = Box::new(move |outcome| match outcome {
+    let tell = move |outcome| match outcome {
         Outcome::Good(registry, config) => {
             served.replace(registry, config);
             reloads.succeeded();
         }
         Outcome::Bad => reloads.failed(),
+    };
+    let web: Web = config.section("web");
+    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
+    let served = runtime.block_on(async {
+        tokio::spawn(reloader.run(requests, signals.hangup));
+        tokio::spawn(end_on(signals.terminated, signals.interrupted, shutdown.clone()));
+        service::tell_ready();
+        tokio::spawn(service::keep_alive());
+        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
     });
-    let Signals { hangup, terminated, interrupted } = signals;
-    let reloading = tokio::spawn(reloader.run(requests, hangup));
-    tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
-    service::tell_ready();
-    tokio::spawn(service::keep_alive());
-    let served = serve_http(listeners, router(&app), door, limits, &shutdown).await.context("serve");
-    reloading.abort();
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
     served
 }
+
+/// How long answers under way may take once the process is told to end.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Caught from the start: a SIGHUP that comes before the agent serves must not end it.
 struct Signals {
@@ -229,6 +208,7 @@ struct Signals {
 }
 
 impl Signals {
+    /// To be called inside of a runtime.
     fn catch() -> Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
@@ -238,7 +218,7 @@ impl Signals {
     }
 }
 
-/// Begins the end on SIGTERM and SIGINT.
+/// Begins the shutdown on SIGTERM and SIGINT.
 async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutdown) {
     tokio::select! {
         _ = terminated.recv() => {}

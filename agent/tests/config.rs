@@ -1,5 +1,7 @@
 //! Broken configs: each is refused with everything that is wrong with it, at the right place, and nothing is started.
 
+#![expect(clippy::unwrap_used, reason = "what fails is the test")]
+
 use expect_test::{Expect, expect};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::{

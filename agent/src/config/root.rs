@@ -146,9 +146,9 @@ section! {
 pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Top>("", "The file itself");
     schema.add::<Web>("web", "HTTP server");
-    schema.add::<WebTls>("web.tls", "TLS");
-    schema.add::<WebAuth>("web.auth", "Passwords");
-    schema.add::<WebRateLimit>("web.rate_limit", "Rate limit");
+    schema.add::<WebTls>("web.tls", "TLS of the HTTP server; on when a certificate is set");
+    schema.add::<WebAuth>("web.auth", "Passwords of the HTTP server");
+    schema.add::<WebRateLimit>("web.rate_limit", "How often the HTTP server may be asked");
     schema.add::<Paths>("path", "Where the host is mounted, as hostlens sees it");
     schema.add::<Log>("log", "Log on stderr");
     schema.add::<Scrape>("scrape", "How collectors are run");

@@ -88,7 +88,7 @@ impl Schema {
             path: format!("collector.{}", collector.name),
             summary: collector.summary.to_owned(),
             notes,
-            keys: switch.iter().chain(CollectorLimits::KEYS).chain(collector.keys).collect(),
+            keys: switch.iter().chain(collector.keys).chain(CollectorLimits::KEYS).collect(),
             collector: Some(collector),
         });
     }

@@ -514,3 +514,34 @@ fn only_the_families_asked_for_are_written() {
     "#]]
     .assert_eq(&String::from_utf8(out).unwrap());
 }
+
+/// `n` samples in 50 families, as a host has them.
+fn many(n: u64, families: &mut Families) {
+    for index in 0..n {
+        let device = format!("device{}", index / 50);
+        let name = format!("node_family_{}_bytes_total", index % 50);
+        let labels = [("device", device.as_str()), ("operation", "read")];
+        families.push_foreign(&name, Kind::Counter, "Help.", &labels, Value::Number(index as f64 * 1234.5));
+    }
+}
+
+#[test]
+fn a_sample_costs_no_allocation() {
+    let (mut few, mut many_samples) = (Families::new(&[]), Families::new(&[]));
+    many(500, &mut few);
+    many(5000, &mut many_samples);
+    for accept in [TEXT, OPENMETRICS, PROTOBUF] {
+        let encoder = Encoder {
+            format: Format::negotiate(accept, &[Offer::Protobuf, Offer::OpenMetrics]),
+            ..Encoder::default()
+        };
+        let mut out = Vec::with_capacity(1 << 20);
+        let mut count = |families: &Families| {
+            out.clear();
+            allocation_counter::measure(|| drop(encoder.write(&[families], &mut out))).count_total
+        };
+        let (for_few, for_many) = (count(&few), count(&many_samples));
+        // Sorting takes room once a family, of which there are 50; rows share theirs, which grows by doubling.
+        assert!(for_many <= for_few + 50 + 8, "{accept}: {for_few} for 500, {for_many} for 5000 samples");
+    }
+}

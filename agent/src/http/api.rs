@@ -3,7 +3,7 @@
 use super::App;
 use crate::{
     collector::Entry,
-    config::{CollectorLimits, Config, Section as _},
+    config::{CollectorLimits, Config, Key, Section as _},
     metric::Meta,
     scrape::Summary,
 };
@@ -47,8 +47,8 @@ struct Setting<'a> {
     help: String,
     default: toml::Value,
     value: toml::Value,
-    /// Whether somebody chose the value.
-    is_set: bool,
+    /// Who chose the value: `default`, a preset, a file and line, a variable or a flag.
+    origin: String,
 }
 
 #[derive(Serialize)]
@@ -101,16 +101,15 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
 
 fn settings<'a>(entry: &'a Entry, config: &Config) -> Vec<Setting<'a>> {
     let keys = entry.keys.iter().chain(CollectorLimits::KEYS);
-    let setting = |key: &'a crate::config::Key| {
-        let path = format!("collector.{}.{}", entry.name, key.name);
-        let default = (key.default)();
-        let chosen = config.get(&path).cloned();
+    let table = format!("collector.{}", entry.name);
+    let setting = |key: &'a Key| {
+        let path = format!("{table}.{}", key.name);
         Setting {
             kind: key.kind,
             help: key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
-            value: chosen.clone().unwrap_or_else(|| default.clone()),
-            default,
-            is_set: chosen.is_some(),
+            value: config.value_in(&table, key),
+            default: (key.default)(),
+            origin: config.origin(&path).to_string(),
             key: path,
         }
     };

@@ -1,6 +1,6 @@
 //! Sockets to serve on: bound here, or handed over by systemd.
 
-use super::{address::Address, port_holder};
+use super::{address::Address, go_text, port_holder};
 use crate::config::Web;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -19,26 +19,18 @@ pub enum ListenError {
     #[error("listen tcp: {0}")]
     Address(String),
     /// Go's words, and who holds the port where that can be seen.
-    #[error("listen {network} {address}: {call}: {}{}", go_text(source), held_by.as_ref().map_or(String::new(), |it| format!("; held by {it}")))]
+    #[error("listen {network} {address}: {call}: {}{}", go_text(cause), held_by.as_ref().map_or(String::new(), |it| format!("; held by {it}")))]
     Bind {
         network: &'static str,
         address: String,
         call: &'static str,
-        source: io::Error,
+        cause: io::Error,
         held_by: Option<String>,
     },
     #[error("no socket activation file descriptors found")]
     NoneInherited,
-    #[error("socket {index} of socket activation: {source}")]
-    Inherited { index: usize, source: io::Error },
-}
-
-/// A system's error as Go words it: no capital, no number.
-fn go_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    #[error("socket {index} of socket activation: {cause}")]
+    Inherited { index: usize, cause: io::Error },
 }
 
 /// A bound socket of any family, nonblocking.
@@ -70,14 +62,14 @@ impl Listener {
             Address::Unix(_) => "unix",
             Address::Vsock { .. } => "vsock",
         };
-        let socket = open(&address).map_err(|(call, source)| ListenError::Bind {
+        let socket = open(&address).map_err(|(call, cause)| ListenError::Bind {
             network,
             address: text.to_owned(),
             call,
-            held_by: (source.kind() == io::ErrorKind::AddrInUse)
+            held_by: (cause.kind() == io::ErrorKind::AddrInUse)
                 .then(|| address.tcp_port().and_then(port_holder::find))
                 .flatten(),
-            source,
+            cause,
         })?;
         let path = if let Address::Unix(path) = address { Some(path) } else { None };
         Ok(Self { socket, name: text.to_owned(), path })
@@ -204,12 +196,12 @@ fn inherited() -> Result<Vec<Listener>, ListenError> {
             Ok(it) => it.map(OwnedFd::from),
             Err(_) => passed
                 .take_unix_listener(index)
-                .map_err(|source| ListenError::Inherited { index, source })?
+                .map_err(|cause| ListenError::Inherited { index, cause })?
                 .map(OwnedFd::from),
         };
         let fd = fd.ok_or(ListenError::NoneInherited)?;
         let socket = Socket::from(fd);
-        socket.set_nonblocking(true).map_err(|source| ListenError::Inherited { index, source })?;
+        socket.set_nonblocking(true).map_err(|cause| ListenError::Inherited { index, cause })?;
         Ok(Listener { socket, name: format!("socket {index} of systemd"), path: None })
     });
     let listeners = listeners.collect::<Result<Vec<_>, _>>()?;

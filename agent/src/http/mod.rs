@@ -4,13 +4,14 @@ mod address;
 mod answer;
 mod api;
 mod connections;
-pub mod door;
+mod door;
 mod listen;
 mod metrics;
 mod page;
 mod port_holder;
 mod serve;
 
+pub use door::{Door, DoorError, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
 
@@ -25,10 +26,11 @@ use crate::{
 use answer::Answers;
 use axum::{
     Router,
+    body::Body,
     extract::State,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
-    routing::{any, post},
+    routing::any,
 };
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -120,7 +122,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/-/healthy", any(async || plain_text("hostlens is healthy.\n")))
         .route("/-/ready", any(ready))
-        .route("/-/reload", post(reload_config).put(reload_config).fallback(wrong_method));
+        .route("/-/reload", any(reload_config));
     if app.web.enable_ui {
         router = router.route("/api/v1/collectors", any(api::collectors));
     }
@@ -138,28 +140,35 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     plain_text("hostlens is ready.\n")
 }
 
-/// Reads the config again and says what changed, or all that is wrong with it.
-async fn reload_config(State(app): State<Arc<App>>) -> Response {
+/// As Prometheus' own: POST or PUT, where the config allows it.
+async fn reload_config(State(app): State<Arc<App>>, method: Method) -> Response {
     if !app.web.enable_lifecycle {
-        return door::refusal(StatusCode::FORBIDDEN, "Set enable_lifecycle in [web] to allow reloads.\n");
+        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
+    }
+    if method != Method::POST && method != Method::PUT {
+        return door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
     }
     match app.reload.reload().await {
-        Some(Ok(report)) => report.into_response(),
-        Some(Err(diagnostics)) => (StatusCode::BAD_REQUEST, diagnostics).into_response(),
+        Some(Ok(changes)) => plain_text(changes),
+        Some(Err(problems)) => door::refusal(StatusCode::BAD_REQUEST, problems),
         None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n"),
     }
-}
-
-async fn wrong_method() -> Response {
-    door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST and PUT reload.\n")
 }
 
 async fn not_found() -> Response {
     door::refusal(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-fn plain_text(text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+fn plain_text(text: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+}
+
+/// A system's error as Go words it: no capital, no number.
+fn go_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 #[cfg(test)]

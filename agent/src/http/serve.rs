@@ -5,6 +5,7 @@ use super::{
     door::Door,
     listen::{Acceptor, Listener},
 };
+use crate::config::Web;
 use axum::{Router, body::Body, extract::Request, response::Response};
 use hyper::{
     body::Incoming,
@@ -41,6 +42,15 @@ pub struct Limits {
     pub idle: Duration,
     /// How long answers under way may take once the server is to end.
     pub grace: Duration,
+}
+
+impl Limits {
+    /// What `web` sets, and `grace`.
+    #[must_use]
+    pub fn new(web: &Web, grace: Duration) -> Self {
+        let max_connections = usize::try_from(web.max_connections).unwrap_or(usize::MAX);
+        Self { max_connections, idle: web.idle_timeout, grace }
+    }
 }
 
 /// Ends the server: it takes no new connection, and those at work end with the answer under way.

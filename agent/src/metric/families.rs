@@ -142,7 +142,7 @@ impl Families {
         }
         let mut n_left = max;
         let mut named: Vec<_> = self.named.iter_mut().collect();
-        named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        named.sort_unstable_by_key(|(a, _)| *a);
         let named = named.into_iter().map(|(_, family)| &mut family.samples);
         for samples in self.declared.iter_mut().chain(named) {
             samples.truncate(n_left);
@@ -205,6 +205,20 @@ impl Families {
         let Some(number) = value.number() else { return };
         let meta = &self.meta[desc.index];
         self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
+    }
+
+    /// Both at once: the family that `desc` and `part` name, with just the labels given.
+    pub(crate) fn push_named_labelled<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        part: &str,
+        labels: &[(&str, &str)],
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        let name = meta.name.replace('*', part);
+        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number));
     }
 
     /// Pushes one sample of a family that is not ours: a file names it, and its labels.

@@ -62,6 +62,11 @@ impl Reloads {
     pub fn failed(&self) {
         self.is_good.set(0);
     }
+
+    #[must_use]
+    pub fn are_good(&self) -> bool {
+        self.is_good.get() == 1
+    }
 }
 
 impl Default for Own {
@@ -76,7 +81,7 @@ impl Own {
         let mut always = Registry::default();
         register_build_info(&mut always);
         let mut exporter = Registry::default();
-        exporter.register_collector(Box::new(process::Process));
+        exporter.register_collector(Box::new(process::Process::new()));
         let requests = Family::<Label, Counter>::default();
         exporter.register(
             "promhttp_metric_handler_requests",

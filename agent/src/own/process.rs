@@ -10,7 +10,16 @@ use rustix::process::{Resource, getrlimit};
 use std::{fmt, fs};
 
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct Process {
+    /// Unix time. Found out once: the kernel counts all interrupts to write the file that holds it.
+    boot_time: Option<f64>,
+}
+
+impl Process {
+    pub(super) fn new() -> Self {
+        Self { boot_time: boot_time() }
+    }
+}
 
 impl Collector for Process {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -23,7 +32,7 @@ impl Collector for Process {
                 it.resident_bytes,
             )?;
             out.gauge("process_virtual_memory_bytes", "Address space of hostlens.", it.virtual_bytes)?;
-            if let Some(boot) = boot_time() {
+            if let Some(boot) = self.boot_time {
                 let start = boot + it.start_after_boot;
                 out.gauge("process_start_time_seconds", "Unix time at which hostlens started.", start)?;
             }

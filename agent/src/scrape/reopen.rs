@@ -3,7 +3,7 @@
 use super::{Registry, slot::Slot};
 use crate::{
     collector::Entry,
-    config::{CollectorLimits, Config, Key, Section},
+    config::{CollectorLimits, Config, Key, Section as _},
     source::Host,
 };
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Registry {
     ) -> (Self, Changes) {
         let mut changes = Changes::default();
         let mut slots = Vec::new();
-        let known: Vec<&'static Entry> = entries.into_iter().collect();
-        for &entry in known.iter().filter(|entry| after.enables(entry.name, entry.enabled)) {
+        let known: Vec<_> = entries.into_iter().collect();
+        for entry in known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled)) {
             let running = self.slots.iter().find(|slot| slot.entry.name == entry.name);
             slots.push(match running {
                 None => {
@@ -57,7 +57,7 @@ impl Registry {
         }
         let is_stopped = |name: &&str| !slots.iter().any(|slot: &Arc<Slot>| slot.entry.name == *name);
         changes.stopped = self.names().filter(is_stopped).collect();
-        let (turn, outcomes) = (Arc::clone(&self.turn), Arc::clone(&self.outcomes));
+        let Self { turn, outcomes, .. } = self.clone();
         (Self { slots, known, turn, outcomes }, changes)
     }
 }

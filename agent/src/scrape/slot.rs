@@ -89,7 +89,7 @@ impl Slot {
         }
     }
 
-    /// Whether it could be opened and did not panic since.
+    /// Whether it could be opened, and has not panicked since.
     pub(super) fn is_open(&self) -> bool {
         !self.progress().is_over
     }

@@ -1,6 +1,6 @@
 //! CPUs in sysfs, `/sys/devices/system/cpu`: see Documentation/admin-guide/cputopology.rst of the kernel.
 
-use super::{Error, Folder, number};
+use super::{Error, Folder, number, numbered};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The folders of the CPUs, online or not, by name: `cpu0`, `cpu1`, `cpu10`, `cpu2`.
@@ -16,7 +16,7 @@ pub fn folders(cpus: &Folder) -> Result<Vec<String>, Error> {
 /// The `10` of `cpu10`.
 #[must_use]
 pub fn number_of(folder: &str) -> Option<&str> {
-    folder.strip_prefix("cpu").filter(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+    numbered(folder, "cpu")
 }
 
 /// A set of CPUs in the kernel's spelling, `0-3,8`; `None` when it is spelled otherwise. See cpuset(7).

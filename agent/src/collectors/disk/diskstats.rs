@@ -3,12 +3,12 @@
 use crate::{
     collectors::prelude::*,
     source::{
+        disk_facts::DiskFacts,
         proc::diskstats::{Counts, Disk, parse_line},
-        udev::{Properties, Udev},
+        udev::Udev,
     },
 };
 use std::time::{Duration, Instant};
-use tracing::debug;
 
 metrics! {
     INFO: Gauge "node_disk_info" ["device", "major", "minor", "path", "wwn", "model", "serial", "revision", "rotational"], "What udev and sysfs know of a block device; always 1.";
@@ -92,7 +92,7 @@ impl Collector for Diskstats {
         let parsed = source::lines(file.read()?).try_for_each(|(number, line)| {
             let Some(disk) = parse_line(line).map_err(|problem| (number, problem))? else { return Ok(()) };
             if devices.get(n_devices).is_none_or(|known| !known.is(&disk)) {
-                let facts = filter.keeps(disk.name).then(|| Facts::read(&disk, udev, sys_block.as_ref()));
+                let facts = filter.keeps(disk.name).then(|| DiskFacts::read(&disk, udev, sys_block.as_ref()));
                 devices.truncate(n_devices);
                 devices.push(Device { major: disk.major, minor: disk.minor, name: disk.name.to_owned(), facts });
             }
@@ -110,19 +110,7 @@ struct Device {
     minor: u32,
     name: Vec<u8>,
     /// None when the device is not wanted.
-    facts: Option<Facts>,
-}
-
-/// The label values of the families that say what a device is.
-struct Facts {
-    name: String,
-    /// Path, WWN, model, serial, revision, rotational.
-    disk: [String; 6],
-    /// Type, usage, UUID, version.
-    filesystem: [String; 4],
-    /// Name, UUID, volume group, logical volume, layer.
-    mapper: [String; 5],
-    ata: Option<[Option<f64>; 3]>,
+    facts: Option<DiskFacts>,
 }
 
 impl Device {
@@ -131,15 +119,15 @@ impl Device {
     }
 
     fn push(&self, counts: &Counts, out: &mut Families) {
-        let Some(Facts { name, disk, filesystem, mapper, ata }) = &self.facts else { return };
+        let Some(DiskFacts { name, serial, rotational, properties, ata }) = &self.facts else { return };
         push_rows(counts, [name], out);
-        let [path, wwn, model, serial, revision, rotational] = disk;
-        out.push(INFO, (name, self.major, self.minor, path, wwn, model, serial, revision, rotational), 1);
-        let [kind, usage, uuid, version] = filesystem;
-        if !kind.is_empty() {
-            out.push(FILESYSTEM, [name, kind, usage, uuid, version], 1);
+        let [path, wwn, model, revision, of_disk @ ..] = properties;
+        let [fs_type, usage, fs_uuid, version, mapped, uuid, group, volume, layer] = of_disk;
+        let major = self.major;
+        out.push(INFO, (name, major, self.minor, path, wwn, model, serial, revision, *rotational), 1);
+        if !fs_type.is_empty() {
+            out.push(FILESYSTEM, [name, fs_type, usage, fs_uuid, version], 1);
         }
-        let [mapped, uuid, group, volume, layer] = mapper;
         if !mapped.is_empty() {
             out.push(MAPPER, [name, mapped, uuid, group, volume, layer], 1);
         }
@@ -147,42 +135,6 @@ impl Device {
             out.push(ATA_CACHE, [name], cache);
             out.push(ATA_CACHE_ON, [name], cache_on);
             out.push(ATA_ROTATION, [name], rotation);
-        }
-    }
-}
-
-impl Facts {
-    /// What cannot be read stays empty: a disk without facts is a disk all the same.
-    fn read(disk: &Disk<'_>, udev: &Udev, sys_block: Option<&Folder>) -> Self {
-        let name = label_text(disk.name);
-        let properties = udev.block_device(disk.major, disk.minor).unwrap_or_else(|error| {
-            debug!(device = name, %error, "no udev properties");
-            Properties::default()
-        });
-        let rotational = sys_block.map_or(Ok(None), |it| it.number::<u64>(&format!("{name}/queue/rotational")));
-        let rotational = rotational.unwrap_or_else(|error| {
-            debug!(device = name, %error, "cannot tell whether it rotates");
-            None
-        });
-        let text = |key| label_text(properties.get(key).unwrap_or_default());
-        let serials = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"].map(text);
-        let serial = serials.into_iter().find(|it| !it.is_empty()).unwrap_or_default();
-        let number = |key| properties.get(key).and_then(source::number);
-        Self {
-            disk: [
-                text("ID_PATH"),
-                text("ID_WWN"),
-                text("ID_MODEL"),
-                serial,
-                text("ID_REVISION"),
-                u8::from(rotational.is_some_and(|it| it != 0)).to_string(),
-            ],
-            filesystem: ["ID_FS_TYPE", "ID_FS_USAGE", "ID_FS_UUID", "ID_FS_VERSION"].map(text),
-            mapper: ["DM_NAME", "DM_UUID", "DM_VG_NAME", "DM_LV_NAME", "DM_LV_LAYER"].map(text),
-            ata: (!text("ID_ATA").is_empty()).then(|| {
-                ["ID_ATA_WRITE_CACHE", "ID_ATA_WRITE_CACHE_ENABLED", "ID_ATA_ROTATION_RATE_RPM"].map(number)
-            }),
-            name,
         }
     }
 }

@@ -4,12 +4,12 @@ use crate::{
     collectors::prelude::*,
     source::{
         errno,
-        mounts::{self, Mount},
+        mounts::{Mount, MountTable},
         statfs::{Answer, Ask, Asker, Limits, Target, Usage, statfs},
     },
 };
 use rustix::thread::CapabilitySet;
-use std::{borrow::Cow, collections::HashSet, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 metrics! {
     DEVICE_ERROR: Gauge "node_filesystem_device_error" ["device", "fstype", "mountpoint", "device_error"], "Whether asking a file system failed, or got no answer in time; the label says why.";
@@ -49,13 +49,9 @@ section! {
 }
 
 pub(super) struct Filesystem {
-    of_init: File,
-    of_self: File,
-    rootfs: PathBuf,
+    table: MountTable,
     points: Filter,
     types: Filter,
-    /// The mount table that `mounts` were made from: it changes rarely.
-    text: Vec<u8>,
     mounts: Vec<Shown>,
     asker: Asker,
 }
@@ -92,12 +88,9 @@ impl Filesystem {
             n_workers: config.stat_workers.try_into().unwrap_or(usize::MAX),
         };
         Ok(Self {
-            of_init: host.proc("1/mountinfo"),
-            of_self: host.proc("self/mountinfo"),
-            rootfs: host.rootfs().to_owned(),
+            table: MountTable::new(host),
             points: Filter::either(config.mount_points_include, config.mount_points_exclude, EXCLUDED_POINTS)?,
             types: Filter::either(config.fs_types_include, config.fs_types_exclude, EXCLUDED_TYPES)?,
-            text: Vec::new(),
             mounts: Vec::new(),
             asker: Asker::new(limits, ask),
         })
@@ -129,25 +122,8 @@ impl Filesystem {
 
 impl Collector for Filesystem {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let of_init = self.of_init.read_if_present()?;
-        let is_init_hidden = of_init.is_none();
-        let text = match of_init {
-            Some(text) => text,
-            // A proc that was mounted with hidepid shows the agent's own processes only.
-            None => self.of_self.read()?,
-        };
-        if self.text != text {
-            let mounts = mounts::parse(text, &self.rootfs);
-            self.text.clear();
-            self.text.extend_from_slice(text);
-            match mounts {
-                Ok(mounts) => self.set_mounts(mounts),
-                Err(line) => {
-                    self.text.clear();
-                    let file = if is_init_hidden { &self.of_self } else { &self.of_init };
-                    return Err(file.parse_error(line, "not as proc_pid_mountinfo(5) has it").into());
-                }
-            }
+        if let Some(mounts) = self.table.changed()? {
+            self.set_mounts(mounts);
         }
         for (mount, answer) in self.mounts.iter().zip(self.asker.ask_all()) {
             mount.push(answer.as_ref(), out);
@@ -190,6 +166,7 @@ mod tests {
     use std::{
         ffi::{CStr, CString},
         os::fd::AsRawFd,
+        path::PathBuf,
         sync::{
             Condvar, Mutex,
             atomic::{AtomicUsize, Ordering},
@@ -227,7 +204,7 @@ mod tests {
 
         /// The samples of one family.
         fn family(&mut self, name: &str) -> String {
-            let text = self.scrape();
+            let text = self.scrape().replace('\t', "⇥");
             let prefix = format!("node_filesystem_{name}{{");
             text.lines().filter_map(|it| it.strip_prefix(&prefix)).collect::<Vec<_>>().join("\n")
         }
@@ -340,7 +317,7 @@ mod tests {
             "1 0 8:1 / /a\\040b\\011c\\012d\\134e rw - ext4 /dev/sda1 rw\n2 0 0:5 / /mnt rw - tmpfs  rw\n",
             expect![[r#"
                 device="",device_error="",fstype="tmpfs",mountpoint="/mnt"} 100
-                device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/a b	c\\012d\\134e"} 100"#]],
+                device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/a b⇥c\\012d\\134e"} 100"#]],
         );
     }
 

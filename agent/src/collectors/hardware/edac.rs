@@ -105,7 +105,10 @@ mod tests {
 
     #[test]
     fn counts_by_controller_row_and_channel() {
-        check::<Edac>("", HOST, expect![[r##"
+        check::<Edac>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_edac_channel_correctable_errors_total Memory errors of the channel in its chip-select row that were corrected.
             # TYPE node_edac_channel_correctable_errors_total counter
             node_edac_channel_correctable_errors_total{channel="0",controller="0",csrow="0",dimm_label="mc0_csrow0_channel0"} 4
@@ -127,12 +130,16 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn names_the_count_that_is_missing() {
-        check_error::<Edac>("", &HOST[..3], expect![[r##"
+        check_error::<Edac>(
+            "",
+            &HOST[..3],
+            expect![[r##"
             # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
             # TYPE node_edac_correctable_errors_total counter
             node_edac_correctable_errors_total{controller="0"} 7
@@ -142,14 +149,18 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-            read sys/devices/system/edac/mc/mc0/ue_noinfo_count: No such file or directory (os error 2)"##]]);
+            read sys/devices/system/edac/mc/mc0/ue_noinfo_count: No such file or directory (os error 2)"##]],
+        );
     }
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
         let mut files = HOST.to_vec();
         files[4].1 = "-1\n";
-        check_error::<Edac>("", &files[..5], expect![[r##"
+        check_error::<Edac>(
+            "",
+            &files[..5],
+            expect![[r##"
             # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
             # TYPE node_edac_correctable_errors_total counter
             node_edac_correctable_errors_total{controller="0"} 7
@@ -162,7 +173,8 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `-1`"##]]);
+            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `-1`"##]],
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn parse_line(line: &[u8]) -> Option<Cpu> {
         dropped: dropped?,
         squeezed: squeezed?,
         collisions: collisions?,
-        // Columns that came with Linux 2.6.36, 3.11 and 5.10.
+        // Columns that came with Linux 2.6.35, 3.11 and 5.10.
         woken: woken.unwrap_or(0),
         flow_limited: flow_limited.unwrap_or(0),
         backlog: backlog.unwrap_or(0),

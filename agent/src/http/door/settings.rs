@@ -1,8 +1,8 @@
 //! What the door lets in, and how: the same settings from `[web…]` of the config and from a web config file. The
 //! words of problems are those of Prometheus' exporter-toolkit.
 
-use super::yaml;
-use crate::config::{Web, WebAuth, WebRateLimit, WebTls};
+use super::{super::go_text, yaml};
+use crate::config::{Config, Web, WebAuth, WebRateLimit, WebTls};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -13,10 +13,10 @@ use std::{
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
-    #[error("open {}: {}", path.display(), source)]
-    Open { path: PathBuf, source: io::Error },
-    #[error("failed to read {what} ({}): {source}", path.display())]
-    Read { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("open {}: {}", path.display(), go_text(cause))]
+    Open { path: PathBuf, cause: io::Error },
+    #[error("failed to read {what} ({}): open {}: {}", path.display(), path.display(), go_text(cause))]
+    Read { what: &'static str, path: PathBuf, cause: io::Error },
     #[error("{0}")]
     Wrong(String),
 }
@@ -82,7 +82,7 @@ impl Pem {
             Self::Unset => Ok(Vec::new()),
             Self::Inline(text) => Ok(text.clone().into_bytes()),
             Self::File(path) => {
-                fs::read(path).map_err(|source| DoorError::Read { what, path: path.clone(), source })
+                fs::read(path).map_err(|cause| DoorError::Read { what, path: path.clone(), cause })
             }
         }
     }
@@ -102,9 +102,11 @@ pub enum Origin {
 impl Origin {
     /// The web config file takes the place of the sections.
     #[must_use]
-    pub fn new(web: Web, tls: WebTls, auth: WebAuth, rate_limit: WebRateLimit) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let (web, auth): (Web, WebAuth) = (config.section("web"), config.section("web.auth"));
+        let (tls, rate_limit) = (config.section("web.tls"), config.section("web.rate_limit"));
         if web.config_file.as_os_str().is_empty() {
-            Self::Sections { web: web.into(), tls: tls.into(), auth: auth.into(), rate_limit }
+            Self::Sections { web: web.into(), tls: Box::new(tls), auth: auth.into(), rate_limit }
         } else {
             Self::WebConfigFile { path: web.config_file, exempt: auth.exempt }
         }
@@ -114,7 +116,7 @@ impl Origin {
         let mut settings = match self {
             Self::WebConfigFile { path, exempt } => {
                 let text = fs::read_to_string(path)
-                    .map_err(|source| DoorError::Open { path: path.clone(), source })?;
+                    .map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let mut settings = yaml::parse(&text, folder)?;
                 settings.exempt.clone_from(exempt);
@@ -158,8 +160,7 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
     };
     if !auth.users_file.as_os_str().is_empty() {
         let path = &auth.users_file;
-        let text =
-            fs::read_to_string(path).map_err(|source| DoorError::Open { path: path.clone(), source })?;
+        let text = fs::read_to_string(path).map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
         settings.users.extend(parse_users(&text)?);
         settings.files.push(path.clone());
     }
@@ -184,7 +185,9 @@ fn parse_users(text: &str) -> Result<Vec<(String, String)>, DoorError> {
         Some((user, hash)) => Ok((user.to_owned(), hash.trim().to_owned())),
         None => Err(DoorError::wrong(format!("users file, line {number}: expected user:hash"))),
     };
-    lines.map(user).collect()
+    let users: Vec<_> = lines.map(user).collect::<Result<_, _>>()?;
+    // No user would mean no password.
+    if users.is_empty() { Err(DoorError::wrong("the users file holds no user")) } else { Ok(users) }
 }
 
 fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), DoorError> {

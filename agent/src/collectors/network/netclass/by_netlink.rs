@@ -38,9 +38,10 @@ impl ByNetlink {
     pub(super) fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let mut modes = Vec::new();
         self.modes.dump(&mut modes)?;
+        modes.sort_unstable_by_key(|it| it.link);
         let mut interfaces = Vec::new();
         Link::dump(&mut self.links, &mut interfaces, |link| {
-            let mode = modes.iter().find(|it| it.link == link.index);
+            let mode = modes.binary_search_by_key(&link.index, |it| it.link).ok().map(|index| &modes[index]);
             (!self.ignored.is_match(link.name)).then(|| Interface::new(link, mode))
         })?;
         interfaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
