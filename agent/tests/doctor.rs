@@ -1,5 +1,7 @@
 //! `doctor`, `once` and `collectors`: what is said of a host is true of it, and differs where hosts differ.
 
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
+
 use serde_json::Value;
 use std::{
     fs,
