@@ -209,6 +209,7 @@ struct Signals {
 }
 
 impl Signals {
+    /// To be called inside of a runtime.
     fn catch() -> Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,

@@ -1,5 +1,7 @@
 //! What is generated of the declarations: committed files are fresh, and no key is missing anywhere.
 
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
+
 use expect_test::expect_file;
 use hostlens::{
     cli::{self, Stop},

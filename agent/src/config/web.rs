@@ -36,7 +36,7 @@ section! {
         http2: bool = true,
         /// Headers of every answer: Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options,
         /// X-XSS-Protection and Content-Security-Policy can be set.
-        headers: BTreeMap<String, String> = Table::new() => "",
+        headers: BTreeMap<String, String> = Table::new(),
         /// Connections that may be open at once; beyond it the one that is idle for the longest is closed.
         max_connections: u64 = 512,
         /// How long a connection may take to send its next request.
@@ -74,7 +74,7 @@ section! {
     /// `[web.auth]`
     pub struct WebAuth {
         /// Users and the bcrypt hashes of their passwords.
-        basic_auth_users: BTreeMap<String, String> = Table::new() => "",
+        basic_auth_users: BTreeMap<String, String> = Table::new(),
         /// A file with a `user:hash` a line, as htpasswd(1) writes it. Read again when it changes.
         users_file: PathBuf = "",
         /// Paths that need no password, such as /-/healthy and /-/ready.

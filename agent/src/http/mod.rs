@@ -142,11 +142,11 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// As Prometheus' own: POST or PUT, where the config allows it.
 async fn reload_config(State(app): State<Arc<App>>, method: Method) -> Response {
-    if !app.web.enable_lifecycle {
-        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
-    }
     if method != Method::POST && method != Method::PUT {
         return door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
+    }
+    if !app.web.enable_lifecycle {
+        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
     }
     match app.reload.reload().await {
         Some(Ok(changes)) => plain_text(changes),

@@ -60,8 +60,12 @@ impl Registry {
     pub fn open(entries: impl IntoIterator<Item = &'static Entry>, config: &Config, host: &Host) -> Self {
         let known: Vec<_> = entries.into_iter().collect();
         let enabled = known.iter().filter(|entry| config.enables(entry.name, entry.enabled));
-        let slots = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
-        Self { slots, known, turn: Arc::default(), outcomes: Arc::default() }
+        let slots: Vec<_> = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
+        let mut outcomes = Outcomes::default();
+        for slot in slots.iter().filter(|slot| !slot.is_open()) {
+            outcomes.note(slot.entry.name, &slot.summary().state);
+        }
+        Self { slots, known, turn: Arc::default(), outcomes: Arc::new(Mutex::new(outcomes)) }
     }
 
     /// The names of the enabled collectors.

@@ -115,9 +115,14 @@ impl Outcomes {
         if run.is_some() {
             out.push(DURATION, [slot.entry.name], duration.as_secs_f64());
         }
-        if self.last.get(slot.entry.name) != Some(state) {
-            let before = self.last.insert(slot.entry.name, state.clone());
-            log_change(slot.entry.name, before.as_ref(), state);
+        self.note(slot.entry.name, state);
+    }
+
+    /// Logs the state of a collector if it is not the one before.
+    pub(super) fn note(&mut self, collector: &'static str, state: &State) {
+        if self.last.get(collector) != Some(state) {
+            let before = self.last.insert(collector, state.clone());
+            log_change(collector, before.as_ref(), state);
         }
     }
 

@@ -3,12 +3,13 @@
 use super::{Error, file::read_to_end};
 use rustix::{
     fd::OwnedFd,
-    fs::{Dir, Mode, OFlags},
+    fs::{Mode, OFlags, RawDir, SeekFrom},
     io::Errno,
 };
 use std::{
     cell::Cell,
     fmt,
+    mem::MaybeUninit,
     ops::Deref,
     path::{Path, PathBuf},
 };
@@ -53,10 +54,13 @@ impl Folder {
     /// When it cannot be listed.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let error = |errno: Errno| Error::Read { path: self.path.clone(), source: errno.into() };
+        // By our own descriptor, which costs half the system calls of opening the folder once more.
+        rustix::fs::seek(&self.fd, SeekFrom::Start(0)).map_err(error)?;
+        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+        let mut entries = RawDir::new(&self.fd, &mut buffer);
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.fd).map_err(error)? {
-            let entry = entry.map_err(error)?;
-            match entry.file_name().to_str() {
+        while let Some(entry) = entries.next() {
+            match entry.map_err(error)?.file_name().to_str() {
                 Ok("." | "..") | Err(_) => {}
                 Ok(name) => names.push(name.to_owned()),
             }

@@ -96,7 +96,7 @@ impl Filesystem {
         })
     }
 
-    /// Takes the mounts of `text`, in the order in which samples are sorted, so that nobody has to sort them again.
+    /// Takes over `mounts`, in the order in which samples are sorted, so that nobody has to sort them again.
     fn set_mounts(&mut self, mounts: Vec<Mount>) {
         let is_wanted = |it: &Mount| self.points.keeps(&it.mount_point) && self.types.keeps(&it.fs_type);
         let mut seen = HashSet::new();

@@ -84,14 +84,15 @@ impl Spec for Xfs {
 impl Collector for Xfs {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(folder) = Folder::open(&self.root)? else { return Ok(()) };
-        let names = folder.names()?;
+        let mut names = folder.names()?;
+        // These are of no file system.
+        names.retain(|it| !matches!(&**it, "debug" | "stats"));
         if names != self.names {
             let file = |name: &String| (name.clone(), File::new(self.root.join(name).join("stats/stats")));
             self.files = names.iter().map(file).collect();
             self.names = names;
         }
         for (device, file) in &mut self.files {
-            // The folders `debug` and `stats` are of no file system.
             let Some(text) = file.read_if_present()? else { continue };
             match parse(text) {
                 Ok(counts) => push_rows(&counts, [&*device], out),

@@ -62,25 +62,24 @@ impl Collector for Zfs {
                 for_kstats(text, |name, value| out.push_named(*family, name, (), value))
                     .map_err(|line| root.parse_error(&name, line, EXPECTED))?;
             } else if let Some(pool) = root.folder(&name)? {
-                push_pool(&name, &pool, out)?;
+                push_pool(&name, &pool, &mut buffer, out)?;
             }
         }
         Ok(())
     }
 }
 
-fn push_pool(name: &str, pool: &Folder, out: &mut Families) -> Result<(), Error> {
-    let mut buffer = Vec::new();
+fn push_pool(name: &str, pool: &Folder, buffer: &mut Vec<u8>, out: &mut Families) -> Result<(), Error> {
     for file in pool.names()? {
         // A pool that is exported takes its files along.
         match &*file {
-            "io" => push_io(name, pool, out)?,
+            "io" => push_io(name, pool, buffer, out)?,
             "state" => {
                 let Some(state) = pool.value("state")?.map(|it| it.to_ascii_lowercase()) else { continue };
                 STATES.iter().for_each(|it| out.push(STATE, [name, it], state == it.as_bytes()));
             }
             file if file.starts_with("objset-") => {
-                let Some(text) = pool.text(file, &mut buffer)? else { continue };
+                let Some(text) = pool.text(file, buffer)? else { continue };
                 let dataset = dataset_name(text);
                 for_kstats(text, |part, value| out.push_named(DATASET, part, [name, &dataset], value))
                     .map_err(|line| pool.parse_error(file, line, EXPECTED))?;
@@ -92,9 +91,8 @@ fn push_pool(name: &str, pool: &Folder, out: &mut Families) -> Result<(), Error>
 }
 
 /// A heading of names, and below it the values.
-fn push_io(pool_name: &str, pool: &Folder, out: &mut Families) -> Result<(), Error> {
-    let mut buffer = Vec::new();
-    let Some(text) = pool.text("io", &mut buffer)? else { return Ok(()) };
+fn push_io(pool_name: &str, pool: &Folder, buffer: &mut Vec<u8>, out: &mut Families) -> Result<(), Error> {
+    let Some(text) = pool.text("io", buffer)? else { return Ok(()) };
     let mut lines = source::lines(text).skip_while(|(_, line)| !line.starts_with(b"nread"));
     let (Some((_, heading)), Some((number, values))) = (lines.next(), lines.next()) else { return Ok(()) };
     let mut values = source::words(values).map(source::number::<u64>);

@@ -43,10 +43,10 @@ impl Collector for Edac {
 }
 
 fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(CORRECTABLE, [controller], count(folder, "ce_count")?);
-    out.push(ROW_CORRECTABLE, [controller, "unknown"], count(folder, "ce_noinfo_count")?);
-    out.push(UNCORRECTABLE, [controller], count(folder, "ue_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], count(folder, "ue_noinfo_count")?);
+    out.push(CORRECTABLE, [controller], folder.required_number::<u64>("ce_count")?);
+    out.push(ROW_CORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ce_noinfo_count")?);
+    out.push(UNCORRECTABLE, [controller], folder.required_number::<u64>("ue_count")?);
+    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ue_noinfo_count")?);
     for name in folder.names()? {
         if let Some(row) = numbered(&name, "csrow")
             && let Some(folder) = folder.folder(&name)?
@@ -58,8 +58,8 @@ fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Res
 }
 
 fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(ROW_CORRECTABLE, [controller, row], count(folder, "ce_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, row], count(folder, "ue_count")?);
+    out.push(ROW_CORRECTABLE, [controller, row], folder.required_number::<u64>("ce_count")?);
+    out.push(ROW_UNCORRECTABLE, [controller, row], folder.required_number::<u64>("ue_count")?);
     for name in folder.names()? {
         let Some(channel) = numbered(&name, "ch").and_then(|rest| rest.strip_suffix("_ce_count")) else {
             continue;
@@ -69,7 +69,7 @@ fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) ->
             Ok(None) | Err(_) => "unknown".to_owned(),
         };
         let labels = [controller, row, channel, &label];
-        out.push(CHANNEL_CORRECTABLE, labels, count(folder, &name)?);
+        out.push(CHANNEL_CORRECTABLE, labels, folder.required_number::<u64>(&name)?);
         let uncorrectable: Result<Option<u64>, _> = folder.number(&format!("ch{channel}_ue_count"));
         out.push(CHANNEL_UNCORRECTABLE, labels, uncorrectable.ok().flatten());
     }
@@ -79,11 +79,6 @@ fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) ->
 /// node_exporter's spelling: `CPU#0csrow#1channel#2` is `CPU0_csrow1_channel2`.
 fn dimm_label(text: &str) -> String {
     text.replace('#', "").replace("csrow", "_csrow").replace("channel", "_channel")
-}
-
-/// A count that each controller, row and channel has.
-fn count(folder: &Folder, name: &str) -> Result<u64, Error> {
-    Ok(folder.number(name)?.ok_or_else(|| folder.missing(name))?)
 }
 
 #[cfg(test)]

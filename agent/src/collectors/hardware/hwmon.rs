@@ -6,7 +6,7 @@ use crate::{
     metric::Desc,
     source::hwmon::{self, Chip, Reading, clean_name},
 };
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 metrics! {
     CHIP_NAMES: Gauge "node_hwmon_chip_names" ["chip", "chip_name"], "1 for each chip, with the name that its driver gives it.";
@@ -85,11 +85,8 @@ impl Hwmon {
         if let Some(driver_name) = &chip.driver_name {
             out.push(CHIP_NAMES, [chip_name, driver_name], 1_u64);
         }
-        let mut key = String::new();
         for sensor in self.readings.chunk_by(Reading::is_of_sensor) {
-            key.clear();
-            write!(key, "{chip_name};{}{}", sensor[0].kind, sensor[0].number)
-                .expect("a String takes any text");
+            let key = format!("{chip_name};{}{}", sensor[0].kind, sensor[0].number);
             if self.sensors.keeps(&key) {
                 push_sensor(sensor, [chip_name, &key[chip_name.len() + 1..]], out);
             }
@@ -137,10 +134,9 @@ fn push_sensor(readings: &[Reading], labels: [&str; 2], out: &mut Families) {
 /// The family of a sensor's file, and how its number becomes the family's.
 fn family(kind: &str, element: &str) -> (Desc<2>, fn(f64) -> f64) {
     match (kind, element) {
-        (_, "fault" | "alarm") => (OTHER, whole),
+        (_, "fault" | "alarm") | ("temp", "type") => (OTHER, whole),
         (_, "beep") => (ENABLED, whole),
         ("in" | "cpu", _) => (VOLTS, thousandths),
-        ("temp", "type") => (OTHER, whole),
         // Alarms of single limits too (`temp1_crit_alarm`): that is the name under which alerts know them.
         ("temp", _) => (CELSIUS, thousandths),
         ("curr", _) => (AMPERES, thousandths),

@@ -38,7 +38,7 @@ impl Collector for Processes {
         for pid in procfs.names()?.iter().filter_map(|name| name.parse().ok()) {
             counts.add_process(&procfs, pid, &mut self.text)?;
         }
-        let limit = |name| procfs.number::<u64>(name)?.ok_or_else(|| procfs.missing(name));
+        let limit = |name| procfs.required_number::<u64>(name);
         out.push(THREADS, (), counts.n_threads);
         out.push(MAX_THREADS, (), limit("sys/kernel/threads-max")?);
         for (state, count) in counts.processes {
@@ -96,12 +96,8 @@ impl Counts {
 /// State and number of threads.
 fn read_stat(procfs: &Folder, name: &str, text: &mut Vec<u8>) -> Result<Option<(u8, i64)>, source::Error> {
     let Some(text) = procfs.text(name, text)? else { return Ok(None) };
-    let stat = parse_stat(text).ok_or_else(|| source::Error::Parse {
-        path: procfs.path().join(name),
-        line: 1,
-        problem: "expected a process' name, state and 17 more fields".to_owned(),
-    })?;
-    Ok(Some(stat))
+    let problem = "expected a process' name, state and 17 more fields";
+    Ok(Some(parse_stat(text).ok_or_else(|| procfs.parse_error(name, 1, problem))?))
 }
 
 fn parse_stat(text: &[u8]) -> Option<(u8, i64)> {

@@ -55,11 +55,11 @@ impl Collector for Sysctl {
             return Err(Error::Absent(format!("{} does not exist", self.folder.display())));
         };
         for setting in &self.numbers {
-            let value = folder.value(&setting.file)?.ok_or_else(|| folder.missing(&setting.file))?;
+            let value = folder.required_value(&setting.file)?;
             setting.push_numbers(&value, out).map_err(|problem| setting.error(&folder, problem))?;
         }
         for setting in &self.texts {
-            let value = folder.value(&setting.file)?.ok_or_else(|| folder.missing(&setting.file))?;
+            let value = folder.required_value(&setting.file)?;
             setting.push_words(&value, out).map_err(|problem| setting.error(&folder, problem))?;
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Setting {
     }
 
     fn error(&self, folder: &Folder, problem: String) -> source::Error {
-        source::Error::Parse { path: folder.path().join(&self.file), line: 1, problem }
+        folder.parse_error(&self.file, 1, problem)
     }
 }
 

@@ -144,6 +144,14 @@ mod tests {
     }
 
     #[test]
+    fn survives_any_text() {
+        never_panics::<Meminfo>(
+            "",
+            &[("proc/meminfo", "MemTotal:        3843512 kB\nActive(anon):   40 kB\nHugePages_Total:       7\n")],
+        );
+    }
+
+    #[test]
     fn names_the_file_it_cannot_read() {
         check_error::<Meminfo>("", &[], expect!["read proc/meminfo: No such file or directory (os error 2)"]);
     }

@@ -48,11 +48,8 @@ impl MeminfoNuma {
     ) -> Result<(), source::Error> {
         let Some(text) = folder.text(name, &mut self.text)? else { return Err(folder.missing(name)) };
         for (number, line) in source::lines(text).filter(|(_, line)| !line.trim_ascii().is_empty()) {
-            each(line).ok_or_else(|| source::Error::Parse {
-                path: folder.path().join(name),
-                line: number,
-                problem: "expected a name and a number, in kB or without a unit".to_owned(),
-            })?;
+            let problem = "expected a name and a number, in kB or without a unit";
+            each(line).ok_or_else(|| folder.parse_error(name, number, problem))?;
         }
         Ok(())
     }
