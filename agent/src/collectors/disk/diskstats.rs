@@ -64,7 +64,8 @@ pub(super) struct Diskstats {
 const FACTS_LAST: Duration = Duration::from_secs(300);
 
 impl Spec for Diskstats {
-    const SUMMARY: &'static str = "Requests, bytes and time of block devices, from /proc/diskstats; their identity from udev.";
+    const SUMMARY: &'static str =
+        "Requests, bytes and time of block devices, from /proc/diskstats; their identity from udev.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -94,7 +95,12 @@ impl Collector for Diskstats {
             if devices.get(n_devices).is_none_or(|known| !known.is(&disk)) {
                 let facts = filter.keeps(disk.name).then(|| DiskFacts::read(&disk, udev, sys_block.as_ref()));
                 devices.truncate(n_devices);
-                devices.push(Device { major: disk.major, minor: disk.minor, name: disk.name.to_owned(), facts });
+                devices.push(Device {
+                    major: disk.major,
+                    minor: disk.minor,
+                    name: disk.name.to_owned(),
+                    facts,
+                });
             }
             devices[n_devices].push(&disk.counts, out);
             n_devices += 1;
@@ -149,8 +155,14 @@ mod tests {
         check::<Diskstats>(
             "",
             &[
-                ("proc/diskstats", "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"),
-                ("udev/b8:0", "S:disk/by-id/x\nE:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_ATA_ROTATION_RATE_RPM=7200\nE:ID_MODEL=ST4000\nE:ID_SERIAL=ST4000_AB\nE:ID_SERIAL_SHORT=AB\nE:ID_FS_TYPE=ext4\nE:ID_FS_UUID=7e\n"),
+                (
+                    "proc/diskstats",
+                    "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
+                ),
+                (
+                    "udev/b8:0",
+                    "S:disk/by-id/x\nE:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_ATA_ROTATION_RATE_RPM=7200\nE:ID_MODEL=ST4000\nE:ID_SERIAL=ST4000_AB\nE:ID_SERIAL_SHORT=AB\nE:ID_FS_TYPE=ext4\nE:ID_FS_UUID=7e\n",
+                ),
                 ("sys/block/sda/queue/rotational", "1\n"),
             ],
             expect![[r##"
@@ -275,7 +287,10 @@ mod tests {
 
     #[test]
     fn leaves_out_columns_that_the_kernel_does_not_have() {
-        check::<Diskstats>("", &[("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 1 sda1 1 2 3 4\n")], expect![[r##"
+        check::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 1 sda1 1 2 3 4\n")],
+            expect![[r##"
             # HELP node_disk_info What udev and sysfs know of a block device; always 1.
             # TYPE node_disk_info gauge
             node_disk_info{device="sda",major="8",minor="0",model="",path="",revision="",rotational="0",serial="",wwn=""} 1
@@ -312,7 +327,8 @@ mod tests {
             # HELP node_disk_written_bytes_total Bytes written.
             # TYPE node_disk_written_bytes_total counter
             node_disk_written_bytes_total{device="sda"} 3584
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -359,7 +375,11 @@ mod tests {
                 node_disk_written_bytes_total{device="sda1"} 0
             "##]],
         );
-        check_error::<Diskstats>("device_include = 'a'\ndevice_exclude = 'b'", &[], expect!["an include and an exclude pattern cannot be combined here"]);
+        check_error::<Diskstats>(
+            "device_include = 'a'\ndevice_exclude = 'b'",
+            &[],
+            expect!["an include and an exclude pattern cannot be combined here"],
+        );
     }
 
     #[test]
@@ -381,7 +401,10 @@ mod tests {
         out.clear();
         collector.collect(&mut out).unwrap();
         let text = host.render(&out);
-        assert!(text.contains("node_disk_info{device=\"sdb\",major=\"8\",minor=\"16\",model=\"second\""), "{text}");
+        assert!(
+            text.contains("node_disk_info{device=\"sdb\",major=\"8\",minor=\"16\",model=\"second\""),
+            "{text}"
+        );
         assert!(!text.contains("first"), "{text}");
     }
 
@@ -404,13 +427,25 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Diskstats>("", &[("proc/diskstats", "8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n")], expect!["parse proc/diskstats, line 1: expected a count"]);
-        check_error::<Diskstats>("", &[("proc/diskstats", "8 0 sda 18446744073709551616 2 3 4 5 6 7 8 9 10 11\n")], expect!["parse proc/diskstats, line 1: expected a count"]);
+        check_error::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n")],
+            expect!["parse proc/diskstats, line 1: expected a count"],
+        );
+        check_error::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 18446744073709551616 2 3 4 5 6 7 8 9 10 11\n")],
+            expect!["parse proc/diskstats, line 1: expected a count"],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Diskstats>("", &[], expect!["read proc/diskstats: No such file or directory (os error 2)"]);
+        check_error::<Diskstats>(
+            "",
+            &[],
+            expect!["read proc/diskstats: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
@@ -418,7 +453,10 @@ mod tests {
         never_panics::<Diskstats>(
             "",
             &[
-                ("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n252 0 dm-0 1 0 0 0 0 0 0 0 0 0 0\n"),
+                (
+                    "proc/diskstats",
+                    "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n252 0 dm-0 1 0 0 0 0 0 0 0 0 0 0\n",
+                ),
                 ("udev/b8:0", "E:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_FS_TYPE=ext4\n"),
                 ("sys/block/sda/queue/rotational", "1\n"),
             ],

@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn shows_a_device_and_its_paths() {
-        check::<Dmmultipath>("", &HOST, expect![[r##"
+        check::<Dmmultipath>(
+            "",
+            &HOST,
+            expect![[r##"
             # HELP node_dmmultipath_device_active Whether a multipath device is active, and not suspended.
             # TYPE node_dmmultipath_device_active gauge
             node_dmmultipath_device_active{device="mpathA",sysfs_name="dm-5"} 1
@@ -110,7 +113,8 @@ mod tests {
             # TYPE node_dmmultipath_path_state gauge
             node_dmmultipath_path_state{device="mpathA",path="sdi",state="running"} 1
             node_dmmultipath_path_state{device="mpathA",path="sdj",state="offline"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -154,19 +158,27 @@ mod tests {
 
     #[test]
     fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Dmmultipath>("", &HOST[..3], expect![[r##"
+        check_error::<Dmmultipath>(
+            "",
+            &HOST[..3],
+            expect![[r##"
             # HELP node_dmmultipath_device_info A multipath device; always 1.
             # TYPE node_dmmultipath_device_info gauge
             node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
-            read sys/block/dm-5/dm/suspended: No such file or directory (os error 2)"##]]);
-        check_error::<Dmmultipath>("", &[&HOST[..4], &[("sys/block/dm-5/size", "big\n")]].concat(), expect![[r##"
+            read sys/block/dm-5/dm/suspended: No such file or directory (os error 2)"##]],
+        );
+        check_error::<Dmmultipath>(
+            "",
+            &[&HOST[..4], &[("sys/block/dm-5/size", "big\n")]].concat(),
+            expect![[r##"
             # HELP node_dmmultipath_device_active Whether a multipath device is active, and not suspended.
             # TYPE node_dmmultipath_device_active gauge
             node_dmmultipath_device_active{device="mpathA",sysfs_name="dm-5"} 1
             # HELP node_dmmultipath_device_info A multipath device; always 1.
             # TYPE node_dmmultipath_device_info gauge
             node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
-            parse sys/block/dm-5/size, line 1: expected a number, found `big`"##]]);
+            parse sys/block/dm-5/size, line 1: expected a number, found `big`"##]],
+        );
     }
 
     #[test]

@@ -97,7 +97,10 @@ mod tests {
 
     #[test]
     fn shows_a_port_and_what_it_counts() {
-        check::<Fibrechannel>("", &HOST, expect![[r##"
+        check::<Fibrechannel>(
+            "",
+            &HOST,
+            expect![[r##"
             # HELP node_fibrechannel_info What a Fibre Channel port says of itself; always 1.
             # TYPE node_fibrechannel_info gauge
             node_fibrechannel_info{dev_loss_tmo="",fabric_name="0",fc_host="host0",port_id="000002",port_name="",port_state="Online",port_type="",speed="16 Gbit",supported_classes="",supported_speeds="",symbolic_name=""} 1
@@ -107,16 +110,21 @@ mod tests {
             # HELP node_fibrechannel_tx_frames_total Frames sent.
             # TYPE node_fibrechannel_tx_frames_total counter
             node_fibrechannel_tx_frames_total{fc_host="host0"} 5
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_port_without_statistics_has_none() {
-        check::<Fibrechannel>("", &[("sys/class/fc_host/host1/speed", "8 Gbit\n")], expect![[r##"
+        check::<Fibrechannel>(
+            "",
+            &[("sys/class/fc_host/host1/speed", "8 Gbit\n")],
+            expect![[r##"
             # HELP node_fibrechannel_info What a Fibre Channel port says of itself; always 1.
             # TYPE node_fibrechannel_info gauge
             node_fibrechannel_info{dev_loss_tmo="",fabric_name="",fc_host="host1",port_id="",port_name="",port_state="",port_type="",speed="8 Gbit",supported_classes="",supported_speeds="",symbolic_name=""} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -126,11 +134,15 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Fibrechannel>("", &[("sys/class/fc_host/host1/statistics/rx_words", "0x10000000000000000\n")], expect![[r##"
+        check_error::<Fibrechannel>(
+            "",
+            &[("sys/class/fc_host/host1/statistics/rx_words", "0x10000000000000000\n")],
+            expect![[r##"
             # HELP node_fibrechannel_info What a Fibre Channel port says of itself; always 1.
             # TYPE node_fibrechannel_info gauge
             node_fibrechannel_info{dev_loss_tmo="",fabric_name="",fc_host="host1",port_id="",port_name="",port_state="",port_type="",speed="",supported_classes="",supported_speeds="",symbolic_name=""} 1
-            parse sys/class/fc_host/host1/statistics/rx_words, line 1: expected a number, found `0x10000000000000000`"##]]);
+            parse sys/class/fc_host/host1/statistics/rx_words, line 1: expected a number, found `0x10000000000000000`"##]],
+        );
     }
 
     #[test]

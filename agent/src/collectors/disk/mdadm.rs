@@ -73,7 +73,8 @@ fn push(array: &Array<'_>, out: &mut Families) {
 
 fn push_attributes(device: &str, array: &Folder, out: &mut Families) -> Result<(), Error> {
     out.push(RAID_DISKS, [device], array.required_number::<u64>("raid_disks")?);
-    let is_redundant = matches!(&*array.required_value("level")?, b"raid1" | b"raid4" | b"raid5" | b"raid6" | b"raid10");
+    let is_redundant =
+        matches!(&*array.required_value("level")?, b"raid1" | b"raid4" | b"raid5" | b"raid6" | b"raid10");
     let degraded: u64 = if is_redundant { array.required_number("degraded")? } else { 0 };
     out.push(DEGRADED, [device], degraded);
     Ok(())
@@ -133,7 +134,10 @@ mod tests {
         check::<Mdadm>(
             "",
             &[
-                ("proc/mdstat", "Personalities : [raid0]\nmd0 : active raid0 sda1[0] sdb1[1]\n      314159265 blocks 64k chunks\n\nmd219 : inactive sdb[2](S) sdc[1](S)\n        7932 blocks super external:imsm\n\nunused devices: <none>\n"),
+                (
+                    "proc/mdstat",
+                    "Personalities : [raid0]\nmd0 : active raid0 sda1[0] sdb1[1]\n      314159265 blocks 64k chunks\n\nmd219 : inactive sdb[2](S) sdc[1](S)\n        7932 blocks super external:imsm\n\nunused devices: <none>\n",
+                ),
                 ("sys/block/md0/md/level", "raid0\n"),
                 ("sys/block/md0/md/raid_disks", "2\n"),
             ],
@@ -186,11 +190,24 @@ mod tests {
 
     #[test]
     fn tells_what_an_array_is_doing() {
-        let array = |rest: &str| format!("md9 : active (auto-read-only) raid1 sda[0] sdb[1]\n      100 blocks [2/2] [UU]\n{rest}\n");
+        let array = |rest: &str| {
+            format!(
+                "md9 : active (auto-read-only) raid1 sda[0] sdb[1]\n      100 blocks [2/2] [UU]\n{rest}\n"
+            )
+        };
         assert_eq!(states(&array("      resync=DELAYED\n")), [(Activity::Resyncing, 0)]);
-        assert_eq!(states(&array("      bitmap: 0/1 pages [0KB], 4KB chunk\n      resync=PENDING\n")), [(Activity::Resyncing, 0)]);
-        assert_eq!(states(&array("      [>.]  check =  5.7% (57/100) finish=0.2min speed=1K/sec\n")), [(Activity::Checking, 57)]);
-        assert_eq!(states(&array("      [>.]  reshape =  1.0% (1/100) finish=0.2min speed=1K/sec\n")), [(Activity::Reshaping, 1)]);
+        assert_eq!(
+            states(&array("      bitmap: 0/1 pages [0KB], 4KB chunk\n      resync=PENDING\n")),
+            [(Activity::Resyncing, 0)]
+        );
+        assert_eq!(
+            states(&array("      [>.]  check =  5.7% (57/100) finish=0.2min speed=1K/sec\n")),
+            [(Activity::Checking, 57)]
+        );
+        assert_eq!(
+            states(&array("      [>.]  reshape =  1.0% (1/100) finish=0.2min speed=1K/sec\n")),
+            [(Activity::Reshaping, 1)]
+        );
         assert_eq!(states(&array("")), [(Activity::Active, 100)]);
     }
 
@@ -202,20 +219,37 @@ mod tests {
 
     #[test]
     fn refuses_lines_that_are_not_documented() {
-        check_error::<Mdadm>("", &[("proc/mdstat", "Personalities : [raid1]\nmd0 : active raid1 sda[0]\n")], expect!["parse proc/mdstat, line 2: not as md(4) has it"]);
-        check_error::<Mdadm>("", &[("proc/mdstat", "md0 : active raid1 sda[0]\n      100 blocks\n")], expect!["parse proc/mdstat, line 1: not as md(4) has it"]);
-        check_error::<Mdadm>("", &[("proc/mdstat", "unused devices: <none>\n"), ("sys/block/md0/md/raid_disks", "2\n")], expect![[r##"
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "Personalities : [raid1]\nmd0 : active raid1 sda[0]\n")],
+            expect!["parse proc/mdstat, line 2: not as md(4) has it"],
+        );
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "md0 : active raid1 sda[0]\n      100 blocks\n")],
+            expect!["parse proc/mdstat, line 1: not as md(4) has it"],
+        );
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "unused devices: <none>\n"), ("sys/block/md0/md/raid_disks", "2\n")],
+            expect![[r##"
             # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
             # TYPE node_md_raid_disks gauge
             node_md_raid_disks{device="md0"} 2
-            read sys/block/md0/md/level: No such file or directory (os error 2)"##]]);
+            read sys/block/md0/md/level: No such file or directory (os error 2)"##]],
+        );
     }
 
     #[test]
     fn survives_any_text() {
         never_panics::<Mdadm>(
             "",
-            &[("proc/mdstat", RECOVERING), ("sys/block/md6/md/level", "raid1\n"), ("sys/block/md6/md/raid_disks", "2\n"), ("sys/block/md6/md/degraded", "1\n")],
+            &[
+                ("proc/mdstat", RECOVERING),
+                ("sys/block/md6/md/level", "raid1\n"),
+                ("sys/block/md6/md/raid_disks", "2\n"),
+                ("sys/block/md6/md/degraded", "1\n"),
+            ],
         );
     }
 }

@@ -92,7 +92,10 @@ mod tests {
 
     #[test]
     fn shows_a_controller_and_its_namespace() {
-        check::<Nvme>("", &[&CONTROLLER[..], &[("sys/class/nvme/nvme0/hwmon1/", "")]].concat(), expect![[r##"
+        check::<Nvme>(
+            "",
+            &[&CONTROLLER[..], &[("sys/class/nvme/nvme0/hwmon1/", "")]].concat(),
+            expect![[r##"
             # HELP node_nvme_info What an NVMe controller says of itself; always 1.
             # TYPE node_nvme_info gauge
             node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="1B2QEXP7",model="Samsung SSD 970 PRO 512GB",serial="S680HF8N190894I",state="live"} 1
@@ -111,7 +114,8 @@ mod tests {
             # HELP node_nvme_namespace_used_bytes Bytes of an NVMe namespace that are in use.
             # TYPE node_nvme_namespace_used_bytes gauge
             node_nvme_namespace_used_bytes{device="nvme0",nsid="1"} 512000
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -164,12 +168,20 @@ mod tests {
 
     #[test]
     fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Nvme>("", &CONTROLLER[1..], expect!["read sys/class/nvme/nvme0/firmware_rev: No such file or directory (os error 2)"]);
-        check_error::<Nvme>("", &[&CONTROLLER[..7], &[("sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size", "x\n")]].concat(), expect![[r##"
+        check_error::<Nvme>(
+            "",
+            &CONTROLLER[1..],
+            expect!["read sys/class/nvme/nvme0/firmware_rev: No such file or directory (os error 2)"],
+        );
+        check_error::<Nvme>(
+            "",
+            &[&CONTROLLER[..7], &[("sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size", "x\n")]].concat(),
+            expect![[r##"
             # HELP node_nvme_info What an NVMe controller says of itself; always 1.
             # TYPE node_nvme_info gauge
             node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="1B2QEXP7",model="Samsung SSD 970 PRO 512GB",serial="S680HF8N190894I",state="live"} 1
-            parse sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size, line 1: expected a number, found `x`"##]]);
+            parse sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size, line 1: expected a number, found `x`"##]],
+        );
     }
 
     #[test]

@@ -93,8 +93,14 @@ mod tests {
 
     #[test]
     fn shows_a_drive_once() {
-        let other_modes = [("sys/class/scsi_tape/nst0/stats/io_ns", "1\n"), ("sys/class/scsi_tape/st0l/stats/io_ns", "1\n")];
-        check::<Tapestats>("", &[&STATS[..], &other_modes].concat(), expect![[r##"
+        let other_modes = [
+            ("sys/class/scsi_tape/nst0/stats/io_ns", "1\n"),
+            ("sys/class/scsi_tape/st0l/stats/io_ns", "1\n"),
+        ];
+        check::<Tapestats>(
+            "",
+            &[&STATS[..], &other_modes].concat(),
+            expect![[r##"
             # HELP node_tape_io_now Requests issued to a tape drive and not completed yet.
             # TYPE node_tape_io_now gauge
             node_tape_io_now{device="st0"} 1
@@ -125,7 +131,8 @@ mod tests {
             # HELP node_tape_written_bytes_total Bytes written to tape.
             # TYPE node_tape_written_bytes_total counter
             node_tape_written_bytes_total{device="st0"} 1.496246784e+12
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -140,7 +147,11 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Tapestats>("", &[("sys/class/scsi_tape/st0/stats/io_ns", "x\n")], expect!["parse sys/class/scsi_tape/st0/stats/io_ns, line 1: expected a number, found `x`"]);
+        check_error::<Tapestats>(
+            "",
+            &[("sys/class/scsi_tape/st0/stats/io_ns", "x\n")],
+            expect!["parse sys/class/scsi_tape/st0/stats/io_ns, line 1: expected a number, found `x`"],
+        );
     }
 
     #[test]

@@ -115,7 +115,8 @@ fn push_backing_device(labels: [&str; 2], set: &Folder, out: &mut Families) -> R
         Some((line, word)) => {
             let word = word.strip_suffix(b"/sec").unwrap_or(word);
             let (sign, word) = word.strip_prefix(b"-").map_or((1.0, word), |it| (-1.0, it));
-            let number = bcache_number(word).ok_or_else(|| set.parse_error(&name, line, "expected a size"))?;
+            let number =
+                bcache_number(word).ok_or_else(|| set.parse_error(&name, line, "expected a size"))?;
             Ok::<_, Error>(sign * number as f64)
         }
         None => Ok(0.0),
@@ -185,7 +186,10 @@ mod tests {
         ("sys/fs/bcache/dead-beef/bdev0/stats_total/cache_bypass_hits", "8\n"),
         ("sys/fs/bcache/dead-beef/bdev0/stats_total/cache_bypass_misses", "9\n"),
         ("sys/fs/bcache/dead-beef/bdev0/stats_total/cache_miss_collisions", "10\n"),
-        ("sys/fs/bcache/dead-beef/bdev0/writeback_rate_debug", "rate:           1.1M/sec\ndirty:          20.4G\ntarget:         20.4G\nproportional:   -427.5k\nintegral:       790.0k\nchange:         321.5k/sec\nnext io:        17ms\n"),
+        (
+            "sys/fs/bcache/dead-beef/bdev0/writeback_rate_debug",
+            "rate:           1.1M/sec\ndirty:          20.4G\ntarget:         20.4G\nproportional:   -427.5k\nintegral:       790.0k\nchange:         321.5k/sec\nnext io:        17ms\n",
+        ),
         ("sys/fs/bcache/dead-beef/cache0/io_errors", "0\n"),
         ("sys/fs/bcache/dead-beef/cache0/metadata_written", "512\n"),
         ("sys/fs/bcache/dead-beef/cache0/written", "1.2G\n"),
@@ -194,7 +198,10 @@ mod tests {
 
     #[test]
     fn shows_a_set_with_its_devices() {
-        check::<Bcache>("", &FILES, expect![[r##"
+        check::<Bcache>(
+            "",
+            &FILES,
+            expect![[r##"
             # HELP node_bcache_active_journal_entries Journal entries that are newer than the index.
             # TYPE node_bcache_active_journal_entries gauge
             node_bcache_active_journal_entries{uuid="dead-beef"} 1
@@ -270,12 +277,16 @@ mod tests {
             # HELP node_bcache_written_bytes_total Bytes of data written to the cache device.
             # TYPE node_bcache_written_bytes_total counter
             node_bcache_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 1.283457024e+09
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn reads_priorities_when_asked_to() {
-        check_error::<Bcache>("priority_stats = true", &FILES[..21], expect![[r##"
+        check_error::<Bcache>(
+            "priority_stats = true",
+            &FILES[..21],
+            expect![[r##"
             # HELP node_bcache_active_journal_entries Journal entries that are newer than the index.
             # TYPE node_bcache_active_journal_entries gauge
             node_bcache_active_journal_entries{uuid="dead-beef"} 1
@@ -351,7 +362,8 @@ mod tests {
             # HELP node_bcache_written_bytes_total Bytes of data written to the cache device.
             # TYPE node_bcache_written_bytes_total counter
             node_bcache_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 1.283457024e+09
-            read sys/fs/bcache/dead-beef/cache0/priority_stats: No such file or directory (os error 2)"##]]);
+            read sys/fs/bcache/dead-beef/cache0/priority_stats: No such file or directory (os error 2)"##]],
+        );
         let host = TestHost::new(&FILES);
         let mut out = Families::new(METRICS);
         host.open::<Bcache>("priority_stats = true").unwrap().collect(&mut out).unwrap();
@@ -359,7 +371,8 @@ mod tests {
         let percentages: Vec<_> = text.lines().filter(|it| it.starts_with("node_bcache_priority")).collect();
         expect![[r#"
             node_bcache_priority_stats_metadata_percent{cache_device="cache0",uuid="dead-beef"} 1
-            node_bcache_priority_stats_unused_percent{cache_device="cache0",uuid="dead-beef"} 99"#]].assert_eq(&percentages.join("\n"));
+            node_bcache_priority_stats_unused_percent{cache_device="cache0",uuid="dead-beef"} 99"#]]
+        .assert_eq(&percentages.join("\n"));
     }
 
     #[test]
@@ -368,7 +381,9 @@ mod tests {
         host.write("sys/fs/bcache/dead-beef/bdev0/stats_total/cache_readaheads", "13\n");
         let mut out = Families::new(METRICS);
         host.open::<Bcache>("").unwrap().collect(&mut out).unwrap();
-        assert!(host.render(&out).contains("node_bcache_cache_readaheads_total{backing_device=\"bdev0\",uuid=\"dead-beef\"} 13\n"));
+        assert!(host.render(&out).contains(
+            "node_bcache_cache_readaheads_total{backing_device=\"bdev0\",uuid=\"dead-beef\"} 13\n"
+        ));
     }
 
     #[test]
@@ -379,8 +394,16 @@ mod tests {
 
     #[test]
     fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Bcache>("", &FILES[1..], expect!["read sys/fs/bcache/dead-beef/average_key_size: No such file or directory (os error 2)"]);
-        check_error::<Bcache>("", &[("sys/fs/bcache/dead-beef/average_key_size", "big\n")], expect!["parse sys/fs/bcache/dead-beef/average_key_size, line 1: expected a size"]);
+        check_error::<Bcache>(
+            "",
+            &FILES[1..],
+            expect!["read sys/fs/bcache/dead-beef/average_key_size: No such file or directory (os error 2)"],
+        );
+        check_error::<Bcache>(
+            "",
+            &[("sys/fs/bcache/dead-beef/average_key_size", "big\n")],
+            expect!["parse sys/fs/bcache/dead-beef/average_key_size, line 1: expected a size"],
+        );
     }
 
     #[test]

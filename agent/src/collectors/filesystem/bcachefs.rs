@@ -162,22 +162,40 @@ mod tests {
 
     const FILES: [(&str, &str); 12] = [
         ("sys/fs/bcachefs/dead-beef/btree_cache_size", "2.05G\n"),
-        ("sys/fs/bcachefs/dead-beef/compression_stats", "typetype          compressed    uncompressed     average extent size\nlz4                    48.9G           71.2G                   62.5k\nincompressible             0               0                       0\n"),
+        (
+            "sys/fs/bcachefs/dead-beef/compression_stats",
+            "typetype          compressed    uncompressed     average extent size\nlz4                    48.9G           71.2G                   62.5k\nincompressible             0               0                       0\n",
+        ),
         ("sys/fs/bcachefs/dead-beef/errors", "btree_node_data_missing  2  1753593586\n"),
-        ("sys/fs/bcachefs/dead-beef/btree_write_stats", "                   nr        size\ninitial:           3298401   100k\n"),
-        ("sys/fs/bcachefs/dead-beef/counters/data_read", "since mount:                   475G\nsince filesystem creation:     44.5T\n"),
+        (
+            "sys/fs/bcachefs/dead-beef/btree_write_stats",
+            "                   nr        size\ninitial:           3298401   100k\n",
+        ),
+        (
+            "sys/fs/bcachefs/dead-beef/counters/data_read",
+            "since mount:                   475G\nsince filesystem creation:     44.5T\n",
+        ),
         ("sys/fs/bcachefs/dead-beef/dev-4/label", "disk-4\n"),
         ("sys/fs/bcachefs/dead-beef/dev-4/state", "[rw] ro evacuating spare \n"),
         ("sys/fs/bcachefs/dead-beef/dev-4/bucket_size", "512k\n"),
         ("sys/fs/bcachefs/dead-beef/dev-4/nbuckets", "953880\n"),
         ("sys/fs/bcachefs/dead-beef/dev-4/durability", "1\n"),
-        ("sys/fs/bcachefs/dead-beef/dev-4/io_done", "read:\nsb          :       86016\nwrite:\nsb          :      645120\n"),
-        ("sys/fs/bcachefs/dead-beef/dev-4/io_errors", "IO errors since filesystem creation\n  read:    7\n  checksum:0\nIO errors since 8 y ago\n  read:    3\n"),
+        (
+            "sys/fs/bcachefs/dead-beef/dev-4/io_done",
+            "read:\nsb          :       86016\nwrite:\nsb          :      645120\n",
+        ),
+        (
+            "sys/fs/bcachefs/dead-beef/dev-4/io_errors",
+            "IO errors since filesystem creation\n  read:    7\n  checksum:0\nIO errors since 8 y ago\n  read:    3\n",
+        ),
     ];
 
     #[test]
     fn shows_a_file_system_and_its_devices() {
-        check::<Bcachefs>("", &FILES, expect![[r##"
+        check::<Bcachefs>(
+            "",
+            &FILES,
+            expect![[r##"
             # HELP node_bcachefs_btree_cache_size_bytes Memory that the cache of trees takes, in bytes.
             # TYPE node_bcachefs_btree_cache_size_bytes gauge
             node_bcachefs_btree_cache_size_bytes{uuid="dead-beef"} 2.201170739e+09
@@ -224,42 +242,59 @@ mod tests {
             # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
             # TYPE node_bcachefs_info gauge
             node_bcachefs_info{uuid="dead-beef"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn shows_what_an_older_one_has() {
-        check::<Bcachefs>("", &FILES[..1], expect![[r##"
+        check::<Bcachefs>(
+            "",
+            &FILES[..1],
+            expect![[r##"
             # HELP node_bcachefs_btree_cache_size_bytes Memory that the cache of trees takes, in bytes.
             # TYPE node_bcachefs_btree_cache_size_bytes gauge
             node_bcachefs_btree_cache_size_bytes{uuid="dead-beef"} 2.201170739e+09
             # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
             # TYPE node_bcachefs_info gauge
             node_bcachefs_info{uuid="dead-beef"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_host_without_one_is_no_failure() {
         check_error::<Bcachefs>("", &[], expect!["not on this host: nothing in sys/fs/bcachefs"]);
-        check_error::<Bcachefs>("", &[("sys/fs/bcachefs/", "")], expect!["not on this host: nothing in sys/fs/bcachefs"]);
+        check_error::<Bcachefs>(
+            "",
+            &[("sys/fs/bcachefs/", "")],
+            expect!["not on this host: nothing in sys/fs/bcachefs"],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_it_does_not_know() {
-        check_error::<Bcachefs>("", &[("sys/fs/bcachefs/dead-beef/compression_stats", "heading\nlz4 48.9G much\n")], expect![[r##"
+        check_error::<Bcachefs>(
+            "",
+            &[("sys/fs/bcachefs/dead-beef/compression_stats", "heading\nlz4 48.9G much\n")],
+            expect![[r##"
             # HELP node_bcachefs_compression_compressed_bytes Bytes of data on disk, by compression.
             # TYPE node_bcachefs_compression_compressed_bytes gauge
             node_bcachefs_compression_compressed_bytes{algorithm="lz4",uuid="dead-beef"} 5.2505975193e+10
             # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
             # TYPE node_bcachefs_info gauge
             node_bcachefs_info{uuid="dead-beef"} 1
-            parse sys/fs/bcachefs/dead-beef/compression_stats, line 2: expected a name and sizes"##]]);
-        check_error::<Bcachefs>("", &[("sys/fs/bcachefs/dead-beef/btree_cache_size", "2.05Q\n")], expect![[r##"
+            parse sys/fs/bcachefs/dead-beef/compression_stats, line 2: expected a name and sizes"##]],
+        );
+        check_error::<Bcachefs>(
+            "",
+            &[("sys/fs/bcachefs/dead-beef/btree_cache_size", "2.05Q\n")],
+            expect![[r##"
             # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
             # TYPE node_bcachefs_info gauge
             node_bcachefs_info{uuid="dead-beef"} 1
-            parse sys/fs/bcachefs/dead-beef/btree_cache_size, line 1: expected a size"##]]);
+            parse sys/fs/bcachefs/dead-beef/btree_cache_size, line 1: expected a size"##]],
+        );
     }
 
     #[test]

@@ -63,7 +63,12 @@ impl Collector for Btrfs {
     }
 }
 
-fn push_filesystem(uuid: &str, folder: &Folder, devices: Option<&[Device]>, out: &mut Families) -> Result<(), Error> {
+fn push_filesystem(
+    uuid: &str,
+    folder: &Folder,
+    devices: Option<&[Device]>,
+    out: &mut Families,
+) -> Result<(), Error> {
     out.push(INFO, [uuid, &text(folder, "label")?], 1);
     out.push(RESERVE, [uuid], number(folder, "allocation/global_rsv_size")?);
     push_commits(uuid, folder, out)?;
@@ -115,7 +120,12 @@ fn push_commits(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), E
     Ok(())
 }
 
-fn push_allocation(labels: [&str; 2], allocation: &Folder, n_devices: usize, out: &mut Families) -> Result<(), Error> {
+fn push_allocation(
+    labels: [&str; 2],
+    allocation: &Folder,
+    n_devices: usize,
+    out: &mut Families,
+) -> Result<(), Error> {
     out.push(RESERVED, labels, number(allocation, "bytes_reserved")?);
     for mode in allocation.names()? {
         // Beside the folders of the profiles stand the counts of all together.
@@ -158,19 +168,28 @@ mod tests {
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size", "16777216\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/data/bytes_reserved", "4096\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/data/raid5/used_bytes", "100\n"),
-        ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/data/raid5/total_bytes", "644087808\n"),
+        (
+            "sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/data/raid5/total_bytes",
+            "644087808\n",
+        ),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/metadata/bytes_reserved", "0\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/metadata/raid1c3/used_bytes", "1\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/metadata/raid1c3/total_bytes", "2\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/devices/loop22/size", "20971520\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/devices/loop23/size", "20971520\n"),
         ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/devices/loop24/size", "20971520\n"),
-        ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats", "commits 258051\nlast_commit_ms 1000\nmax_commit_ms 51462\ntotal_commit_ms 47836090\n"),
+        (
+            "sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats",
+            "commits 258051\nlast_commit_ms 1000\nmax_commit_ms 51462\ntotal_commit_ms 47836090\n",
+        ),
     ];
 
     #[test]
     fn shows_what_sysfs_tells() {
-        check::<Btrfs>("", &FILES, expect![[r##"
+        check::<Btrfs>(
+            "",
+            &FILES,
+            expect![[r##"
             # HELP node_btrfs_allocation_ratio Bytes on disk for a byte stored; 0 for a profile that is not known.
             # TYPE node_btrfs_allocation_ratio gauge
             node_btrfs_allocation_ratio{block_group_type="data",mode="raid5",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1.5
@@ -210,12 +229,22 @@ mod tests {
             # TYPE node_btrfs_used_bytes gauge
             node_btrfs_used_bytes{block_group_type="data",mode="raid5",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 100
             node_btrfs_used_bytes{block_group_type="metadata",mode="raid1c3",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn goes_by_the_uuid_that_the_file_system_had_when_it_was_made() {
-        check::<Btrfs>("", &[("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/label", "\n"), ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/metadata_uuid", "0abb23a9-579b-43e6-ad30-227ef47fcb9d\n")], expect![[r##"
+        check::<Btrfs>(
+            "",
+            &[
+                ("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/label", "\n"),
+                (
+                    "sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/metadata_uuid",
+                    "0abb23a9-579b-43e6-ad30-227ef47fcb9d\n",
+                ),
+            ],
+            expect![[r##"
             # HELP node_btrfs_commit_seconds_total Seconds that commits took, added up.
             # TYPE node_btrfs_commit_seconds_total counter
             node_btrfs_commit_seconds_total{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
@@ -234,7 +263,8 @@ mod tests {
             # HELP node_btrfs_max_commit_seconds Duration of the longest commit in seconds.
             # TYPE node_btrfs_max_commit_seconds gauge
             node_btrfs_max_commit_seconds{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -245,12 +275,22 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_number() {
-        check_error::<Btrfs>("", &[("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size", "x\n")], expect![[r##"
+        check_error::<Btrfs>(
+            "",
+            &[("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size", "x\n")],
+            expect![[r##"
             # HELP node_btrfs_info A mounted btrfs file system; always 1.
             # TYPE node_btrfs_info gauge
             node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size, line 1: expected a number, found `x`"##]]);
-        check_error::<Btrfs>("", &[("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats", "commits 1\nlast_commit_ms\n")], expect![[r##"
+            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size, line 1: expected a number, found `x`"##]],
+        );
+        check_error::<Btrfs>(
+            "",
+            &[(
+                "sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats",
+                "commits 1\nlast_commit_ms\n",
+            )],
+            expect![[r##"
             # HELP node_btrfs_commits_total Transactions committed.
             # TYPE node_btrfs_commits_total counter
             node_btrfs_commits_total{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
@@ -260,12 +300,14 @@ mod tests {
             # HELP node_btrfs_info A mounted btrfs file system; always 1.
             # TYPE node_btrfs_info gauge
             node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats, line 2: expected a name and a number"##]]);
+            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats, line 2: expected a name and a number"##]],
+        );
     }
 
     #[test]
     fn knows_the_space_that_each_profile_takes() {
-        let ratios = ["single", "dup", "raid10", "raid1c3", "raid1c4", "raid5", "raid6", "raid7"].map(|it| ratio(it, 4.0));
+        let ratios = ["single", "dup", "raid10", "raid1c3", "raid1c4", "raid5", "raid6", "raid7"]
+            .map(|it| ratio(it, 4.0));
         assert_eq!(ratios, [1.0, 2.0, 2.0, 3.0, 4.0, 4.0 / 3.0, 2.0, 0.0]);
     }
 

@@ -133,7 +133,11 @@ mod tests {
     fn shows_the_counts_of_each_file_system() {
         check::<Xfs>(
             "",
-            &[("sys/fs/xfs/sda1/stats/stats", STATS), ("sys/fs/xfs/stats/stats", STATS), ("sys/fs/xfs/debug/", "")],
+            &[
+                ("sys/fs/xfs/sda1/stats/stats", STATS),
+                ("sys/fs/xfs/stats/stats", STATS),
+                ("sys/fs/xfs/debug/", ""),
+            ],
             expect![[r##"
                 # HELP node_xfs_allocation_btree_compares_total Comparisons in the trees of free space.
                 # TYPE node_xfs_allocation_btree_compares_total counter
@@ -258,7 +262,10 @@ mod tests {
 
     #[test]
     fn takes_the_older_line_without_the_eighth_number() {
-        check::<Xfs>("", &[("sys/fs/xfs/sda1/stats/stats", "vnodes 4 1 2 3 5 6 7\n")], expect![[r##"
+        check::<Xfs>(
+            "",
+            &[("sys/fs/xfs/sda1/stats/stats", "vnodes 4 1 2 3 5 6 7\n")],
+            expect![[r##"
             # HELP node_xfs_allocation_btree_compares_total Comparisons in the trees of free space.
             # TYPE node_xfs_allocation_btree_compares_total counter
             node_xfs_allocation_btree_compares_total{device="sda1"} 0
@@ -376,7 +383,8 @@ mod tests {
             # HELP node_xfs_write_calls_total Calls that write to files.
             # TYPE node_xfs_write_calls_total counter
             node_xfs_write_calls_total{device="sda1"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -386,8 +394,16 @@ mod tests {
 
     #[test]
     fn refuses_lines_with_other_numbers() {
-        check_error::<Xfs>("", &[("sys/fs/xfs/sda1/stats/stats", "abt 0 0 0 0\nrw 1\n")], expect!["parse sys/fs/xfs/sda1/stats/stats, line 2: expected a word and its numbers"]);
-        check_error::<Xfs>("", &[("sys/fs/xfs/sda1/stats/stats", "rw 1 4294967296\n")], expect!["parse sys/fs/xfs/sda1/stats/stats, line 1: expected a word and its numbers"]);
+        check_error::<Xfs>(
+            "",
+            &[("sys/fs/xfs/sda1/stats/stats", "abt 0 0 0 0\nrw 1\n")],
+            expect!["parse sys/fs/xfs/sda1/stats/stats, line 2: expected a word and its numbers"],
+        );
+        check_error::<Xfs>(
+            "",
+            &[("sys/fs/xfs/sda1/stats/stats", "rw 1 4294967296\n")],
+            expect!["parse sys/fs/xfs/sda1/stats/stats, line 1: expected a word and its numbers"],
+        );
     }
 
     #[test]

@@ -113,7 +113,9 @@ fn for_kstats(text: &[u8], mut push: impl FnMut(&str, f64)) -> Result<(), usize>
     let mut is_past_heading = false;
     for (number, line) in source::lines(text) {
         let mut words = source::words(line);
-        let (Some(name), Some(kind), Some(value)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(name), Some(kind), Some(value)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
         if !is_past_heading {
             is_past_heading = (name, kind, value) == (b"name", b"type", b"data");
             continue;
@@ -130,7 +132,8 @@ fn for_kstats(text: &[u8], mut push: impl FnMut(&str, f64)) -> Result<(), usize>
 
 /// From `dataset_name                    7    pool1/a name`, which may have blanks.
 fn dataset_name(text: &[u8]) -> String {
-    let line = source::lines(text).find_map(|(_, line)| line.strip_prefix(b"dataset_name")).unwrap_or_default();
+    let line =
+        source::lines(text).find_map(|(_, line)| line.strip_prefix(b"dataset_name")).unwrap_or_default();
     let value = line.trim_ascii_start();
     label_text(value.iter().position(|&it| it == b' ').map_or(b"", |it| value[it..].trim_ascii_start()))
 }
@@ -147,16 +150,31 @@ mod tests {
     use super::*;
 
     const FILES: [(&str, &str); 5] = [
-        ("proc/spl/kstat/zfs/arcstats", "6 1 0x01 91 4368 5266997922 97951858082072\nname                            type data\nhits                            4    8772612\nmemory_available_bytes          3    -922337203685477580\nname_of_something               7    text\n"),
-        ("proc/spl/kstat/zfs/fm", "0 1 0x01 4 192 8007255140 354329591145385\nname                            type data\nerpt-dropped                    4    18\n"),
-        ("proc/spl/kstat/zfs/pool1/io", "12 3 0x00 1 80 79205351707403 395818011156865\nnread    nwritten reads    writes   wtime    wlentime wupdate  rtime    rlentime rupdate  wcnt     rcnt    \n1884160  3206144  22       132      7155162  104112268 79210489694949 24168078 104112268 79210489849220 0        0       \n"),
-        ("proc/spl/kstat/zfs/pool1/objset-1", "23 1 0x01 7 2160 221578688875 6665999035587\nname                            type data\ndataset_name                    7    pool1/with  blanks\nnread                           4    28\n"),
+        (
+            "proc/spl/kstat/zfs/arcstats",
+            "6 1 0x01 91 4368 5266997922 97951858082072\nname                            type data\nhits                            4    8772612\nmemory_available_bytes          3    -922337203685477580\nname_of_something               7    text\n",
+        ),
+        (
+            "proc/spl/kstat/zfs/fm",
+            "0 1 0x01 4 192 8007255140 354329591145385\nname                            type data\nerpt-dropped                    4    18\n",
+        ),
+        (
+            "proc/spl/kstat/zfs/pool1/io",
+            "12 3 0x00 1 80 79205351707403 395818011156865\nnread    nwritten reads    writes   wtime    wlentime wupdate  rtime    rlentime rupdate  wcnt     rcnt    \n1884160  3206144  22       132      7155162  104112268 79210489694949 24168078 104112268 79210489849220 0        0       \n",
+        ),
+        (
+            "proc/spl/kstat/zfs/pool1/objset-1",
+            "23 1 0x01 7 2160 221578688875 6665999035587\nname                            type data\ndataset_name                    7    pool1/with  blanks\nnread                           4    28\n",
+        ),
         ("proc/spl/kstat/zfs/pool1/state", "DEGRADED\n"),
     ];
 
     #[test]
     fn shows_caches_pools_and_datasets() {
-        check::<Zfs>("", &FILES, expect![[r##"
+        check::<Zfs>(
+            "",
+            &FILES,
+            expect![[r##"
             # HELP node_zfs_arc_hits A figure of the adaptive replacement cache: the line of this name in arcstats.
             # TYPE node_zfs_arc_hits untyped
             node_zfs_arc_hits 8.772612e+06
@@ -214,16 +232,21 @@ mod tests {
             # HELP node_zfs_zpool_wupdate A figure of a pool: the column of this name in its file io.
             # TYPE node_zfs_zpool_wupdate untyped
             node_zfs_zpool_wupdate{zpool="pool1"} 7.9210489694949e+13
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn shows_what_an_older_one_has() {
-        check::<Zfs>("", &FILES[1..2], expect![[r#"
+        check::<Zfs>(
+            "",
+            &FILES[1..2],
+            expect![[r#"
             # HELP node_zfs_fm_erpt_dropped A figure of fault reports: the line of this name in fm.
             # TYPE node_zfs_fm_erpt_dropped untyped
             node_zfs_fm_erpt_dropped 18
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -233,17 +256,31 @@ mod tests {
 
     #[test]
     fn refuses_files_of_another_form() {
-        check_error::<Zfs>("", &[("proc/spl/kstat/zfs/zil", "no heading\n")], expect!["parse proc/spl/kstat/zfs/zil, line 1: expected a heading `name type data`, and numbers below it"]);
-        check_error::<Zfs>("", &[("proc/spl/kstat/zfs/zil", "0 1\nname type data\na 4 1\nb 4 -1\n")], expect![[r#"
+        check_error::<Zfs>(
+            "",
+            &[("proc/spl/kstat/zfs/zil", "no heading\n")],
+            expect![
+                "parse proc/spl/kstat/zfs/zil, line 1: expected a heading `name type data`, and numbers below it"
+            ],
+        );
+        check_error::<Zfs>(
+            "",
+            &[("proc/spl/kstat/zfs/zil", "0 1\nname type data\na 4 1\nb 4 -1\n")],
+            expect![[r#"
             # HELP node_zfs_zil_a A figure of the intent log: the line of this name in zil.
             # TYPE node_zfs_zil_a untyped
             node_zfs_zil_a 1
-            parse proc/spl/kstat/zfs/zil, line 4: expected a heading `name type data`, and numbers below it"#]]);
-        check_error::<Zfs>("", &[("proc/spl/kstat/zfs/tank/io", "0 1\nnread nwritten\n1\n")], expect![[r##"
+            parse proc/spl/kstat/zfs/zil, line 4: expected a heading `name type data`, and numbers below it"#]],
+        );
+        check_error::<Zfs>(
+            "",
+            &[("proc/spl/kstat/zfs/tank/io", "0 1\nnread nwritten\n1\n")],
+            expect![[r##"
             # HELP node_zfs_zpool_nread A figure of a pool: the column of this name in its file io.
             # TYPE node_zfs_zpool_nread untyped
             node_zfs_zpool_nread{zpool="tank"} 1
-            parse proc/spl/kstat/zfs/tank/io, line 3: expected a number for each name above"##]]);
+            parse proc/spl/kstat/zfs/tank/io, line 3: expected a number for each name above"##]],
+        );
     }
 
     #[test]

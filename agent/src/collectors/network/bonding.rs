@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn counts_interfaces_with_a_link() {
-        check::<Bonding>("", &FILES, expect![[r##"
+        check::<Bonding>(
+            "",
+            &FILES,
+            expect![[r##"
             # HELP node_bonding_active Interfaces of the bond that have a link.
             # TYPE node_bonding_active gauge
             node_bonding_active{master="bond0"} 0
@@ -86,12 +89,16 @@ mod tests {
             node_bonding_slaves{master="bond0"} 0
             node_bonding_slaves{master="dmz"} 2
             node_bonding_slaves{master="int"} 2
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_bond_that_vanishes_is_skipped() {
-        check::<Bonding>("", &FILES[..5], expect![[r##"
+        check::<Bonding>(
+            "",
+            &FILES[..5],
+            expect![[r##"
             # HELP node_bonding_active Interfaces of the bond that have a link.
             # TYPE node_bonding_active gauge
             node_bonding_active{master="bond0"} 0
@@ -100,12 +107,19 @@ mod tests {
             # TYPE node_bonding_slaves gauge
             node_bonding_slaves{master="bond0"} 0
             node_bonding_slaves{master="dmz"} 2
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_host_without_bonds_is_no_fault() {
-        check_error::<Bonding>("", &[], expect!["not on this host: read sys/class/net/bonding_masters: No such file or directory (os error 2)"]);
+        check_error::<Bonding>(
+            "",
+            &[],
+            expect![
+                "not on this host: read sys/class/net/bonding_masters: No such file or directory (os error 2)"
+            ],
+        );
         check::<Bonding>("", &[("sys/class/net/bonding_masters", "")], expect![[""]]);
     }
 

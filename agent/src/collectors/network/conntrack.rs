@@ -137,7 +137,10 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
 
     #[test]
     fn sums_over_cpus() {
-        check::<Conntrack>("", &FILES, expect![[r#"
+        check::<Conntrack>(
+            "",
+            &FILES,
+            expect![[r#"
             # HELP node_nf_conntrack_entries Connections that are tracked.
             # TYPE node_nf_conntrack_entries gauge
             node_nf_conntrack_entries 123
@@ -168,13 +171,17 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_search_restart Look-ups that began anew because the table was resized, since boot.
             # TYPE node_nf_conntrack_stat_search_restart gauge
             node_nf_conntrack_stat_search_restart 32
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn old_kernels_lack_the_last_column() {
         let stat = "header\n1 2 3 4 5 6 7 8 9 a b c d e f 10\n";
-        check::<Conntrack>("", &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)], expect![[r#"
+        check::<Conntrack>(
+            "",
+            &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)],
+            expect![[r#"
             # HELP node_nf_conntrack_entries Connections that are tracked.
             # TYPE node_nf_conntrack_entries gauge
             node_nf_conntrack_entries 123
@@ -205,37 +212,52 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_search_restart Look-ups that began anew because the table was resized, since boot.
             # TYPE node_nf_conntrack_stat_search_restart gauge
             node_nf_conntrack_stat_search_restart 0
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_kernel_without_connection_tracking_is_no_fault() {
-        check_error::<Conntrack>("", &[], expect!["not on this host: read proc/sys/net/netfilter/nf_conntrack_count: No such file or directory (os error 2)"]);
+        check_error::<Conntrack>(
+            "",
+            &[],
+            expect![
+                "not on this host: read proc/sys/net/netfilter/nf_conntrack_count: No such file or directory (os error 2)"
+            ],
+        );
     }
 
     #[test]
     fn what_comes_before_a_missing_file_stays() {
-        check_error::<Conntrack>("", &FILES[..2], expect![[r#"
+        check_error::<Conntrack>(
+            "",
+            &FILES[..2],
+            expect![[r#"
             # HELP node_nf_conntrack_entries Connections that are tracked.
             # TYPE node_nf_conntrack_entries gauge
             node_nf_conntrack_entries 123
             # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
             # TYPE node_nf_conntrack_entries_limit gauge
             node_nf_conntrack_entries_limit 65536
-            not on this host: read proc/net/stat/nf_conntrack: No such file or directory (os error 2)"#]]);
+            not on this host: read proc/net/stat/nf_conntrack: No such file or directory (os error 2)"#]],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_is_cut() {
         let stat = "header\n1 2 3 4 5 6 7 8 9 a b c d e f\n";
-        check_error::<Conntrack>("", &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)], expect![[r#"
+        check_error::<Conntrack>(
+            "",
+            &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)],
+            expect![[r#"
             # HELP node_nf_conntrack_entries Connections that are tracked.
             # TYPE node_nf_conntrack_entries gauge
             node_nf_conntrack_entries 123
             # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
             # TYPE node_nf_conntrack_entries_limit gauge
             node_nf_conntrack_entries_limit 65536
-            parse proc/net/stat/nf_conntrack, line 2: expected 16 or 17 hexadecimal numbers"#]]);
+            parse proc/net/stat/nf_conntrack, line 2: expected 16 or 17 hexadecimal numbers"#]],
+        );
     }
 
     #[test]

@@ -88,7 +88,8 @@ pub(super) struct Infiniband {
 }
 
 impl Spec for Infiniband {
-    const SUMMARY: &'static str = "State, traffic and errors of InfiniBand and RDMA adapters, from /sys/class/infiniband.";
+    const SUMMARY: &'static str =
+        "State, traffic and errors of InfiniBand and RDMA adapters, from /sys/class/infiniband.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -167,7 +168,9 @@ impl Port {
                     source::Error::Parse { path: self.folder.path().join(name), line: 1, problem }
                 }
             },
-            Err(error) if error.is_no_value() || error.io_kind() == Some(ErrorKind::PermissionDenied) => return None,
+            Err(error) if error.is_no_value() || error.io_kind() == Some(ErrorKind::PermissionDenied) => {
+                return None;
+            }
             Err(error) => error,
         };
         let first = self.error.take();
@@ -199,7 +202,10 @@ mod tests {
 
     #[test]
     fn tells_what_a_port_does() {
-        check::<Infiniband>("", &PORT, expect![[r##"
+        check::<Infiniband>(
+            "",
+            &PORT,
+            expect![[r##"
             # HELP node_infiniband_info 1 for each adapter.
             # TYPE node_infiniband_info gauge
             node_infiniband_info{board_id="SM_1141000001000",device="mlx5_0",firmware_version="2.31.5050",hca_type="MT4099"} 1
@@ -233,7 +239,8 @@ mod tests {
             # HELP node_infiniband_unicast_packets_received_total Unicast packets received, those with errors included.
             # TYPE node_infiniband_unicast_packets_received_total counter
             node_infiniband_unicast_packets_received_total{device="mlx5_0",port="1"} 1.8446744073709552e+19
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -242,14 +249,18 @@ mod tests {
             ("sys/class/infiniband/irdma0/ports/2/state", "1: DOWN\n"),
             ("sys/class/infiniband/rxe0/ports/1/state", "4: ACTIVE\n"),
         ];
-        check::<Infiniband>("device_exclude = \"rxe\"", &files, expect![[r##"
+        check::<Infiniband>(
+            "device_exclude = \"rxe\"",
+            &files,
+            expect![[r##"
             # HELP node_infiniband_info 1 for each adapter.
             # TYPE node_infiniband_info gauge
             node_infiniband_info{board_id="",device="irdma0",firmware_version="",hca_type=""} 1
             # HELP node_infiniband_state_id State of the port: 0 no change, 1 down, 2 initialised, 3 armed, 4 active, 5 active and about to go.
             # TYPE node_infiniband_state_id gauge
             node_infiniband_state_id{device="irdma0",port="2"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -259,21 +270,32 @@ mod tests {
 
     #[test]
     fn refuses_a_counter_that_is_no_number() {
-        let files = [("sys/class/infiniband/a/ports/1/counters/link_downed", "many\n"), ("sys/class/infiniband/a/ports/1/state", "up\n")];
-        check_error::<Infiniband>("", &files, expect![[r##"
+        let files = [
+            ("sys/class/infiniband/a/ports/1/counters/link_downed", "many\n"),
+            ("sys/class/infiniband/a/ports/1/state", "up\n"),
+        ];
+        check_error::<Infiniband>(
+            "",
+            &files,
+            expect![[r##"
             # HELP node_infiniband_info 1 for each adapter.
             # TYPE node_infiniband_info gauge
             node_infiniband_info{board_id="",device="a",firmware_version="",hca_type=""} 1
-            parse sys/class/infiniband/a/ports/1/counters/link_downed, line 1: expected a number, found `many`"##]]);
+            parse sys/class/infiniband/a/ports/1/counters/link_downed, line 1: expected a number, found `many`"##]],
+        );
     }
 
     #[test]
     fn refuses_a_rate_without_a_unit() {
-        check_error::<Infiniband>("", &[("sys/class/infiniband/a/ports/1/rate", "40\n")], expect![[r##"
+        check_error::<Infiniband>(
+            "",
+            &[("sys/class/infiniband/a/ports/1/rate", "40\n")],
+            expect![[r##"
             # HELP node_infiniband_info 1 for each adapter.
             # TYPE node_infiniband_info gauge
             node_infiniband_info{board_id="",device="a",firmware_version="",hca_type=""} 1
-            parse sys/class/infiniband/a/ports/1/rate, line 1: expected `number Gb/sec`, found `40`"##]]);
+            parse sys/class/infiniband/a/ports/1/rate, line 1: expected `number Gb/sec`, found `40`"##]],
+        );
     }
 
     #[test]

@@ -127,16 +127,21 @@ impl Key {
 mod tests {
     use super::*;
 
-    const STATS: (&str, &str) = ("proc/net/ip_vs_stats", "\
+    const STATS: (&str, &str) = (
+        "proc/net/ip_vs_stats",
+        "\
    Total Incoming Outgoing         Incoming         Outgoing
    Conns  Packets  Packets            Bytes            Bytes
  16AA370 E33656E5        0     51D8C8883AB3                1
 
  Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s
        4    1FB3C        0          1282A8F                0
-");
+",
+    );
 
-    const SERVICES: (&str, &str) = ("proc/net/ip_vs", "\
+    const SERVICES: (&str, &str) = (
+        "proc/net/ip_vs",
+        "\
 IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port Forward Weight ActiveConn InActConn
@@ -149,11 +154,15 @@ SCTP C0A80016:0CEA wlc
   -> C0A85216:0CEA      Tunnel  100    7          8
 FWM  10001000 wlc
   -> C0A85216:0CEA      Route   0      9          10
-");
+",
+    );
 
     #[test]
     fn tells_the_backends_of_each_service() {
-        check::<Ipvs>("", &[STATS, SERVICES], expect![[r##"
+        check::<Ipvs>(
+            "",
+            &[STATS, SERVICES],
+            expect![[r##"
             # HELP node_ipvs_backend_connections_active Connections to the backend that are established.
             # TYPE node_ipvs_backend_connections_active gauge
             node_ipvs_backend_connections_active{local_address="",local_mark="10001000",local_port="0",proto="FWM",remote_address="192.168.82.22",remote_port="3306"} 9
@@ -190,12 +199,16 @@ FWM  10001000 wlc
             # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
             # TYPE node_ipvs_outgoing_packets_total counter
             node_ipvs_outgoing_packets_total 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn adds_up_what_the_labels_do_not_tell_apart() {
-        check::<Ipvs>("backend_labels = [\"proto,local_port\"]", &[STATS, SERVICES], expect![[r##"
+        check::<Ipvs>(
+            "backend_labels = [\"proto,local_port\"]",
+            &[STATS, SERVICES],
+            expect![[r##"
             # HELP node_ipvs_backend_connections_active Connections to the backend that are established.
             # TYPE node_ipvs_backend_connections_active gauge
             node_ipvs_backend_connections_active{local_port="0",proto="FWM"} 9
@@ -229,8 +242,12 @@ FWM  10001000 wlc
             # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
             # TYPE node_ipvs_outgoing_packets_total counter
             node_ipvs_outgoing_packets_total 0
-        "##]]);
-        check::<Ipvs>("backend_labels = \"\"", &[STATS, SERVICES], expect![[r#"
+        "##]],
+        );
+        check::<Ipvs>(
+            "backend_labels = \"\"",
+            &[STATS, SERVICES],
+            expect![[r#"
             # HELP node_ipvs_backend_connections_active Connections to the backend that are established.
             # TYPE node_ipvs_backend_connections_active gauge
             node_ipvs_backend_connections_active 270
@@ -255,29 +272,49 @@ FWM  10001000 wlc
             # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
             # TYPE node_ipvs_outgoing_packets_total counter
             node_ipvs_outgoing_packets_total 0
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_kernel_without_the_load_balancer_is_no_fault() {
-        check_error::<Ipvs>("", &[], expect!["not on this host: read proc/net/ip_vs_stats: No such file or directory (os error 2)"]);
+        check_error::<Ipvs>(
+            "",
+            &[],
+            expect!["not on this host: read proc/net/ip_vs_stats: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn refuses_a_label_that_it_does_not_know() {
-        check_error::<Ipvs>("backend_labels = [\"proto\", \"port\"]", &[], expect!["`port` is no label of backends"]);
+        check_error::<Ipvs>(
+            "backend_labels = [\"proto\", \"port\"]",
+            &[],
+            expect!["`port` is no label of backends"],
+        );
     }
 
     #[test]
     fn refuses_totals_that_are_cut() {
-        check_error::<Ipvs>("", &[("proc/net/ip_vs_stats", "a\nb\n 1 2 3 4\n")], expect!["parse proc/net/ip_vs_stats, line 3: expected a table of numbers"]);
-        check_error::<Ipvs>("", &[("proc/net/ip_vs_stats", "a\n")], expect!["parse proc/net/ip_vs_stats, line 1: expected a table of numbers"]);
+        check_error::<Ipvs>(
+            "",
+            &[("proc/net/ip_vs_stats", "a\nb\n 1 2 3 4\n")],
+            expect!["parse proc/net/ip_vs_stats, line 3: expected a table of numbers"],
+        );
+        check_error::<Ipvs>(
+            "",
+            &[("proc/net/ip_vs_stats", "a\n")],
+            expect!["parse proc/net/ip_vs_stats, line 1: expected a table of numbers"],
+        );
     }
 
     #[test]
     fn refuses_a_backend_that_is_cut() {
         let services = "TCP  C0A80016:0CEA wlc\n  -> C0A85216:0CEA      Tunnel  100    248\n";
-        check_error::<Ipvs>("", &[("proc/net/ip_vs_stats", "a\nb\n 0 0 0 0 0\n"), ("proc/net/ip_vs", services)], expect![[r#"
+        check_error::<Ipvs>(
+            "",
+            &[("proc/net/ip_vs_stats", "a\nb\n 0 0 0 0 0\n"), ("proc/net/ip_vs", services)],
+            expect![[r#"
             # HELP node_ipvs_connections_total Connections passed on.
             # TYPE node_ipvs_connections_total counter
             node_ipvs_connections_total 0
@@ -293,7 +330,8 @@ FWM  10001000 wlc
             # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
             # TYPE node_ipvs_outgoing_packets_total counter
             node_ipvs_outgoing_packets_total 0
-            parse proc/net/ip_vs, line 2: expected a service or a backend"#]]);
+            parse proc/net/ip_vs, line 2: expected a service or a backend"#]],
+        );
     }
 
     #[test]

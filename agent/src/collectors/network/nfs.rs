@@ -23,16 +23,19 @@ const LINES: &[(&str, Numbers)] = &[
     ("proc4", Numbers::Counted(0)),
 ];
 
+#[rustfmt::skip]
 const METHODS_2: [&str; 18] = [
     "Null", "GetAttr", "SetAttr", "Root", "Lookup", "ReadLink", "Read", "WrCache", "Write", "Create", "Remove", "Rename",
     "Link", "SymLink", "MkDir", "RmDir", "ReadDir", "FsStat",
 ];
 
+#[rustfmt::skip]
 const METHODS_3: [&str; 22] = [
     "Null", "GetAttr", "SetAttr", "Lookup", "Access", "ReadLink", "Read", "Write", "Create", "MkDir", "SymLink", "MkNod",
     "Remove", "RmDir", "Rename", "Link", "ReadDir", "ReadDirPlus", "FsStat", "FsInfo", "PathConf", "Commit",
 ];
 
+#[rustfmt::skip]
 const METHODS_4: [&str; 59] = [
     "Null", "Read", "Write", "Commit", "Open", "OpenConfirm", "OpenNoattr", "OpenDowngrade", "Close", "Setattr", "FsInfo",
     "Renew", "SetClientID", "SetClientIDConfirm", "Lock", "Lockt", "Locku", "Access", "Getattr", "Lookup", "LookupRoot",
@@ -127,22 +130,35 @@ proc4 3 41 42 43
             # TYPE node_nfs_rpc_retransmissions_total counter
             node_nfs_rpc_retransmissions_total 374636
             # TYPE node_nfs_rpcs_total counter
-            node_nfs_rpcs_total 1.218785755e+09"##]].assert_eq(&lines.join("\n"));
+            node_nfs_rpcs_total 1.218785755e+09"##]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
     fn a_host_without_the_client_is_no_fault() {
-        check_error::<Nfs>("", &[], expect!["not on this host: read proc/net/rpc/nfs: No such file or directory (os error 2)"]);
+        check_error::<Nfs>(
+            "",
+            &[],
+            expect!["not on this host: read proc/net/rpc/nfs: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn refuses_a_word_that_it_does_not_know() {
-        check_error::<Nfs>("", &[("proc/net/rpc/nfs", "net 1 2 3 4\nproc5 1 2\n")], expect!["parse proc/net/rpc/nfs, line 2: expected a known word and its numbers"]);
+        check_error::<Nfs>(
+            "",
+            &[("proc/net/rpc/nfs", "net 1 2 3 4\nproc5 1 2\n")],
+            expect!["parse proc/net/rpc/nfs, line 2: expected a known word and its numbers"],
+        );
     }
 
     #[test]
     fn refuses_another_count_than_the_line_says() {
-        check_error::<Nfs>("", &[("proc/net/rpc/nfs", "proc4 3 1 2\n")], expect!["parse proc/net/rpc/nfs, line 1: expected a known word and its numbers"]);
+        check_error::<Nfs>(
+            "",
+            &[("proc/net/rpc/nfs", "proc4 3 1 2\n")],
+            expect!["parse proc/net/rpc/nfs, line 1: expected a known word and its numbers"],
+        );
     }
 
     #[test]

@@ -43,17 +43,20 @@ const LINES: &[(&str, Numbers)] = &[
 /// Not shown.
 const NOT: &str = "";
 
+#[rustfmt::skip]
 const METHODS_2: [&str; 18] = [
     NOT, "GetAttr", "SetAttr", "Root", "Lookup", "ReadLink", "Read", "WrCache", "Write", "Create", "Remove", "Rename",
     "Link", "SymLink", "MkDir", "RmDir", "ReadDir", "FsStat",
 ];
 
+#[rustfmt::skip]
 const METHODS_3: [&str; 22] = [
     NOT, "GetAttr", "SetAttr", "Lookup", "Access", "ReadLink", "Read", "Write", "Create", "MkDir", "SymLink", "MkNod",
     "Remove", "RmDir", "Rename", "Link", "ReadDir", "ReadDirPlus", "FsStat", "FsInfo", "PathConf", "Commit",
 ];
 
 /// By number; the last one is missing from some kernels.
+#[rustfmt::skip]
 const OPERATIONS_4: [&str; 40] = [
     NOT, NOT, NOT, "Access", "Close", "Commit", "Create", "DelegPurge", "DelegReturn", "GetAttr", "GetFH", "Link", "Lock",
     "Lockt", "Locku", "Lookup", "LookupRoot", "Nverify", "Open", "OpenAttr", "OpenConfirm", "OpenDgrd", "PutFH", NOT, NOT,
@@ -67,7 +70,8 @@ pub(super) struct Nfsd {
 }
 
 impl Spec for Nfsd {
-    const SUMMARY: &'static str = "Requests to the NFS server, its caches and threads, from /proc/net/rpc/nfsd.";
+    const SUMMARY: &'static str =
+        "Requests to the NFS server, its caches and threads, from /proc/net/rpc/nfsd.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
@@ -130,7 +134,19 @@ wdeleg_getattr 15
         host.open::<Nfsd>("").unwrap().collect(&mut out).unwrap();
         let text = host.render(&out);
         // Of each version the first and last that is shown, and what is around those of version 4 that are not.
-        let chosen = ["2\",proto", "\"Null", "\"FsStat", "\"Commit", "\"Access", "\"PutFH", "\"Read\",proto=\"4", "\"Write\",proto=\"4", "\"RelLock", "Wdeleg", "\"GetAttr"];
+        let chosen = [
+            "2\",proto",
+            "\"Null",
+            "\"FsStat",
+            "\"Commit",
+            "\"Access",
+            "\"PutFH",
+            "\"Read\",proto=\"4",
+            "\"Write\",proto=\"4",
+            "\"RelLock",
+            "Wdeleg",
+            "\"GetAttr",
+        ];
         let is_chosen = |line: &&str| !line.contains("method=") || chosen.iter().any(|it| line.contains(it));
         let lines: Vec<_> = text.lines().filter(|it| !it.starts_with('#')).filter(is_chosen).collect();
         expect![[r#"
@@ -163,17 +179,26 @@ wdeleg_getattr 15
             node_nfsd_rpc_errors_total{error="cInt"} 3
             node_nfsd_rpc_errors_total{error="fmt"} 1
             node_nfsd_server_rpcs_total 18628
-            node_nfsd_server_threads 8"#]].assert_eq(&lines.join("\n"));
+            node_nfsd_server_threads 8"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
     fn a_host_without_the_server_is_no_fault() {
-        check_error::<Nfsd>("", &[], expect!["not on this host: read proc/net/rpc/nfsd: No such file or directory (os error 2)"]);
+        check_error::<Nfsd>(
+            "",
+            &[],
+            expect!["not on this host: read proc/net/rpc/nfsd: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_is_cut() {
-        check_error::<Nfsd>("", &[("proc/net/rpc/nfsd", "rc 0 6 18622\nth 8\n")], expect!["parse proc/net/rpc/nfsd, line 2: expected a known word and its numbers"]);
+        check_error::<Nfsd>(
+            "",
+            &[("proc/net/rpc/nfsd", "rc 0 6 18622\nth 8\n")],
+            expect!["parse proc/net/rpc/nfsd, line 2: expected a known word and its numbers"],
+        );
     }
 
     #[test]

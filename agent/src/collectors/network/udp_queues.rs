@@ -74,35 +74,51 @@ mod tests {
     #[test]
     fn sums_over_sockets() {
         let files = [("proc/net/udp", V4), ("proc/net/udp6", V4.lines().next().unwrap())];
-        check::<UdpQueues>("", &files, expect![[r##"
+        check::<UdpQueues>(
+            "",
+            &files,
+            expect![[r##"
             # HELP node_udp_queues Bytes in the send (tx) and receive (rx) queues of all UDP sockets.
             # TYPE node_udp_queues gauge
             node_udp_queues{ip="v4",queue="rx"} 277
             node_udp_queues{ip="v4",queue="tx"} 1
             node_udp_queues{ip="v6",queue="rx"} 0
             node_udp_queues{ip="v6",queue="tx"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn one_protocol_may_be_missing() {
-        check::<UdpQueues>("", &[("proc/net/udp6", V4)], expect![[r##"
+        check::<UdpQueues>(
+            "",
+            &[("proc/net/udp6", V4)],
+            expect![[r##"
             # HELP node_udp_queues Bytes in the send (tx) and receive (rx) queues of all UDP sockets.
             # TYPE node_udp_queues gauge
             node_udp_queues{ip="v6",queue="rx"} 277
             node_udp_queues{ip="v6",queue="tx"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_kernel_without_udp_is_no_fault() {
-        check_error::<UdpQueues>("", &[], expect!["not on this host: neither /proc/net/udp nor /proc/net/udp6"]);
+        check_error::<UdpQueues>(
+            "",
+            &[],
+            expect!["not on this host: neither /proc/net/udp nor /proc/net/udp6"],
+        );
     }
 
     #[test]
     fn refuses_a_line_that_is_cut() {
         let text = "header\n100: 00000000:0044 00000000:0000 07 00000000:00000015 00:00000000 00000000 0 0 2740 2 ffff\n";
-        check_error::<UdpQueues>("", &[("proc/net/udp", text)], expect!["parse proc/net/udp, line 2: expected the 13 columns of a socket"]);
+        check_error::<UdpQueues>(
+            "",
+            &[("proc/net/udp", text)],
+            expect!["parse proc/net/udp, line 2: expected the 13 columns of a socket"],
+        );
     }
 
     #[test]

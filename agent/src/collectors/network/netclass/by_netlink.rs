@@ -55,13 +55,18 @@ impl ByNetlink {
 
     /// Adds what netlink does not tell.
     fn read_sysfs(&mut self, interfaces: &mut [Interface]) -> Result<(), Error> {
-        let find = |interfaces: &[Interface], name: &[u8]| interfaces.binary_search_by(|it| (*it.name).cmp(name)).ok();
+        let find = |interfaces: &[Interface], name: &[u8]| {
+            interfaces.binary_search_by(|it| (*it.name).cmp(name)).ok()
+        };
         let mut rows = Vec::new();
         let read = self.class.for_each(
             |name| find(interfaces, name).is_some(),
             |name, files| {
                 let mut number = |file| Ok::<_, source::Error>(files.value(file)?.and_then(prefixed_number));
-                rows.push((name.to_vec(), [number("addr_assign_type")?, number("dev_id")?, number("name_assign_type")?]));
+                rows.push((
+                    name.to_vec(),
+                    [number("addr_assign_type")?, number("dev_id")?, number("name_assign_type")?],
+                ));
                 Ok(())
             },
         );
