@@ -30,7 +30,8 @@ section! {
         compression: bool = true,
         /// What is offered beside the text format: protobuf (the only one with native histograms), openmetrics.
         formats: Vec<WebFormat> = vec!["protobuf", "openmetrics"],
-        /// Sends classic buckets beside native histograms in protobuf.
+        /// Sends classic buckets beside native histograms in protobuf: for a Prometheus that is told to scrape protobuf
+        /// and to keep classic histograms.
         classic_histograms: bool = false,
         /// HTTP/2 for who asks for it; over TLS only.
         http2: bool = true,
@@ -88,7 +89,7 @@ section! {
         /// One request is let in each; 0: no limit. What exceeds it is answered with 429.
         interval: Duration = "0",
         /// Requests that may come at once after a pause.
-        burst: u64 = 0,
+        burst: u64 = 1,
     }
 }
 
