@@ -14,6 +14,7 @@ use hostlens::{
     own::{self, Own},
     privileges,
     reload::{self, Outcome, Reloader},
+    sandbox::{self, Needs, Sandbox},
     scrape::Registry,
     service,
     source::Host,
@@ -170,6 +171,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    let sandbox = confine(&config, &listeners)?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
@@ -184,7 +186,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         Outcome::Bad => reloads.failed(),
     };
     let web: Web = config.section("web");
-    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
+    let reloader =
+        Reloader { schema, sources, watched, config, registry, host, sandbox, log, tell: Box::new(tell) };
     let served = runtime.block_on(async {
         let Signals { hangup, terminated, interrupted } = signals;
         tokio::spawn(reloader.run(requests, hangup));
@@ -196,6 +199,17 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// Enters the sandbox.
+fn confine(config: &Config, listeners: &[Listener]) -> Result<Sandbox> {
+    let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
+    let capabilities = collectors::capabilities(config);
+    let connects = collectors::connecting(config).next().is_some();
+    let needs = Needs { sockets: &sockets, capabilities, connects };
+    let sandbox = sandbox::enter(config, &needs).context("enter the sandbox")?;
+    info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
+    Ok(sandbox)
 }
 
 /// How long answers under way may take once the process is told to end.

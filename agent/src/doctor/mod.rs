@@ -5,7 +5,14 @@ mod advice;
 mod facts;
 mod process;
 
-use crate::{collector::Entry, config::Config, http::ListenError, privileges, scrape::State};
+use crate::{
+    collector::Entry,
+    config::Config,
+    http::ListenError,
+    privileges,
+    sandbox::{self, Sandbox},
+    scrape::State,
+};
 use advice::Advice;
 use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
@@ -106,9 +113,14 @@ impl Host {
         Self { facts, held: process::held() }
     }
 
-    /// Adds how each enabled collector fared in a scrape.
+    /// Adds what became of the sandbox, and how each enabled collector fared in a scrape.
     #[must_use]
-    pub fn with(self, collectors: Vec<(&'static Entry, State)>) -> Report {
+    pub fn with(
+        mut self,
+        sandbox: &Result<Sandbox, sandbox::Error>,
+        collectors: Vec<(&'static Entry, State)>,
+    ) -> Report {
+        self.facts.push(process::confinement(sandbox));
         let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
         let verdict = |(entry, state): (&Entry, State)| {
             Verdict::new(entry.name, &state, entry.capabilities - self.held)

@@ -1,0 +1,174 @@
+//! The agent's own sandbox: what a process that was taken over by whoever it answers cannot do.
+//!
+//! It is entered once: the collectors are open, capabilities are given up, no second thread has started. Both layers
+//! need `no_new_privs`, which costs nothing by then: nothing is executed any more, and the order of the two and of
+//! giving up capabilities does not matter, for neither asks for one. Nobody can leave it or widen it, a reload neither.
+//!
+//! | | Landlock (Linux 5.13) | seccomp |
+//! |---|---|---|
+//! | write, create, remove, rename, truncate a file | refused | refused when it is opened |
+//! | change mode, owner, times, attributes of a file | | refused |
+//! | execute a program, start a process | execute refused | both refused |
+//! | memory that is writable and executable | | refused |
+//! | connect by TCP | refused (6.7) | refused, by all families |
+//! | listen on a port | bind refused (6.7) | refused |
+//! | connect to abstract Unix sockets; signals to others | refused (6.12) | refused |
+//! | look into other processes (ptrace(2) and what it guards) | refused | refused, but for files of procfs |
+//! | ioctl(2) on a device | refused (6.10) | |
+//! | mount, namespaces, modules, keys, users, io_uring, … | mounts refused | refused |
+//! | load into the kernel by bpf(2) | | refused, with `privileges = "drop"` |
+//!
+//! What is refused returns an error (`EPERM`, `EACCES`); nothing ends the process.
+//!
+//! # What it does not do
+//! It does not narrow what can be read. Landlock could: but only to a list that is complete when the process starts,
+//! and collectors follow links through sysfs, mount points below the root and files that a ConfigMap swaps; a reload may
+//! name any path. One forgotten would be one metric less on some host, so what may be read is the user's part: run the
+//! agent as a user of its own, as the unit and the manifests do. It does not keep datagrams in either: systemd is told
+//! of the service by one.
+//!
+//! # Never in the way
+//! The layers of a kernel that has less are less (`best-effort`). Where Landlock would take processes from sight, it is
+//! left out: a domain may trace no process outside of it, and procfs with `hidepid=` shows those that one may trace.
+//! What a collector needs beside reading, it declares: see [`Needs`].
+
+mod calls;
+mod domain;
+mod program;
+
+use crate::{
+    config::{Config, Enforce, Paths, Privileges, Security},
+    source::sys::seccomp,
+};
+use rustix::{
+    io::Errno,
+    thread::{CapabilitySet, set_no_new_privs},
+};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// What the agent does beside reading files and answering.
+#[derive(Debug)]
+pub struct Needs<'a> {
+    /// Files of Unix sockets that are served, and removed at the end.
+    pub sockets: &'a [&'a Path],
+    /// What enabled collectors use at a scrape.
+    pub capabilities: CapabilitySet,
+    /// Whether an enabled collector connects to a server.
+    pub connects: bool,
+}
+
+/// What each layer goes by.
+#[derive(Debug)]
+struct Limits<'a> {
+    procfs: PathBuf,
+    sockets: &'a [&'a Path],
+    traces: bool,
+    connects: bool,
+    loads_probes: bool,
+}
+
+/// A layer that the config requires and that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("`{key} = \"require\"` in [security]: {why}")]
+pub struct Error {
+    key: &'static str,
+    why: String,
+}
+
+/// What became of a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// As the config wants it.
+    Off,
+    /// In force, and how much of it.
+    On(String),
+    /// Not in force, and why.
+    Missing(String),
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::On(how) => f.write_str(how),
+            Self::Missing(why) => write!(f, "none: {why}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    pub landlock: Layer,
+    pub seccomp: Layer,
+    /// Whether a collector that connects to a server can: one that is switched on later too.
+    pub connects: bool,
+}
+
+/// Holds the process to reading, answering and `needs`, for good, as far as the config wants it. To be called by its only
+/// thread: Landlock knows no others before Linux 7.0.
+///
+/// # Errors
+/// When a layer that the config requires cannot be had.
+pub fn enter(config: &Config, needs: &Needs<'_>) -> Result<Sandbox, Error> {
+    let security: Security = config.section("security");
+    let limits = Limits {
+        procfs: config.section::<Paths>("path").procfs,
+        sockets: needs.sockets,
+        traces: needs.capabilities.contains(CapabilitySet::SYS_PTRACE),
+        connects: needs.connects,
+        loads_probes: security.privileges != Privileges::Drop,
+    };
+    let landlock = || domain::restrict(&limits).map(|abi| format!("abi {abi}"));
+    let landlock = layer("landlock", security.landlock, landlock)?;
+    let seccomp = layer("seccomp", security.seccomp, || filter(&limits).map(|()| "on".to_owned()))?;
+    let is_closed = [&landlock, &seccomp].iter().any(|it| matches!(it, Layer::On(_)));
+    Ok(Sandbox { landlock, seccomp, connects: needs.connects || !is_closed })
+}
+
+fn layer(
+    key: &'static str,
+    wanted: Enforce,
+    restrict: impl FnOnce() -> Result<String, String>,
+) -> Result<Layer, Error> {
+    if wanted == Enforce::Off {
+        return Ok(Layer::Off);
+    }
+    match (restrict(), wanted) {
+        (Ok(how), _) => Ok(Layer::On(how)),
+        (Err(why), Enforce::Require) => Err(Error { key, why }),
+        (Err(why), _) => Ok(Layer::Missing(why)),
+    }
+}
+
+fn filter(limits: &Limits<'_>) -> Result<(), String> {
+    let table = calls::table(limits).ok_or("hostlens has no filter for this architecture")?;
+    let apply = || {
+        set_no_new_privs(true)?;
+        seccomp::apply(&table.assemble())
+    };
+    apply().map_err(|error: io::Error| match Errno::from_io_error(&error) {
+        Some(Errno::INVAL | Errno::NOSYS) => "not in this kernel (CONFIG_SECCOMP_FILTER)".to_owned(),
+        _ => format!("seccomp(2): {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_ends_the_start_only_when_it_is_required() {
+        let none = || Err("not here".to_owned());
+        assert_eq!(layer("landlock", Enforce::BestEffort, none).unwrap().to_string(), "none: not here");
+        assert_eq!(
+            layer("landlock", Enforce::Require, none).unwrap_err().to_string(),
+            r#"`landlock = "require"` in [security]: not here"#
+        );
+        let some = || Ok("abi 6".to_owned());
+        assert_eq!(layer("landlock", Enforce::Require, some).unwrap().to_string(), "abi 6");
+        assert_eq!(layer("landlock", Enforce::Off, || panic!("not asked for")).unwrap(), Layer::Off);
+    }
+}
