@@ -19,6 +19,7 @@ use hostlens::{
     service,
     source::Host,
 };
+use rustix::thread::CapabilitySet;
 use std::{
     io::{ErrorKind, Write as _},
     process::ExitCode,
@@ -171,7 +172,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
-    let sandbox = confine(&config, &listeners)?;
+    let sandbox = confine(&config, &listeners, effective)?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
@@ -202,11 +203,10 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
 }
 
 /// Enters the sandbox.
-fn confine(config: &Config, listeners: &[Listener]) -> Result<Sandbox> {
+fn confine(config: &Config, listeners: &[Listener], effective: CapabilitySet) -> Result<Sandbox> {
     let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
-    let capabilities = collectors::capabilities(config);
     let connects = collectors::connecting(config).next().is_some();
-    let needs = Needs { sockets: &sockets, capabilities, connects };
+    let needs = Needs { sockets: &sockets, effective, connects };
     let sandbox = sandbox::enter(config, &needs).context("enter the sandbox")?;
     info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
     Ok(sandbox)

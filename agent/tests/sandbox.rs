@@ -84,7 +84,7 @@ fn tried(landlock: &str, seccomp: &str, connects: bool) -> bool {
         receiver.recv().unwrap();
         fs::read_to_string("/proc/thread-self/status").unwrap()
     });
-    let needs = Needs { sockets: &[&served], capabilities: CapabilitySet::empty(), connects };
+    let needs = Needs { sockets: &[&served], effective: CapabilitySet::empty(), connects };
     let sandbox = sandbox::enter(&config, &needs).unwrap();
     assert_eq!(matches!(sandbox.landlock, Layer::On(_)), landlock == "require");
     assert_eq!(matches!(sandbox.seccomp, Layer::On(_)), seccomp == "require");

@@ -92,10 +92,10 @@ fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Res
     let registry = Registry::open(entries, config, &host);
     // What is found with more than the service would have is not true of the service.
     let security: Security = config.section("security");
-    let capabilities = collectors::capabilities(config);
-    privileges::lower(security.privileges, capabilities).context("drop capabilities")?;
+    let effective = privileges::lower(security.privileges, collectors::capabilities(config))
+        .context("drop capabilities")?;
     let connects = collectors::connecting(config).next().is_some();
-    let sandbox = sandbox::enter(config, &Needs { sockets: &[], capabilities, connects });
+    let sandbox = sandbox::enter(config, &Needs { sockets: &[], effective, connects });
     let limit = config.section::<Scrape>("scrape").default_timeout;
     let encode = |parts: &[&Families]| {
         let mut exposition = Vec::new();

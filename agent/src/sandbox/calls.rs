@@ -245,10 +245,22 @@ pub(super) fn table(limits: &Limits<'_>) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::{super::program::run, *};
+    use crate::config::{NetworkNamespace, Paths};
     use std::path::{Path, PathBuf};
 
-    const LIMITS: Limits<'_> =
-        Limits { procfs: PathBuf::new(), sockets: &[], traces: false, connects: false, loads_probes: false };
+    const LIMITS: Limits<'_> = Limits {
+        paths: Paths {
+            procfs: PathBuf::new(),
+            sysfs: PathBuf::new(),
+            rootfs: PathBuf::new(),
+            udev_data: PathBuf::new(),
+            network_namespace: NetworkNamespace::Own,
+        },
+        sockets: &[],
+        traces: false,
+        connects: false,
+        loads_probes: false,
+    };
 
     /// The error of a call, 0 if it is allowed.
     fn errno(limits: &Limits<'_>, call: c_long, argument: usize, value: c_int) -> c_int {

@@ -44,18 +44,15 @@ use rustix::{
     io::Errno,
     thread::{CapabilitySet, set_no_new_privs},
 };
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, path::Path};
 
 /// What the agent does beside reading files and answering.
 #[derive(Debug)]
 pub struct Needs<'a> {
     /// Files of Unix sockets that are served, and removed at the end.
     pub sockets: &'a [&'a Path],
-    /// What enabled collectors use at a scrape.
-    pub capabilities: CapabilitySet,
+    /// What is left of the capabilities.
+    pub effective: CapabilitySet,
     /// Whether an enabled collector connects to a server.
     pub connects: bool,
 }
@@ -63,7 +60,7 @@ pub struct Needs<'a> {
 /// What each layer goes by.
 #[derive(Debug)]
 struct Limits<'a> {
-    procfs: PathBuf,
+    paths: Paths,
     sockets: &'a [&'a Path],
     traces: bool,
     connects: bool,
@@ -115,9 +112,9 @@ pub struct Sandbox {
 pub fn enter(config: &Config, needs: &Needs<'_>) -> Result<Sandbox, Error> {
     let security: Security = config.section("security");
     let limits = Limits {
-        procfs: config.section::<Paths>("path").procfs,
+        paths: config.section("path"),
         sockets: needs.sockets,
-        traces: needs.capabilities.contains(CapabilitySet::SYS_PTRACE),
+        traces: needs.effective.contains(CapabilitySet::SYS_PTRACE),
         connects: needs.connects,
         loads_probes: security.privileges != Privileges::Drop,
     };
