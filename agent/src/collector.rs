@@ -52,6 +52,9 @@ pub enum Error {
     /// It cannot run here, and this would help.
     #[error("{reason}")]
     Unavailable { reason: String, remedy: String },
+    /// Its probe costs too much and is detached for now; what it counted before was pushed.
+    #[error("{reason}")]
+    OverBudget { reason: String, remedy: String },
     #[error(transparent)]
     Source(#[from] source::Error),
 }
@@ -71,7 +74,11 @@ pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
 
 impl From<ebpf::Error> for Error {
     fn from(error: ebpf::Error) -> Self {
-        Self::Unavailable { reason: error.reason(), remedy: error.remedy().to_owned() }
+        let (reason, remedy) = (error.reason(), error.remedy().to_owned());
+        match error {
+            ebpf::Error::OverBudget(_) => Self::OverBudget { reason, remedy },
+            _ => Self::Unavailable { reason, remedy },
+        }
     }
 }
 

@@ -111,6 +111,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     }
     info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
     let host = Host::new(config.section("path"), config.section("ebpf"));
+    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
@@ -118,6 +119,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     let app = Arc::new(App {
         registry: RwLock::new(registry.clone()),
         web: config.section("web"),

@@ -1,5 +1,6 @@
 //! One file a collector, named as the collector, in folders by what it shows.
 
+pub mod bpf;
 pub mod cpu;
 pub mod disk;
 pub mod files;
@@ -29,6 +30,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         kernel::ENTRIES,
         hardware::ENTRIES,
         files::ENTRIES,
+        bpf::ENTRIES,
     ];
     folders.into_iter().flatten()
 }

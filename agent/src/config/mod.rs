@@ -22,8 +22,8 @@ pub use filter::Filter;
 pub use json_schema::json_schema;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
-    ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, NetworkNamespace, Paths, Preset, Privileges,
-    Scrape, Security, Top, UseProbes, Web, add_general_tables,
+    Budget, ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Measure, NetworkNamespace, OnExceed,
+    Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Web, Window, add_general_tables,
 };
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};

@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use tracing::{debug, info, warn};
 
 metrics! {
-    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), failed or unavailable.";
+    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
     SUCCESS: Gauge "node_scrape_collector_success" ["collector"], "1 if the collector gave all it has, else 0.";
 }
@@ -33,14 +33,20 @@ pub enum State {
         reason: String,
         remedy: String,
     },
+    /// Its probe costs too much and is detached for now.
+    OverBudget {
+        reason: String,
+        remedy: String,
+    },
     /// Its run did not end in time; it is left to end, and holds one thread until then.
     Late,
 }
 
 impl State {
-    pub(super) fn of_open_error(error: Error) -> Self {
+    pub(super) fn of_error(error: Error) -> Self {
         match error {
             Error::Unavailable { reason, remedy } => Self::Unavailable { reason, remedy },
+            Error::OverBudget { reason, remedy } => Self::OverBudget { reason, remedy },
             Error::Absent(reason) => Self::Absent { reason },
             error => Self::Failed { reason: error.to_string() },
         }
@@ -53,6 +59,7 @@ impl State {
             Self::Absent { .. } => "absent",
             Self::Failed { .. } => "failed",
             Self::Unavailable { .. } => "unavailable",
+            Self::OverBudget { .. } => "over_budget",
             Self::Late => "late",
         }
     }
@@ -61,7 +68,10 @@ impl State {
     pub fn reason(&self) -> &str {
         match self {
             Self::Running => "",
-            Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
+            Self::Absent { reason }
+            | Self::Failed { reason }
+            | Self::Unavailable { reason, .. }
+            | Self::OverBudget { reason, .. } => reason,
             Self::Late => "did not end before the deadline of the scrape",
         }
     }
@@ -69,7 +79,7 @@ impl State {
     #[must_use]
     pub fn remedy(&self) -> &str {
         match self {
-            Self::Unavailable { remedy, .. } => remedy,
+            Self::Unavailable { remedy, .. } | Self::OverBudget { remedy, .. } => remedy,
             _ => "",
         }
     }
@@ -125,6 +135,8 @@ fn log_change(collector: &str, before: Option<&State>, now: &State) {
         (_, State::Unavailable { reason, remedy }) => {
             warn!(collector, %reason, %remedy, "collector is unavailable");
         }
+        // The budget has said so, with figures.
+        (_, State::OverBudget { reason, .. }) => debug!(collector, %reason, "collector's probe is detached"),
         (_, State::Failed { reason }) => warn!(collector, %reason, "collector failed"),
         (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
     }

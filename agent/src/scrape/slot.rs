@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::{
-    collector::{Collector, Entry, Error},
+    collector::{Collector, Entry},
     config::Config,
     metric::Families,
     source::Host,
@@ -39,7 +39,7 @@ impl Slot {
         let opened = catch_unwind(|| (entry.open)(config, host));
         let (collector, state) = match opened {
             Ok(Ok(collector)) => (Some(collector), State::Running),
-            Ok(Err(error)) => (None, State::of_open_error(error)),
+            Ok(Err(error)) => (None, State::of_error(error)),
             Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
         };
         let families = Families::new(entry.metrics);
@@ -71,8 +71,7 @@ impl Slot {
         *duration = start.elapsed();
         *state = match result {
             Ok(Ok(())) => State::Running,
-            Ok(Err(Error::Absent(reason))) => State::Absent { reason },
-            Ok(Err(error)) => State::Failed { reason: error.to_string() },
+            Ok(Err(error)) => State::of_error(error),
             Err(panic) => {
                 // Its state may be half changed, so it is never called again.
                 *collector = None;

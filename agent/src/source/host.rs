@@ -5,8 +5,11 @@ use super::{
     ebpf::{self, Kernel},
     network_namespace,
 };
-use crate::config::{ClassicBuckets, Ebpf, Paths, UseProbes};
-use std::path::{Path, PathBuf};
+use crate::config::{Budget, ClassicBuckets, Ebpf, Paths, UseProbes};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Where to look. In a container these are bind mounts of the host's.
 pub struct Host {
@@ -33,6 +36,15 @@ impl Host {
             UseProbes::Auto => Ok(&self.kernel),
             UseProbes::Never => Err(ebpf::Error::SwitchedOff),
         }
+    }
+
+    /// Holds probes to their budget from now on. To be called before collectors are opened, and again when they are and
+    /// capabilities have been given up.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
+        self.kernel.keep_budget(budget)
     }
 
     /// Gives back the memory that loading probes took. To be called when all collectors are open.

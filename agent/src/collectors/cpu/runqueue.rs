@@ -37,6 +37,6 @@ impl Collector for Runqueue {
         for (cpu, waits) in waits.rows().enumerate().filter(|(_, waits)| waits.sum != 0) {
             out.push(WAIT, [cpu], waits.sum as f64 / 1e9);
         }
-        Ok(())
+        Ok(self.probe.probe().attached()?)
     }
 }

@@ -57,7 +57,7 @@ impl Collector for BlockIoLatency {
             probe::fill(out.push_histogram(LATENCY, ["~other", "other"]), &self.slots, &other);
         }
         out.push(SKIPPED, (), self.probe.skipped());
-        Ok(())
+        Ok(self.probe.probe().attached()?)
     }
 }
 

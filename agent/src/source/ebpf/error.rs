@@ -8,7 +8,7 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 
-use super::btf::FieldError;
+use super::{Attach, Excess, btf::FieldError};
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum Error {
     #[error("read the kernel's types from {}: {why}", path.display())]
     Btf { path: PathBuf, why: String },
     #[error("this kernel has no hook {hook}")]
-    NoHook { hook: &'static str },
+    NoHook { hook: Attach },
     #[error("hook {hook} of this kernel has no argument {what}")]
     NoArgument { hook: &'static str, what: &'static str },
     #[error("this kernel has {0}")]
@@ -37,6 +37,11 @@ pub enum Error {
     Refused { program: &'static str, last_line: String, source: io::Error },
     #[error("probe {probe} is broken: {why}")]
     Object { probe: &'static str, why: String },
+    #[error(
+        "it took {} of the machine's CPU time, and all probes together may take {}; it is detached for {:?}",
+        percent(.0.share), percent(.0.max_share), .0.retry_after
+    )]
+    OverBudget(Excess),
     #[error("{action}")]
     Call { action: &'static str, source: io::Error },
 }
@@ -86,6 +91,7 @@ impl Error {
                 "report it with the version of the kernel; until it is mended disable the collector"
             }
             Self::Object { .. } => "the agent was not built right: install it anew",
+            Self::OverBudget(_) => "raise `max_cpu` in [ebpf.budget], or disable the collector",
             Self::Read { .. } | Self::Call { .. } => "see the reason; if it stays, disable the collector",
         }
     }
@@ -186,6 +192,10 @@ fn last_line(log: &str) -> Option<String> {
                 && !it.starts_with("stack depth")
         })
         .map(str::to_owned)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
 }
 
 pub(super) fn chain(error: &dyn std::error::Error) -> String {

@@ -5,24 +5,34 @@
 //! their offsets to the probe and attaches it. From then on the kernel counts and the agent reads shared memory: a
 //! scrape makes no system call here, and needs no privilege.
 //!
-//! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`probe`] load and
-//! attach, [`map`] tables in shared memory, and one module for each probe.
+//! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`spec`] what a probe
+//! declares, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in shared memory,
+//! [`list`] lists of the kernel, [`budget`] what all of it may cost, and one module for each probe.
 
 pub mod block_io;
 pub mod btf;
+pub mod budget;
 mod error;
 pub mod kernel;
+pub mod list;
+pub mod loaded;
 pub mod map;
+pub mod memory;
 pub mod probe;
 pub mod runqueue;
+pub mod spec;
 
 pub use self::{
     block_io::BlockIo,
     error::Error,
-    kernel::Kernel,
+    kernel::{Kernel, Probes},
+    list::List,
+    loaded::{Cost, Excess, Loaded, Standing},
     map::Table,
-    probe::{Attach, Constant, Probe, Program, Sizing, Spec},
+    memory::Memory,
+    probe::{Probe, Sizing},
     runqueue::RunQueue,
+    spec::{Attach, Constant, Need, Origin, Program, Spec},
 };
 
 pub use probe_abi::{
