@@ -197,7 +197,7 @@ impl Line {
                 '\r' => self.text.push_str("\\r"),
                 '\t' => self.text.push_str("\\t"),
                 c if c.is_control() => {
-                    write!(self.text, "\\u{:04x}", u32::from(c)).expect("a string takes all")
+                    write!(self.text, "\\u{:04x}", u32::from(c)).expect("a string takes all");
                 }
                 c => self.text.push(c),
             }
@@ -269,8 +269,8 @@ mod tests {
             info!(n = 3_u64, share = 0.5, on = true, "two words");
             warn!(path = %"/a b", empty = "", what = "x=1", error = ?"tab\tend", "forged\nlevel=ERROR \u{1b}[0m");
         });
-        let text = kept.lock().unwrap().clone();
-        text
+
+        kept.lock().unwrap().clone()
     }
 
     #[test]

@@ -3,23 +3,28 @@
 
 use anyhow::{Context, Result};
 use hostlens::{
-    cli::{self, Invocation, Stop, Verb},
+    cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Loaded, Schema, Security, Severity, Sources, diagnostic,
+        self, Config, Loaded, Paths, Schema, Security, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
-    http::{App, router},
-    log, privileges,
+    http::{self, App, Door, Limits, Listener, Shutdown, router},
+    log,
+    own::{self, Own},
+    privileges,
     reload::{self, Outcome, Reloader},
     scrape::Registry,
+    service,
     source::Host,
 };
 use std::{
+    io::{ErrorKind, Write as _},
     process::ExitCode,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
+    time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// For a config that cannot be used, as `check-config` says it.
@@ -40,7 +45,7 @@ fn run() -> Result<ExitCode> {
     let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
         Ok(invocation) => invocation,
         Err(Stop::Text(text)) => {
-            print!("{text}");
+            print(text)?;
             return Ok(ExitCode::SUCCESS);
         }
         Err(Stop::Errors(errors)) => {
@@ -48,25 +53,56 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    if let Verb::HashPassword { cost } = verb {
+        print(cli::hash_password(cost)? + "\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
     let sources = Sources { variables, ..sources };
     let loaded = config::load(&schema, &sources);
     match verb {
-        Verb::CheckConfig { strict, json } => Ok(check(&loaded, strict, json)),
+        Verb::CheckConfig { strict, json } => check(loaded, strict, json),
         _ if !loaded.is_usable() => {
             eprint!("{}", diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
-        Verb::Show { which, origins } => {
-            print!("{}", render::show(&schema, &loaded.config, which, origins));
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Convert => {
-            eprint!("{}", diagnostic::render(&loaded.diagnostics));
-            print!("{}", render::show(&schema, &loaded.config, Which::Chosen, false));
-            Ok(ExitCode::SUCCESS)
-        }
         Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+        verb => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            answer(&verb, &schema, loaded.config)
+        }
+    }
+}
+
+/// Does what is done once and printed.
+fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
+    let text = match verb {
+        Verb::Show { which, origins } => render::show(schema, &config, *which, *origins),
+        Verb::Convert => render::show(schema, &config, Which::Chosen, false),
+        Verb::Collectors { json: true } => format!("{:#}\n", cli::collectors_as_json(schema, &config)),
+        Verb::Collectors { json: false } => cli::collectors_as_text(schema, &config),
+        Verb::Doctor { json, strict } => {
+            let report = cli::examine(&config)?;
+            print(if *json { format!("{:#}\n", report.to_json(*strict)) } else { report.to_string() })?;
+            return Ok(ExitCode::from(report.exit_code(*strict)));
+        }
+        Verb::Once { collect } => {
+            let Once { exposition, report } = cli::once(config, collect)?;
+            print(exposition)?;
+            eprint!("{report}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Verb::Run | Verb::CheckConfig { .. } | Verb::HashPassword { .. } => unreachable!("done before"),
+    };
+    print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to stdout, as far as somebody reads there.
+fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to stdout"),
     }
 }
 
@@ -88,17 +124,18 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(loaded: &Loaded, strict: bool, json: bool) -> ExitCode {
+fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+    loaded.diagnostics.extend(cli::remarks(&loaded.config));
     match json {
-        true => println!("{:#}", diagnostic::to_json(&loaded.diagnostics)),
+        true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
         false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
     }
     let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
-    match loaded.is_usable() {
+    Ok(match loaded.is_usable() {
         false => ExitCode::from(BAD_CONFIG),
         true if strict && n_warnings > 0 => ExitCode::FAILURE,
         true => ExitCode::SUCCESS,
-    }
+    })
 }
 
 /// Serves until the process is told to end.
@@ -109,7 +146,22 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
         warn!(place, "{}", it.message);
     }
-    info!(version = env!("CARGO_PKG_VERSION"), "starting hostlens");
+    info!(version = own::VERSION, "starting hostlens");
+    // It has no thread yet that could keep capabilities.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let signals = runtime.block_on(async { Signals::catch() })?;
+    let mut own = Own::new();
+    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    let paths: Paths = config.section("path");
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
+    // Before capabilities go: the port may be below 1024.
+    let listeners = Listener::open_all(&config.section("web"))?;
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "listening");
+    }
     let host = Host::new(config.section("path"), config.section("ebpf"));
     host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     privileges::raise().context("raise capabilities")?;
@@ -120,26 +172,62 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
-    let app = Arc::new(App {
-        registry: RwLock::new(registry.clone()),
-        web: config.section("web"),
-        scrape: config.section("scrape"),
-    });
-    let served = Arc::clone(&app);
-    let tell = move |outcome| {
-        if let Outcome::Good(registry, _) = outcome {
-            *served.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
-        }
-    };
     let config = Arc::new(config);
+    let reloads = own.reloads("config");
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(registry.clone(), Arc::clone(&config), Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    let tell = move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    };
+    let web: Web = config.section("web");
     let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
-        let hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
-        let (_handle, requests) = reload::channel();
+    let served = runtime.block_on(async {
+        let Signals { hangup, terminated, interrupted } = signals;
         tokio::spawn(reloader.run(requests, hangup));
-        let listener = tokio::net::TcpListener::bind("[::]:9100").await.context("listen on :9100")?;
-        axum::serve(listener, router(app)).await.context("serve")
-    })
+        tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
+        service::tell_ready();
+        tokio::spawn(service::keep_alive());
+        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
+    });
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+/// How long answers under way may take once the process is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Caught from the start: a SIGHUP that comes before the agent serves must not end it.
+struct Signals {
+    hangup: Signal,
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    /// To be called inside of a runtime.
+    fn catch() -> Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
+            terminated: signal(SignalKind::terminate()).context("handle SIGTERM")?,
+            interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+        })
+    }
+}
+
+/// Begins the shutdown on one of two signals.
+async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutdown) {
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    info!("ending");
+    service::tell_stopping();
+    shutdown.begin();
 }

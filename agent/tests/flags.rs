@@ -1,9 +1,13 @@
 //! The command line of node_exporter: what starts it starts hostlens.
 
+#![expect(clippy::unwrap_used, reason = "what fails is the test")]
+
 use hostlens::{
     cli::{self, Stop},
     collectors,
-    config::{self, Loaded, Schema, Severity},
+    config::{self, CollectorTable, Loaded, Schema, Severity},
+    scrape::{Registry, State},
+    source::Host,
 };
 use std::{path::PathBuf, process::Command};
 use toml::Value;
@@ -255,16 +259,49 @@ fn a_file_of_arguments_is_read_in_place() {
     assert!(errors(&["@/nonexistent/args"])[0].starts_with("read the arguments in /nonexistent/args: "));
 }
 
+/// As if none of node_exporter's collectors were built.
+fn nothing_built() -> Schema {
+    let mut schema = Schema::new(&[]);
+    config::add_general_tables(&mut schema);
+    for entry in collectors::node_exporter::not_built([]) {
+        let table = CollectorTable {
+            name: entry.name,
+            group: entry.group,
+            summary: entry.summary,
+            enabled: entry.enabled,
+            keys: entry.keys,
+            exclusive: &[],
+            is_built: false,
+        };
+        schema.add_collector(table, Vec::new());
+    }
+    schema
+}
+
 #[test]
 fn a_collector_that_is_not_built_is_a_known_name() {
-    let schema = collectors::schema();
-    let Some(entry) = collectors::node_exporter::not_built(collectors::all()).find(|it| !it.enabled) else {
-        return;
-    };
-    let loaded = load(&schema, &[&format!("--collector.{}", entry.name)]);
+    let schema = nothing_built();
+    let loaded = load(
+        &schema,
+        &["--collector.buddyinfo", "--collector.qdisc.device-include=eth", "--no-collector.arp"],
+    );
+    let messages: Vec<&str> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
     assert!(loaded.is_usable());
-    assert_eq!(loaded.diagnostics.len(), 1);
-    assert!(load(&schema, &[&format!("--no-collector.{}", entry.name)]).diagnostics.is_empty());
+    assert_eq!(messages, ["the collector `buddyinfo` is not built yet, it gives no metrics"]);
+}
+
+#[test]
+fn a_collector_that_is_not_built_says_so() {
+    let config = load(&nothing_built(), &["--collector.buddyinfo"]).config;
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let asked_for = collectors::node_exporter::not_built([]).filter(|it| config.asks_for(it.name));
+    let registry = Registry::open(asked_for, &config, &host);
+    let states: Vec<_> = registry.collectors().filter_map(|(_, summary)| Some(summary?.state)).collect();
+    let expected = State::Unavailable {
+        reason: "not built yet".to_owned(),
+        remedy: "leave out `--collector.buddyinfo`".to_owned(),
+    };
+    assert_eq!(states, [expected]);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::{
     fmt,
     fs::{read_dir, read_to_string},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -17,6 +19,9 @@ use crate::{Agent, Exposition, load};
 
 pub const RUN_QUEUE_LATENCY: &str = "node_sched_runqueue_latency_seconds";
 pub const BLOCK_IO_LATENCY: &str = "node_block_io_latency_seconds";
+
+/// Walking all of /proc takes a few milliseconds.
+const BETWEEN_NOTES: Duration = Duration::from_millis(50);
 
 /// One quantity, measured by the agent and by the kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +73,11 @@ impl fmt::Display for Compared {
 }
 
 impl Bounded {
+    /// With bounds that are off by so much at most (0.01 is one percent).
+    pub fn widened(self, bound: f64) -> Self {
+        Self { low: self.low * (1.0 - bound), high: self.high * (1.0 + bound), ..self }
+    }
+
     /// The agent's figure; fails when it lies outside.
     pub fn inside(self) -> Result<f64> {
         ensure!(self.low <= self.agent && self.agent <= self.high, "out of bounds: {self}");
@@ -111,13 +121,33 @@ pub fn states(page: &Exposition) -> Result<Vec<State>> {
     Ok(states)
 }
 
-/// Seconds that tasks waited for a CPU while three threads shared one, against the run delay of all tasks.
+/// Seconds that tasks waited for a CPU while a crowd shared one, against the run delay of all tasks.
+///
+/// A task that ends takes its figure with it. So the crowd stays until both sides are read, and the figures of all
+/// others are noted again and again while it runs.
 pub fn run_queue_wait(agent: &Agent) -> Result<Compared> {
-    let waited = |agent: &Agent| Ok((agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[])?.sum, run_delays()?));
-    let (agent_before, before) = waited(agent)?;
-    let (agent_after, after) = load::on_one_cpu(load::crowd(3, Duration::from_secs(2)), || waited(agent))?;
-    // A task that ended takes its figure with it; one that is new counts from 0.
-    let grown = after.iter().map(|(task, ns)| ns.saturating_sub(before.get(task).copied().unwrap_or(0)));
+    let waited = || agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[]).map(|it| it.sum);
+    let (agent_before, before) = (waited()?, run_delays()?);
+    let mut noted = before.clone();
+    let running = AtomicBool::new(true);
+    let outcome = thread::scope(|scope| {
+        let notes = scope.spawn(|| -> Result<()> {
+            while running.load(Ordering::Relaxed) {
+                noted.extend(run_delays()?);
+                thread::sleep(BETWEEN_NOTES);
+            }
+            Ok(())
+        });
+        let read = || Ok((waited()?, run_delays()?));
+        let outcome = load::on_one_cpu(load::crowd(32, Duration::from_secs(2)), read);
+        running.store(false, Ordering::Relaxed);
+        notes.join().map_err(|_| anyhow::anyhow!("the thread that takes notes panicked"))??;
+        outcome
+    });
+    let (agent_after, after) = outcome?;
+    noted.extend(after);
+    // One that is new counts from 0.
+    let grown = noted.iter().map(|(task, ns)| ns.saturating_sub(before.get(task).copied().unwrap_or(0)));
     Ok(Compared { agent: agent_after - agent_before, kernel: grown.sum::<u64>() as f64 / 1e9 })
 }
 
@@ -133,30 +163,29 @@ pub fn run_queue_count(agent: &Agent) -> Result<Bounded> {
     Ok(Bounded { low: f64::from(2 * rounds), agent: after - before, high: switches as f64 })
 }
 
-/// Requests of `disk` (its name in /proc/diskstats) while `n_requests` go to `path` on it.
+/// Requests of `disk` (its name in /proc/diskstats) while `n_requests` go to `path` on it: others may use the disk
+/// as well, so the kernel is read before and after each scrape.
 pub fn block_requests(
     agent: &Agent,
     disk: &str,
     path: &Path,
     operation: Operation,
     n_requests: u64,
-) -> Result<Compared> {
+) -> Result<Bounded> {
     let labels = [("device", disk), ("operation", operation.label())];
-    // The disk's series may not exist before its first request.
+    let kernel = || disk_requests(disk, operation);
     let count = |page: &Exposition| page.sum(&format!("{BLOCK_IO_LATENCY}_count"), &labels);
-    let before = (count(&agent.scrape()?).unwrap_or(0.0), disk_requests(disk, operation)?);
+
+    // The disk's series may not exist before its first request.
+    let before = (kernel()?, count(&agent.scrape()?).unwrap_or(0.0), kernel()?);
     match operation {
         Operation::Read => load::direct_reads(path, n_requests)?,
         Operation::Write => load::direct_writes(path, n_requests)?,
     }
-    let after = (count(&agent.scrape()?)?, disk_requests(disk, operation)?);
-    let kernel = after.1 - before.1;
-    ensure!(
-        kernel >= n_requests,
-        "{disk} counts {kernel} of {n_requests} requests: is {} on it?",
-        path.display()
-    );
-    Ok(Compared { agent: after.0 - before.0, kernel: kernel as f64 })
+    let after = (kernel()?, count(&agent.scrape()?)?, kernel()?);
+    let (low, high) = (after.0 - before.2, after.2 - before.0);
+    ensure!(low >= n_requests, "{disk} counts {low} of {n_requests} requests: is {} on it?", path.display());
+    Ok(Bounded { low: low as f64, agent: after.1 - before.1, high: high as f64 })
 }
 
 /// The lines of /proc/meminfo that do not change while a machine runs; returns how many there are.
@@ -261,6 +290,7 @@ mod tests {
         assert_eq!(Bounded { low: 1.0, agent: 1.0, high: 2.0 }.inside().unwrap(), 1.0);
         let off = Bounded { low: 1.0, agent: 3.0, high: 2.0 }.inside().unwrap_err();
         assert_eq!(off.to_string(), "out of bounds: 3 in 1..2");
+        assert!(Bounded { low: 100.0, agent: 101.0, high: 100.0 }.widened(0.02).inside().is_ok());
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Apt {
         let apt = Self { root: workspace().join("target/apt").join(suites.join("+")) };
         fs::create_dir_all(apt.root.join("lists/partial"))?;
         fs::create_dir_all(apt.root.join("cache/archives/partial"))?;
-        let mirror = mirror();
+        let mirror = mirror()?;
         let line = |suite: &&str| format!("deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n");
         fs::write(apt.root.join("sources.list"), suites.iter().map(line).collect::<String>())?;
         fs::write(apt.root.join("status"), "")?;
@@ -70,11 +70,13 @@ impl Apt {
 }
 
 /// The machine's own Debian mirror.
-fn mirror() -> String {
+fn mirror() -> Result<String> {
     let folder = read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|it| it.path());
     let files = std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(folder);
     let texts = files.filter_map(|it| read_to_string(it).ok());
-    texts.filter_map(|it| mirror_in(&it)).next().unwrap_or_else(|| "http://deb.debian.org/debian".to_owned())
+    let found = texts.filter_map(|it| mirror_in(&it)).next();
+    found
+        .context("find a Debian mirror: neither /etc/apt/sources.list nor a file in sources.list.d names one")
 }
 
 /// The first address of a Debian archive, in either of apt's formats (sources.list(5)).

@@ -33,6 +33,14 @@ pub enum Verb {
     Show { which: Which, origins: bool },
     /// Print what these flags are in the config file; they are the sources' flags.
     Convert,
+    /// Say what this host allows.
+    Doctor { json: bool, strict: bool },
+    /// List the collectors.
+    Collectors { json: bool },
+    /// Scrape once; all enabled collectors when none is named.
+    Once { collect: Vec<String> },
+    /// Hash a password.
+    HashPassword { cost: u32 },
 }
 
 impl Verb {
@@ -77,6 +85,10 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
         let Invocation { sources, .. } = parse(schema, flags)?;
         return Ok(Invocation { verb: Verb::Convert, sources });
     }
+    if name == "hash-password" {
+        let cost = *inner.get_one("cost").expect("it has a default");
+        return Ok(Invocation { verb: Verb::HashPassword { cost }, sources });
+    }
     sources.flags.extend(flags(schema, inner));
     sources.files.extend(files(inner));
     let verb = match name {
@@ -93,6 +105,9 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
             };
             Verb::Show { which, origins: inner.get_flag("sources") }
         }
+        "doctor" => Verb::Doctor { json: inner.get_flag("json"), strict: inner.get_flag("strict") },
+        "collectors" => Verb::Collectors { json: inner.get_flag("json") },
+        "once" => Verb::Once { collect: inner.get_many("collect").into_iter().flatten().cloned().collect() },
         other => unreachable!("clap knows no verb `{other}`"),
     };
     Ok(Invocation { verb, sources })

@@ -44,6 +44,49 @@ pub(super) const VERBS: &[VerbSpec] = &[
         },
     },
     VerbSpec {
+        name: "doctor",
+        usage: "doctor [--json] [--strict]",
+        about: "Say what this host allows and which collectors work here, why not, and what would help; exit with 0 \
+                when hostlens can serve, 1 for collectors that give less under --strict, 2 when it cannot.",
+        takes_flags: true,
+        args: || {
+            vec![
+                json(),
+                switch("strict").help("Exit with 1 when an enabled collector gives less than it could"),
+            ]
+        },
+    },
+    VerbSpec {
+        name: "collectors",
+        usage: "collectors [--json]",
+        about: "List all collectors, whether they are enabled, and what they show.",
+        takes_flags: true,
+        args: || vec![json()],
+    },
+    VerbSpec {
+        name: "once",
+        usage: "once [--collect <name>]...",
+        about: "Scrape once: metrics on stdout, time and series of each collector on stderr.",
+        takes_flags: true,
+        args: || {
+            let collect = Arg::new("collect").long("collect").value_name("NAME").action(ArgAction::Append);
+            vec![collect.help("Runs these collectors only, enabled or not")]
+        },
+    },
+    VerbSpec {
+        name: "hash-password",
+        usage: "hash-password [--cost <n>]",
+        about: "Read a password and print its hash (bcrypt), for [web.auth].",
+        takes_flags: false,
+        args: || {
+            let cost = Arg::new("cost").long("cost").value_name("N").default_value("10");
+            vec![
+                cost.value_parser(clap::value_parser!(u32).range(4..=16))
+                    .help("Doublings of the work: 4 to 16"),
+            ]
+        },
+    },
+    VerbSpec {
         name: "convert",
         usage: "convert -- <flags>",
         about: "Print the config file that means the same as flags of node_exporter.",
@@ -91,6 +134,10 @@ pub(super) fn command(schema: &Schema) -> Command {
         .subcommands(VERBS.iter().map(verb))
 }
 
+fn json() -> Arg {
+    switch("json").help("Answer in JSON")
+}
+
 /// Of the answer.
 fn format() -> Arg {
     Arg::new("format")
@@ -130,6 +177,11 @@ pub(super) fn flags(schema: &Schema) -> impl Iterator<Item = Described> {
 fn of_key(table: &Table, key: &Key) -> Vec<Described> {
     let Some(name) = table.flag(key) else { return Vec::new() };
     let heading = heading(table);
+    if table.is_common(key) {
+        // They are described once for all collectors.
+        let arg = valued(&name).help(help(table, key)).value_name(value_name(key)).hide(true);
+        return vec![Described { arg, usage: String::new(), heading }];
+    }
     let describe = |arg: Arg, usage| {
         let arg = arg.help(help(table, key)).help_heading(heading.clone());
         Described { arg, usage, heading: heading.clone() }
@@ -174,7 +226,7 @@ fn valued(name: &str) -> Arg {
     Arg::new(name.to_owned()).long(name.to_owned()).action(ArgAction::Append).num_args(1)
 }
 
-fn value_name(key: &Key) -> &'static str {
+pub(super) fn value_name(key: &Key) -> &'static str {
     match key.kind {
         "regex" => "REGEX",
         "path" => "PATH",

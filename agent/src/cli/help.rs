@@ -1,7 +1,7 @@
 //! `--help`: all flags, by what they are about.
 
-use super::command::{Described, VERBS, flags};
-use crate::config::Schema;
+use super::command::{Described, VERBS, flags, value_name};
+use crate::config::{CollectorLimits, Schema, Section as _};
 
 /// Characters of a line.
 const WIDTH: usize = 100;
@@ -31,6 +31,12 @@ pub(super) fn help(schema: &Schema) -> String {
         }
         let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
         entry(&mut out, &format!("  {usage}"), &about);
+    }
+    out.push_str("\nOf every collector:\n");
+    for key in CollectorLimits::KEYS {
+        let doc = key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        let (name, kind) = (key.name.replace('_', "-"), value_name(key));
+        entry(&mut out, &format!("  --collector.<name>.{name}={kind}"), &doc);
     }
     out.push_str("\nOther:\n");
     entry(&mut out, "  -h, --help", "Show this.");

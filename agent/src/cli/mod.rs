@@ -1,11 +1,19 @@
 //! The command line: node_exporter's flags, one for every key of the config, and verbs.
 
 mod args;
+mod check;
 mod command;
 mod help;
+mod list;
 mod manual;
+mod once;
+mod password;
 
 pub use args::{Invocation, Stop, Verb, parse};
+pub use check::remarks;
+pub use list::{to_json as collectors_as_json, to_text as collectors_as_text};
+pub use once::{Once, examine, once};
+pub use password::hash_password;
 
 /// The first line is what tools that know node_exporter look at: the third word is the version.
 #[must_use]

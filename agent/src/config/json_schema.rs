@@ -1,6 +1,6 @@
 //! The config as a JSON Schema, by which editors complete and check TOML files.
 
-use super::{Key, Schema, Table};
+use super::{CollectorLimits, Key, Schema, Section as _, Table};
 use serde_json::{Value, json};
 
 /// The schema of a config file.
@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 pub fn json_schema(schema: &Schema) -> Value {
     let mut root = object();
     root["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    root["definitions"] =
+        CollectorLimits::KEYS.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    root["definitions"]["regex"] = json!({ "anyOf": [{ "type": "string", "format": "regex" }, strings()] });
     for table in schema.tables() {
         let mut at = &mut root;
         for name in table.path.split('.').filter(|name| !name.is_empty()) {
@@ -22,7 +25,18 @@ pub fn json_schema(schema: &Schema) -> Value {
 fn fill(at: &mut Value, table: &Table) {
     at["description"] = json!(table.summary);
     let properties = at["properties"].as_object_mut().expect("objects are made with properties");
-    properties.extend(table.keys.iter().map(|key| (key.name.to_owned(), property(key))));
+    for key in &table.keys {
+        let property = if table.is_common(key) { definition(key.name) } else { property(key) };
+        properties.insert(key.name.to_owned(), property);
+    }
+}
+
+fn definition(name: &str) -> Value {
+    json!({ "$ref": format!("#/definitions/{name}") })
+}
+
+fn strings() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
 }
 
 fn object() -> Value {
@@ -38,16 +52,16 @@ fn property(key: &Key) -> Value {
 
 /// Which values the key can have.
 fn values(key: &Key) -> Value {
-    let strings = json!({ "type": "array", "items": { "type": "string" } });
     match key.kind {
         _ if !key.choices.is_empty() => json!({ "enum": key.choices }),
         "boolean" => json!({ "type": "boolean" }),
         "integer" => json!({ "type": "integer" }),
         "number" => json!({ "type": "number" }),
         "duration" => json!({ "type": "string", "pattern": "^(0|([0-9.]+(ns|us|µs|ms|s|m|h|d))+)$" }),
-        "regex" => json!({ "anyOf": [{ "type": "string", "format": "regex" }, strings] }),
+        // What stands beside a reference is ignored.
+        "regex" => json!({ "allOf": [definition("regex")] }),
         _ => match (key.default)() {
-            toml::Value::Array(_) => json!({ "anyOf": [strings, { "type": "string" }] }),
+            toml::Value::Array(_) => json!({ "anyOf": [strings(), { "type": "string" }] }),
             toml::Value::Table(_) => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }

@@ -69,7 +69,7 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     given.extend(sources.variables.iter().filter_map(|(name, text)| load.variable(name, text)));
     given.extend(load.flags(&sources.flags));
     let preset = given.iter().rev().find(|it| it.path == "preset").map(|it| Preset::from_value(&it.value));
-    let preset = preset.and_then(Result::ok).map(|it| presets::settings(it, schema)).unwrap_or_default();
+    let preset = preset.and_then(Result::ok).map(presets::settings).unwrap_or_default();
     let mut config = Config::default();
     for Given { path, value, origin, place } in preset.into_iter().chain(given) {
         config.put(path, value, origin, place);
@@ -161,13 +161,11 @@ impl Load<'_> {
             self.diagnostics.push(error);
             return None;
         };
-        let list = match DeValue::parse(text) {
-            Ok(value) if key.is_list() && value.get_ref().is_array() => document::plain(&value).ok(),
-            _ => None,
-        };
-        let value = match list {
-            Some(list) => (key.check)(&list).map(|()| list),
-            None => value_of_text(key, text),
+        let value = match DeValue::parse(text) {
+            Ok(value) if key.is_list() && value.get_ref().is_array() => {
+                document::plain(&value).and_then(|list| (key.check)(&list).map(|()| list))
+            }
+            _ => value_of_text(key, text),
         };
         match value {
             Ok(value) => {
@@ -286,6 +284,7 @@ fn value_of_text(key: &Key, text: &str) -> Result<Value, Problem> {
         Value::Integer(_) => number(),
         Value::Float(_) => float(),
         Value::Array(_) => Some(Value::Array(vec![string()])),
+        Value::Table(_) => DeValue::parse(text).ok().and_then(|value| document::plain(&value).ok()),
         _ => None,
     };
     let first = by_default.unwrap_or_else(string);

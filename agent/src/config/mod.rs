@@ -6,8 +6,10 @@ pub mod diagnostic;
 mod document;
 mod filter;
 mod json_schema;
+mod limits;
 mod load;
 mod presets;
+mod re2;
 pub mod render;
 mod root;
 mod rules;
@@ -15,20 +17,23 @@ mod schema;
 mod suggest;
 mod tables;
 mod types;
+mod web;
 
 pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
 pub use json_schema::json_schema;
+pub use limits::CollectorLimits;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
     Budget, ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Measure, NetworkNamespace, OnExceed,
-    Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Web, Window, add_general_tables,
+    Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Window, add_general_tables,
 };
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
+pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -115,13 +120,20 @@ impl Config {
         self.values.get(path).map(|chosen| &chosen.value)
     }
 
+    /// The full paths of the keys that somebody chose values for.
+    pub fn chosen(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Who chose the value of the key with the full path `path`.
     #[must_use]
     pub fn origin(&self, path: &str) -> Origin {
         self.values.get(path).map_or(Origin::Default, |chosen| chosen.origin.clone())
     }
 
-    fn place(&self, path: &str) -> Option<&Place> {
+    /// Where the value of the key with the full path `path` was chosen.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Option<&Place> {
         self.values.get(path)?.place.as_ref()
     }
 }

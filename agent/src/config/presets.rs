@@ -1,6 +1,6 @@
 //! What each preset sets.
 
-use super::{Origin, Preset, Schema, document::Given};
+use super::{Origin, Preset, document::Given};
 use toml::Value;
 
 /// Interfaces that container networks make: one for each pod, or one for each node and tunnel.
@@ -56,8 +56,7 @@ const SAFE: &[&str] = &[
     "zoneinfo",
 ];
 
-/// What `preset` sets, as far as the schema knows it.
-pub(super) fn settings(preset: Preset, schema: &Schema) -> Vec<Given> {
+pub(super) fn settings(preset: Preset) -> Vec<Given> {
     let enabled = |names: &[&str]| -> Vec<(String, Value)> {
         names.iter().map(|it| (format!("collector.{it}.enabled"), true.into())).collect()
     };
@@ -75,8 +74,6 @@ pub(super) fn settings(preset: Preset, schema: &Schema) -> Vec<Given> {
         Preset::AllSafe => enabled(SAFE),
         Preset::NodeExporter => Vec::new(),
     };
-    let known = values.into_iter().filter(|(path, _)| schema.key(path).is_some());
-    known
-        .map(|(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None })
-        .collect()
+    let given = |(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None };
+    values.into_iter().map(given).collect()
 }

@@ -1,6 +1,6 @@
 //! The config as a TOML file: what is in force, or every key with its doc, commented out.
 
-use super::{Config, Key, Origin, Schema, Table};
+use super::{CollectorLimits, Config, Key, Origin, Schema, Section as _, Table};
 use std::fmt::Write as _;
 use toml::Value;
 
@@ -109,8 +109,18 @@ pub fn sample(schema: &Schema) -> String {
                 writeln!(out, "[{path}]").expect("a string takes all");
             }
         }
+        if table.path == "collector" {
+            comment(&mut out, "Every collector's table has these keys beside its own:");
+            for key in CollectorLimits::KEYS {
+                let doc = key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+                comment(&mut out, &format!("  {}: {doc}", key.name));
+            }
+        }
         for key in &table.keys {
-            key.doc.iter().for_each(|line| comment(&mut out, line.trim()));
+            let is_switch = table.collector.is_some() && key.name == "enabled";
+            if !is_switch && !table.is_common(key) {
+                key.doc.iter().for_each(|line| comment(&mut out, line.trim()));
+            }
             writeln!(out, "#{} = {}", key.name, (key.default)()).expect("a string takes all");
         }
     }

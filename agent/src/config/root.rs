@@ -1,6 +1,6 @@
 //! The tables of the config file that belong to no collector.
 
-use super::{CONFIG_VERSION, Problem, Schema, Setting, choice, section};
+use super::{CONFIG_VERSION, Problem, Schema, Setting, Web, WebAuth, WebRateLimit, WebTls, choice, section};
 use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
@@ -29,26 +29,6 @@ section! {
         include: Vec<String> = Value::Array(Vec::new()) => "",
         /// Reads the files again when they change.
         auto_reload: bool = true => "config.auto-reload",
-    }
-}
-
-section! {
-    /// `[web]`
-    pub struct Web {
-        /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`.
-        listen_address: Vec<String> = vec![":9100".to_owned()],
-        /// Serves on the sockets that systemd passes, in place of `listen_address`.
-        systemd_socket: bool = false,
-        /// Path of the metrics.
-        telemetry_path: String = "/metrics",
-        /// Scrapes at a time; more get an error. 0 or less: any number.
-        max_requests: i64 = 40,
-        /// Leaves out the metrics about hostlens itself.
-        disable_exporter_metrics: bool = false,
-        /// File with TLS, users and rate limit, in the format of Prometheus' exporter-toolkit.
-        config_file: PathBuf = "" => "web.config.file",
-        /// Lets `POST /-/reload` read the config files again.
-        enable_lifecycle: bool = false,
     }
 }
 
@@ -200,6 +180,9 @@ section! {
 pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Top>("", "The file itself");
     schema.add::<Web>("web", "HTTP server");
+    schema.add::<WebTls>("web.tls", "TLS of the HTTP server; on when a certificate is set");
+    schema.add::<WebAuth>("web.auth", "Passwords of the HTTP server");
+    schema.add::<WebRateLimit>("web.rate_limit", "How often the HTTP server may be asked");
     schema.add::<Paths>("path", "Where the host is mounted, as hostlens sees it");
     schema.add::<Log>("log", "Log on stderr");
     schema.add::<Scrape>("scrape", "How collectors are run");

@@ -1,6 +1,6 @@
 //! All tables of the config with their keys, and the flag and the variable of each.
 
-use super::{Key, Section, keys, suggest::nearest};
+use super::{CollectorLimits, Key, Section, keys, suggest::nearest};
 use std::collections::BTreeMap;
 
 /// Everything that can be set. Made once, by `main`, from the general tables and the collectors'.
@@ -88,7 +88,7 @@ impl Schema {
             path: format!("collector.{}", collector.name),
             summary: collector.summary.to_owned(),
             notes,
-            keys: switch.iter().chain(collector.keys).collect(),
+            keys: switch.iter().chain(collector.keys).chain(CollectorLimits::KEYS).collect(),
             collector: Some(collector),
         });
     }
@@ -230,6 +230,12 @@ impl Table {
             None if self.path.is_empty() => Some(key.name.replace('_', "-")),
             None => Some(format!("{}.{}", self.path, key.name.replace('_', "-"))),
         }
+    }
+
+    /// Whether every collector has the key.
+    #[must_use]
+    pub fn is_common(&self, key: &Key) -> bool {
+        self.collector.is_some() && CollectorLimits::KEYS.iter().any(|it| it.name == key.name)
     }
 
     /// The name of the key's variable in the environment; `None` when only a file can hold the key.

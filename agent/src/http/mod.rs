@@ -1,73 +1,175 @@
-//! The HTTP server: routes, listeners, answers.
+//! The HTTP server: listeners and connections, the door (TLS, passwords), routes, answers.
+
+mod address;
+mod answer;
+mod api;
+mod connections;
+mod door;
+mod listen;
+mod metrics;
+mod page;
+mod port_holder;
+mod serve;
+
+pub use door::{Door, DoorError, Origin};
+pub use listen::{ListenError, Listener};
+pub use serve::{Limits, Shutdown, serve};
 
 use crate::{
-    config::{Scrape, Web},
-    exposition::Encoder,
-    scrape::{Registry, Selection},
+    config::{Config, Scrape, Web, WebFormat},
+    exposition::{Histograms, Offer},
+    metric::Conflict,
+    own::{Own, Part},
+    reload,
+    scrape::Registry,
 };
+use answer::Answers;
 use axum::{
     Router,
-    extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Response},
-    routing::{any, get},
+    body::Body,
+    extract::State,
+    http::{Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::any,
 };
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Semaphore;
 
 /// What the routes need.
 pub struct App {
-    pub registry: RwLock<Registry>,
-    pub web: Web,
-    pub scrape: Scrape,
+    /// Replaced as a whole when the config is read again.
+    running: RwLock<Running>,
+    web: Web,
+    offers: Vec<Offer>,
+    histograms: Histograms,
+    /// Scrapes of all collectors that may still begin; `None` for no limit.
+    permits: Option<Arc<Semaphore>>,
+    answers: Answers,
+    /// What was left out of the last answer.
+    conflicts: Mutex<Vec<Conflict>>,
+    shutdown: Shutdown,
+    reload: reload::Handle,
 }
 
-/// The routes of `app`, ready to be served.
-pub fn router(app: Arc<App>) -> Router {
-    let metrics_path = app.web.telemetry_path.clone();
-    Router::new()
-        .route(&metrics_path, any(metrics))
-        .route("/-/healthy", get(async || "hostlens is healthy.\n"))
-        .route("/-/ready", get(async || "hostlens is ready.\n"))
-        .route("/", get(landing_page))
-        .with_state(app)
+/// The collectors and the config that they were opened with.
+#[derive(Clone)]
+struct Running {
+    registry: Arc<Registry>,
+    config: Arc<Config>,
+    scrape: Arc<Scrape>,
 }
 
-async fn landing_page(State(app): State<Arc<App>>) -> Html<String> {
-    let path = &app.web.telemetry_path;
-    Html(format!(
-        "<!doctype html><title>hostlens</title><h1>hostlens</h1><p>Version {}</p><p><a href=\"{path}\">Metrics</a></p>",
-        env!("CARGO_PKG_VERSION"),
-    ))
-}
-
-async fn metrics(State(app): State<Arc<App>>, RawQuery(_query): RawQuery, headers: HeaderMap) -> Response {
-    let deadline = Instant::now() + time_limit(&headers, &app.scrape);
-    // A task of its own: a client that goes away must not leave a scrape half done.
-    let scrape = tokio::spawn(async move {
-        let encode = |parts: &[&_]| {
-            let mut body = Vec::new();
-            let conflicts = Encoder::default().write(parts, &mut body);
-            (body, conflicts)
-        };
-        let registry = app.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
-        registry.scrape(&Selection::All, deadline, encode).await
-    });
-    match scrape.await.expect("a scrape does not panic and is not cancelled") {
-        Ok((body, _)) => {
-            ([(header::CONTENT_TYPE, Encoder::default().format.content_type())], body).into_response()
-        }
-        Err(busy) => (StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n")).into_response(),
+impl Running {
+    fn new(registry: Registry, config: Arc<Config>) -> Self {
+        Self { registry: Arc::new(registry), scrape: Arc::new(config.section("scrape")), config }
     }
 }
 
-/// How long the scrape may take: the scraper's own timeout, which Prometheus sends, less a margin.
-fn time_limit(headers: &HeaderMap, scrape: &Scrape) -> Duration {
-    headers
-        .get("x-prometheus-scrape-timeout-seconds")
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
-        .map_or(scrape.default_timeout, |limit| limit.saturating_sub(scrape.deadline_offset))
+impl App {
+    /// `config` is what `registry` was opened with.
+    #[must_use]
+    pub fn new(
+        registry: Registry,
+        config: Arc<Config>,
+        own: Arc<Own>,
+        shutdown: Shutdown,
+        reload: reload::Handle,
+    ) -> Arc<Self> {
+        let web: Web = config.section("web");
+        let offers = web.formats.iter().filter_map(|format| match format {
+            WebFormat::Protobuf => Some(Offer::Protobuf),
+            WebFormat::OpenMetrics => Some(Offer::OpenMetrics),
+            WebFormat::Text => None,
+        });
+        let part = if web.disable_exporter_metrics { Part::Always } else { Part::All };
+        let permits = usize::try_from(web.max_requests).ok().filter(|max| *max > 0);
+        Arc::new(Self {
+            offers: offers.collect(),
+            histograms: if web.classic_histograms {
+                Histograms::NativeAndClassic
+            } else {
+                Histograms::Native
+            },
+            permits: permits.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))),
+            answers: Answers::new(own, part),
+            conflicts: Mutex::default(),
+            running: RwLock::new(Running::new(registry, config)),
+            web,
+            shutdown,
+            reload,
+        })
+    }
+
+    /// Answers with other collectors from now on. Scrapes under way end with those they began with.
+    pub fn replace(&self, registry: Registry, config: Arc<Config>) {
+        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        *running = Running::new(registry, config);
+    }
+
+    /// The collectors that answer now.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        self.running().registry
+    }
+
+    fn running(&self) -> Running {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
+
+/// The routes of `app`. With the metrics at `/` every path that is not ours holds them, as with node_exporter.
+pub fn router(app: &Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/-/healthy", any(async || plain_text("hostlens is healthy.\n")))
+        .route("/-/ready", any(ready))
+        .route("/-/reload", any(reload_config));
+    if app.web.enable_ui {
+        router = router.route("/api/v1/collectors", any(api::collectors));
+    }
+    router = match app.web.telemetry_path.0.as_str() {
+        "/" => router.fallback(metrics::metrics),
+        path => router.route(path, any(metrics::metrics)).route("/", any(page::page)).fallback(not_found),
+    };
+    router.with_state(Arc::clone(app))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.shutdown.has_begun() {
+        return door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n");
+    }
+    plain_text("hostlens is ready.\n")
+}
+
+/// As Prometheus' own: POST or PUT, where the config allows it.
+async fn reload_config(State(app): State<Arc<App>>, method: Method) -> Response {
+    if method != Method::POST && method != Method::PUT {
+        return door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
+    }
+    if !app.web.enable_lifecycle {
+        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
+    }
+    match app.reload.reload().await {
+        Some(Ok(changes)) => plain_text(changes),
+        Some(Err(problems)) => door::refusal(StatusCode::BAD_REQUEST, problems),
+        None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n"),
+    }
+}
+
+async fn not_found() -> Response {
+    door::refusal(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn plain_text(text: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+}
+
+/// A system's error as Go words it: no capital, no number.
+fn go_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests;

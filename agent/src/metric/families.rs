@@ -133,6 +133,24 @@ impl Families {
         self.declared.iter().map(Vec::len).sum::<usize>() + named
     }
 
+    /// Forgets all samples but `max`, the same ones each time: those of the families declared first, then of named
+    /// ones by name. Returns how many were forgotten.
+    pub(crate) fn keep(&mut self, max: usize) -> usize {
+        let n_before = self.n_samples();
+        if n_before <= max {
+            return 0;
+        }
+        let mut n_left = max;
+        let mut named: Vec<_> = self.named.iter_mut().collect();
+        named.sort_unstable_by_key(|(a, _)| *a);
+        let named = named.into_iter().map(|(_, family)| &mut family.samples);
+        for samples in self.declared.iter_mut().chain(named) {
+            samples.truncate(n_left);
+            n_left -= samples.len();
+        }
+        n_before - max
+    }
+
     /// Pushes one sample of a declared family.
     pub(crate) fn push<const N: usize>(
         &mut self,
@@ -187,6 +205,20 @@ impl Families {
         let Some(number) = value.number() else { return };
         let meta = &self.meta[desc.index];
         self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
+    }
+
+    /// Both at once: the family that `desc` and `part` name, with just the labels given.
+    pub(crate) fn push_named_labelled<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        part: &str,
+        labels: &[(&str, &str)],
+        value: impl Number,
+    ) {
+        let Some(number) = value.number() else { return };
+        let meta = &self.meta[desc.index];
+        let name = meta.name.replace('*', part);
+        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number));
     }
 
     /// Pushes one sample of a family that is not ours: a file names it, and its labels.

@@ -23,6 +23,8 @@ pub(crate) struct Row<'a> {
     /// Positions of the declared labels, by name.
     order: [u8; MAX_LABELS],
     sample: Sample,
+    /// Counts the family's samples in the order in which they were given.
+    place: u32,
 }
 
 /// More labels than any declared family has.
@@ -72,7 +74,8 @@ pub(crate) fn gather<'a>(
             }
         }
         if !rows.is_sorted_by(|a, b| a.cmp_labels(b) == Ordering::Less) {
-            rows.sort_by(Row::cmp_labels);
+            // Not stable, which would need memory: the order in which they were given decides between equals.
+            rows.sort_unstable_by(|a, b| a.cmp_labels(b).then(a.place.cmp(&b.place)));
             rows.dedup_by(|later, kept| {
                 let same = later.cmp_labels(kept) == Ordering::Equal && later.labels().eq(kept.labels());
                 if same {
@@ -107,19 +110,17 @@ impl<'a> Source<'a> {
         if let Names::Declared(names) = self.names {
             order[..names.len()].sort_unstable_by_key(|&position| names[position as usize]);
         }
-        rows.extend(self.samples.iter().map(|&sample| Row {
-            source: self.part,
-            names: self.names,
-            order,
-            sample,
-        }));
+        for &sample in self.samples {
+            let place = rows.len() as u32;
+            rows.push(Row { source: self.part, names: self.names, order, sample, place });
+        }
     }
 }
 
 impl<'a> Row<'a> {
     /// Name and value of each label, sorted by name. A label given as "" is no label, but is written.
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let Self { source, names, order, sample } = *self;
+        let Self { source, names, order, sample, .. } = *self;
         (0..self.n_labels()).map(move |i| match names {
             Names::Declared(names) => {
                 let position = order[i as usize];

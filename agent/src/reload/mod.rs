@@ -19,7 +19,7 @@ use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use watch::{LOOK_EVERY, Watch};
 
 /// Asks for a reload.

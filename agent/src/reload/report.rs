@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 use tracing::{info, warn};
 
 /// Tables whose values are read at start only.
-const AT_START: &[&str] = &["web", "scrape", "security"];
+const AT_START: &[&str] = &["web", "security"];
 
 #[derive(Debug, Default)]
 pub(super) struct Report {

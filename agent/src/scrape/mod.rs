@@ -2,34 +2,33 @@
 
 mod outcome;
 mod reopen;
+mod round;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::{FAMILIES, State};
 pub use reopen::Changes;
+pub use slot::Summary;
 
 use crate::{collector::Entry, config::Config, metric::Families, source::Host};
 use outcome::Outcomes;
+use round::Round;
 use slot::Slot;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
-use tokio::{sync::Notify, task::spawn_blocking, time::timeout_at};
-
-/// How long one collector may keep the others of a scrape waiting before a second thread goes on with them.
-const PATIENCE: Duration = Duration::from_millis(50);
+use tokio::{task::spawn_blocking, time::timeout_at};
 
 /// The enabled collectors, opened. A clone has the same ones.
 #[derive(Clone)]
 pub struct Registry {
     slots: Vec<Arc<Slot>>,
-    /// One scrape at a time: collectors keep state, and so a locked slot means a hung collector.
-    scraping: Arc<tokio::sync::Mutex<Outcomes>>,
+    known: Vec<&'static Entry>,
+    /// Collectors are run for one scrape at a time, so that many scrapers cost no more threads than one.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    outcomes: Arc<Mutex<Outcomes>>,
 }
 
 /// Which collectors a scrape asks for.
@@ -59,14 +58,39 @@ pub struct Busy;
 impl Registry {
     /// Opens every enabled collector of `entries`. One that cannot open is kept with its reason.
     pub fn open(entries: impl IntoIterator<Item = &'static Entry>, config: &Config, host: &Host) -> Self {
-        let enabled = entries.into_iter().filter(|entry| config.enables(entry.name, entry.enabled));
-        let slots = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
-        Self { slots, scraping: Arc::default() }
+        let known: Vec<_> = entries.into_iter().collect();
+        let enabled = known.iter().filter(|entry| config.enables(entry.name, entry.enabled));
+        let slots: Vec<_> = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
+        let mut outcomes = Outcomes::default();
+        for slot in slots.iter().filter(|slot| !slot.is_open()) {
+            outcomes.note(slot.entry.name, &slot.summary().state);
+        }
+        Self { slots, known, turn: Arc::default(), outcomes: Arc::new(Mutex::new(outcomes)) }
     }
 
     /// The names of the enabled collectors.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.slots.iter().map(|slot| slot.name)
+        self.slots.iter().map(|slot| slot.entry.name)
+    }
+
+    /// Whether there is a collector of this name, and it is enabled.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|it| it == name)
+    }
+
+    /// Whether there is a collector of this name, enabled or not.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.known.iter().any(|entry| entry.name == name)
+    }
+
+    /// Every collector there is, with how it fared last if it is enabled.
+    pub fn collectors(&self) -> impl Iterator<Item = (&'static Entry, Option<Summary>)> {
+        self.known.iter().map(|&entry| {
+            let slot = self.slots.iter().find(|slot| slot.entry.name == entry.name);
+            (entry, slot.map(|slot| slot.summary()))
+        })
     }
 
     /// Runs the selected collectors and hands what they pushed, and how each of them fared, to `encode`, which runs
@@ -80,71 +104,26 @@ impl Registry {
         deadline: Instant,
         encode: impl FnOnce(&[&Families]) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let deadline = deadline.into();
-        let lock = Arc::clone(&self.scraping).lock_owned();
-        let mut outcomes = timeout_at(deadline, lock).await.map_err(|_| Busy)?;
-        let selected = self.slots.iter().filter(|slot| selection.includes(slot.name)).cloned().collect();
-        let round = Arc::new(Round::new(selected));
-        round.run(deadline).await;
+        let asked = Instant::now();
+        let turn = Arc::clone(&self.turn).lock_owned();
+        let turn = timeout_at(deadline.into(), turn).await.map_err(|_| Busy)?;
+        let selected =
+            self.slots.iter().filter(|slot| selection.includes(slot.entry.name)).cloned().collect();
+        let round = Arc::new(Round::new(selected, asked));
+        let turn = round.run(deadline, turn).await;
+        let outcomes = Arc::clone(&self.outcomes);
         let answer = spawn_blocking(move || {
-            let runs: Vec<_> = round.slots.iter().map(|slot| slot.finished_run()).collect();
+            let runs = round.runs();
+            let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.clear();
             for (slot, run) in round.slots.iter().zip(&runs) {
                 outcomes.record(slot, run.as_deref());
             }
             let collected = runs.iter().flatten().map(|run| &run.families);
-            encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>())
+            let encoded = encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>());
+            drop(turn);
+            encoded
         });
         Ok(answer.await.expect("encoding does not panic and is not cancelled"))
-    }
-}
-
-/// One scrape under way: the queue that worker threads pull from.
-struct Round {
-    slots: Vec<Arc<Slot>>,
-    next: AtomicUsize,
-    n_ended: AtomicUsize,
-    ended: Notify,
-}
-
-impl Round {
-    fn new(slots: Vec<Arc<Slot>>) -> Self {
-        Self { slots, next: AtomicUsize::new(0), n_ended: AtomicUsize::new(0), ended: Notify::new() }
-    }
-
-    /// Returns when all have ended or at the deadline. One thread does it all unless a collector keeps it waiting.
-    async fn run(self: &Arc<Self>, deadline: tokio::time::Instant) {
-        if self.slots.is_empty() {
-            return;
-        }
-        self.slots.iter().for_each(|slot| slot.ask());
-        self.spawn_worker();
-        let mut seen = 0;
-        loop {
-            let patience = tokio::time::Instant::now() + PATIENCE;
-            let all_ended = timeout_at(patience.min(deadline), self.ended.notified()).await.is_ok();
-            if all_ended || tokio::time::Instant::now() >= deadline {
-                return;
-            }
-            let n_ended = self.n_ended.load(Ordering::Acquire);
-            if n_ended == seen && self.next.load(Ordering::Relaxed) < self.slots.len() {
-                self.spawn_worker();
-            }
-            seen = n_ended;
-        }
-    }
-
-    fn spawn_worker(self: &Arc<Self>) {
-        let round = Arc::clone(self);
-        spawn_blocking(move || round.work());
-    }
-
-    fn work(&self) {
-        while let Some(slot) = self.slots.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            slot.run();
-            if self.n_ended.fetch_add(1, Ordering::AcqRel) + 1 == self.slots.len() {
-                self.ended.notify_one();
-            }
-        }
     }
 }

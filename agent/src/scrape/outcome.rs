@@ -10,6 +10,8 @@ use tracing::{debug, info, warn};
 
 metrics! {
     STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
+    AGE: Gauge "hostlens_collector_age_seconds" ["collector"], "How old the samples are, of collectors that answer from what they read last (min_interval).";
+    DROPPED: Counter "hostlens_series_dropped_total" ["collector"], "Series that were left out because the collector gave more than its max_series.";
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
     SUCCESS: Gauge "node_scrape_collector_success" ["collector"], "1 if the collector gave all it has, else 0.";
 }
@@ -110,14 +112,27 @@ impl Outcomes {
             None => (&State::Late, Duration::ZERO),
         };
         let out = &mut self.families;
-        out.push(STATE, (slot.name, state.as_str(), state.reason(), state.remedy()), 1_u64);
-        out.push(SUCCESS, [slot.name], *state == State::Running);
-        if run.is_some() {
-            out.push(DURATION, [slot.name], duration.as_secs_f64());
+        out.push(STATE, (slot.entry.name, state.as_str(), state.reason(), state.remedy()), 1_u64);
+        out.push(SUCCESS, [slot.entry.name], *state == State::Running);
+        if let Some(run) = run
+            && !slot.limits.min_interval.is_zero()
+        {
+            out.push(AGE, [slot.entry.name], run.started.elapsed().as_secs_f64());
         }
-        if self.last.get(slot.name) != Some(state) {
-            let before = self.last.insert(slot.name, state.clone());
-            log_change(slot.name, before.as_ref(), state);
+        if slot.limits.max_series > 0 {
+            out.push(DROPPED, [slot.entry.name], slot.n_dropped());
+        }
+        if run.is_some() {
+            out.push(DURATION, [slot.entry.name], duration.as_secs_f64());
+        }
+        self.note(slot.entry.name, state);
+    }
+
+    /// Logs the state of a collector if it is not the one before.
+    pub(super) fn note(&mut self, collector: &'static str, state: &State) {
+        if self.last.get(collector) != Some(state) {
+            let before = self.last.insert(collector, state.clone());
+            log_change(collector, before.as_ref(), state);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Registry, slot::Slot};
 use crate::{
     collector::Entry,
-    config::{Config, Key},
+    config::{CollectorLimits, Config, Key, Section as _},
     source::Host,
 };
 use std::sync::Arc;
@@ -30,8 +30,9 @@ impl Registry {
     ) -> (Self, Changes) {
         let mut changes = Changes::default();
         let mut slots = Vec::new();
-        for entry in entries.into_iter().filter(|entry| after.enables(entry.name, entry.enabled)) {
-            let running = self.slots.iter().find(|slot| slot.name == entry.name);
+        let known: Vec<_> = entries.into_iter().collect();
+        for entry in known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled)) {
+            let running = self.slots.iter().find(|slot| slot.entry.name == entry.name);
             slots.push(match running {
                 None => {
                     changes.started.push(entry.name);
@@ -54,16 +55,17 @@ impl Registry {
                 }
             });
         }
-        let is_stopped = |name: &&str| !slots.iter().any(|slot: &Arc<Slot>| slot.name == *name);
+        let is_stopped = |name: &&str| !slots.iter().any(|slot: &Arc<Slot>| slot.entry.name == *name);
         changes.stopped = self.names().filter(is_stopped).collect();
-        (Self { slots, scraping: Arc::clone(&self.scraping) }, changes)
+        let Self { turn, outcomes, .. } = self.clone();
+        (Self { slots, known, turn, outcomes }, changes)
     }
 }
 
 fn has_same_keys(entry: &Entry, before: &Config, after: &Config) -> bool {
     let table = format!("collector.{}", entry.name);
     let is_same = |key: &Key| before.value_in(&table, key) == after.value_in(&table, key);
-    entry.keys.iter().all(is_same)
+    entry.keys.iter().chain(CollectorLimits::KEYS).all(is_same)
 }
 
 #[cfg(test)]

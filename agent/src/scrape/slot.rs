@@ -1,37 +1,71 @@
-//! One enabled collector: opened once, run when asked, and asked by several threads at most one of which gets it.
+//! One enabled collector: opened once, run by at most one thread at a time, its last run shared by all who ask.
 
-use super::State;
+use super::{Round, State};
 use crate::{
     collector::{Collector, Entry},
-    config::Config,
+    config::{CollectorLimits, Config},
     metric::Families,
     source::Host,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex, MutexGuard, TryLockError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 pub(super) struct Slot {
-    pub(super) name: &'static str,
-    /// How many scrapes have asked for it.
-    asked: AtomicU64,
-    run: Mutex<Run>,
+    pub(super) entry: &'static Entry,
+    pub(super) limits: CollectorLimits,
+    /// Held while it runs. `None` when it could not be opened, or panicked: then the last run is for ever.
+    collector: Mutex<Option<Box<dyn Collector>>>,
+    progress: Mutex<Progress>,
 }
 
-/// The collector and its last run.
+struct Progress {
+    /// `None` while its memory is used by the run that follows it.
+    last: Option<Arc<Run>>,
+    summary: Summary,
+    running: Option<Running>,
+    is_over: bool,
+    n_dropped: u64,
+}
+
+struct Running {
+    since: Instant,
+    /// A scrape's deadline passed while it ran: no other waits for it.
+    is_late: bool,
+    /// The scrapes that wait for it beside the one that began it, and its place there.
+    waiters: Vec<(Arc<Round>, usize)>,
+}
+
+/// What one run of the collector gave.
 pub(super) struct Run {
-    /// `None` when it could not be opened, or panicked: then `state` is for ever.
-    collector: Option<Box<dyn Collector>>,
-    /// The scrape that it last ran for.
-    answers: u64,
     pub(super) families: Families,
+    pub(super) started: Instant,
     pub(super) state: State,
     pub(super) duration: Duration,
+}
+
+/// A run without its samples.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub state: State,
+    /// `None` before the first run.
+    pub started: Option<Instant>,
+    pub duration: Duration,
+    pub n_series: usize,
+}
+
+/// What a scrape gets that asks for a collector.
+pub(super) enum Asked {
+    /// This run will do.
+    Answered(Arc<Run>),
+    /// Another scrape is running it, and will deliver.
+    Awaited,
+    /// It hangs.
+    Late,
+    /// It was this thread's to run, and has been delivered to all who asked.
+    Ran(Arc<Run>),
 }
 
 impl Slot {
@@ -42,57 +76,131 @@ impl Slot {
             Ok(Err(error)) => (None, State::of_error(error)),
             Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
         };
+        let is_over = collector.is_none();
+        let summary = Summary { state: state.clone(), started: None, duration: Duration::ZERO, n_series: 0 };
+        let started = Instant::now();
         let families = Families::new(entry.metrics);
-        let run = Run { collector, answers: 0, families, state, duration: Duration::ZERO };
-        Self { name: entry.name, asked: AtomicU64::new(0), run: Mutex::new(run) }
+        let last = is_over.then(|| Arc::new(Run { families, started, state, duration: Duration::ZERO }));
+        Self {
+            entry,
+            limits: config.section(&format!("collector.{}", entry.name)),
+            collector: Mutex::new(collector),
+            progress: Mutex::new(Progress { last, summary, running: None, is_over, n_dropped: 0 }),
+        }
     }
 
-    /// Whether it could be opened and did not panic since.
+    /// Whether it could be opened, and has not panicked since.
     pub(super) fn is_open(&self) -> bool {
-        // What is locked runs.
-        self.try_lock().is_none_or(|run| run.collector.is_some())
+        !self.progress().is_over
     }
 
-    /// Begins a scrape: what ran before answers an earlier one.
-    pub(super) fn ask(&self) {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn summary(&self) -> Summary {
+        self.progress().summary.clone()
     }
 
-    /// Runs the collector for the scrape that asked last. Does nothing while an earlier run has not ended.
-    pub(super) fn run(&self) {
-        let asked = self.asked.load(Ordering::Relaxed);
-        let Some(mut run) = self.try_lock() else { return };
-        let Run { collector, answers, families, state, duration } = &mut *run;
-        *answers = asked;
-        families.clear();
-        let Some(running) = collector else { return };
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| running.collect(families)));
-        *duration = start.elapsed();
-        *state = match result {
+    /// Series that `max_series` has cost.
+    pub(super) fn n_dropped(&self) -> u64 {
+        self.progress().n_dropped
+    }
+
+    /// Runs the collector for place `index` of `round`, unless something else will do.
+    pub(super) fn answer(&self, round: &Arc<Round>, index: usize) -> Asked {
+        let mut progress = self.progress();
+        if let Some(run) = &progress.last
+            && (progress.is_over
+                || run.started >= round.asked
+                || run.started.elapsed() < self.limits.min_interval)
+        {
+            return Asked::Answered(Arc::clone(run));
+        }
+        if let Some(running) = &mut progress.running {
+            if running.is_late || self.is_too_long(running) {
+                return Asked::Late;
+            }
+            running.waiters.push((Arc::clone(round), index));
+            return Asked::Awaited;
+        }
+        let started = Instant::now();
+        progress.running = Some(Running { since: started, is_late: false, waiters: Vec::new() });
+        let before = progress.last.take();
+        drop(progress);
+
+        let (run, is_over, n_dropped) = self.run(before, started);
+        let mut progress = self.progress();
+        progress.summary = Summary {
+            state: run.state.clone(),
+            started: Some(run.started),
+            duration: run.duration,
+            n_series: run.families.n_samples(),
+        };
+        progress.n_dropped += n_dropped;
+        progress.is_over = is_over;
+        progress.last = Some(Arc::clone(&run));
+        let waiters = progress.running.take().map(|running| running.waiters);
+        drop(progress);
+        for (round, index) in waiters.into_iter().flatten() {
+            round.deliver(index, Arc::clone(&run));
+        }
+        Asked::Ran(run)
+    }
+
+    /// Uses the memory of the run `before` if nobody reads it any more.
+    fn run(&self, before: Option<Arc<Run>>, started: Instant) -> (Arc<Run>, bool, u64) {
+        let fresh = || {
+            let families = Families::new(self.entry.metrics);
+            Arc::new(Run { families, started, state: State::Running, duration: Duration::ZERO })
+        };
+        let mut shared = before.unwrap_or_else(fresh);
+        if Arc::get_mut(&mut shared).is_none() {
+            shared = fresh();
+        }
+        let run = Arc::get_mut(&mut shared).expect("nobody else has it");
+        // Only the thread that marked it as running gets here.
+        let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
+        run.families.clear();
+        run.started = started;
+        let result = match &mut *collector {
+            Some(collector) => catch_unwind(AssertUnwindSafe(|| collector.collect(&mut run.families))),
+            None => Ok(Ok(())),
+        };
+        run.duration = started.elapsed();
+        run.state = match result {
             Ok(Ok(())) => State::Running,
             Ok(Err(error)) => State::of_error(error),
             Err(panic) => {
                 // Its state may be half changed, so it is never called again.
                 *collector = None;
-                families.clear();
+                run.families.clear();
                 State::Failed { reason: panic_reason(&*panic) }
             }
         };
+        let is_over = collector.is_none();
+        let n_dropped = match usize::try_from(self.limits.max_series) {
+            Ok(max @ 1..) => run.families.keep(max) as u64,
+            _ => 0,
+        };
+        (shared, is_over, n_dropped)
     }
 
-    /// The run for the scrape that asked last, if it has ended.
-    pub(super) fn finished_run(&self) -> Option<MutexGuard<'_, Run>> {
-        self.try_lock().filter(|run| run.answers == self.asked.load(Ordering::Relaxed))
+    /// Whether the run that is under way has had its time.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.progress().running.as_ref().is_some_and(|running| running.is_late || self.is_too_long(running))
     }
 
-    fn try_lock(&self) -> Option<MutexGuard<'_, Run>> {
-        match self.run.try_lock() {
-            Ok(run) => Some(run),
-            Err(TryLockError::WouldBlock) => None,
-            // Collectors' panics are caught inside the lock, so the data behind it is whole.
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+    fn is_too_long(&self, running: &Running) -> bool {
+        !self.limits.timeout.is_zero() && running.since.elapsed() >= self.limits.timeout
+    }
+
+    /// A scrape goes without it.
+    pub(super) fn give_up(&self) {
+        if let Some(running) = &mut self.progress().running {
+            running.is_late = true;
         }
+    }
+
+    /// Collectors' panics are caught, and no other code that holds the lock can panic half way.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,7 +7,10 @@ use crate::{
     source::Host,
 };
 use std::{
-    sync::{Condvar, Mutex},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -60,12 +63,34 @@ collectors! {
         out.push(ANSWER, ["fails"], 1_u64);
         Err(Error::Unavailable { reason: "half of it".to_owned(), remedy: String::new() })
     };
+    Counts "counts" = |out| {
+        out.push(ANSWER, ["counts"], COUNT.fetch_add(1, Ordering::Relaxed) + 1);
+        Ok(())
+    };
+    Many "many" = |out| {
+        (0_u64..5).for_each(|it| out.push(ANSWER, [it], 1_u64));
+        Ok(())
+    };
+    Slow "slow" = |out| {
+        SLOW_RUNS.fetch_add(1, Ordering::Relaxed);
+        let never = (Mutex::new(()), Condvar::new());
+        drop(never.1.wait_timeout(never.0.lock().unwrap(), Duration::from_millis(30)).unwrap());
+        out.push(ANSWER, ["slow"], 1_u64);
+        Ok(())
+    };
+    Sleeps "sleeps" = |_| {
+        drop(SLEEP.1.wait_while(SLEEP.0.lock().unwrap(), |it| *it).unwrap());
+        Ok(())
+    };
     Works "works" = |out| {
         out.push(ANSWER, ["works"], 1_u64);
         Ok(())
     };
 }
 
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static SLOW_RUNS: AtomicU64 = AtomicU64::new(0);
+static SLEEP: (Mutex<bool>, Condvar) = (Mutex::new(true), Condvar::new());
 static HANG: (Mutex<bool>, Condvar) = (Mutex::new(true), Condvar::new());
 
 fn registry(names: &[&str]) -> Registry {
@@ -162,4 +187,81 @@ async fn only_what_is_selected_is_asked() {
         );
     }
     assert_eq!(scrape(&registry, &Selection::Only(Vec::new()), EVER).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_collector_may_answer_from_what_it_read_before() {
+    let mut config = Config::default();
+    config.set("collector.counts.min_interval", "1h".into());
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "counts"), &config, &host);
+    for _ in 0..3 {
+        let samples = scrape(&registry, &Selection::All, EVER).await;
+        assert!(samples.contains(&r#"test_answer{from="counts"} 1"#.to_owned()), "{samples:#?}");
+        assert!(
+            samples.iter().any(|it| it.starts_with(r#"hostlens_collector_age_seconds{collector="counts"} "#))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_exceeds_max_series_is_counted() {
+    let mut config = Config::default();
+    config.set("collector.many.max_series", 2.into());
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "many"), &config, &host);
+    for n_scrapes in 1..3 {
+        let samples = scrape(&registry, &Selection::All, EVER).await;
+        let dropped = format!(r#"hostlens_series_dropped_total{{collector="many"}} {}"#, 3 * n_scrapes);
+        assert!(samples.contains(&dropped), "{samples:#?}");
+        let kept = samples.iter().filter(|it| it.starts_with("test_answer"));
+        assert_eq!(kept.collect::<Vec<_>>(), [r#"test_answer{from="0"} 1"#, r#"test_answer{from="1"} 1"#]);
+    }
+}
+
+#[tokio::test]
+async fn scrapes_that_meet_share_what_is_read() {
+    let registry = registry(&["slow"]);
+    let scrapes = [(); 8].map(|()| scrape(&registry, &Selection::All, EVER));
+    for samples in futures_of(scrapes).await {
+        assert!(samples.contains(&r#"test_answer{from="slow"} 1"#.to_owned()), "{samples:#?}");
+    }
+    let n_runs = SLOW_RUNS.load(Ordering::Relaxed);
+    assert!(n_runs < 8, "{n_runs} runs for 8 scrapes");
+}
+
+#[tokio::test]
+async fn a_collector_has_no_more_time_than_its_own_limit() {
+    let mut config = Config::default();
+    config.set("collector.sleeps.timeout", "100ms".into());
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "sleeps"), &config, &host);
+    let start = Instant::now();
+    let samples = scrape(&registry, &Selection::All, EVER).await;
+    assert!(start.elapsed() < EVER / 2);
+    assert!(samples.iter().any(|it| it.contains(r#"state="late""#)), "{samples:#?}");
+    *SLEEP.0.lock().unwrap() = false;
+    SLEEP.1.notify_all();
+}
+
+/// The results of all, which run at the same time.
+async fn futures_of<F: Future<Output = Vec<String>>, const N: usize>(futures: [F; N]) -> Vec<Vec<String>> {
+    let mut futures = futures.map(Box::pin);
+    let mut results: Vec<Option<Vec<String>>> = vec![None; N];
+    std::future::poll_fn(|context| {
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            if result.is_none()
+                && let std::task::Poll::Ready(samples) = future.as_mut().poll(context)
+            {
+                *result = Some(samples);
+            }
+        }
+        if results.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! CPUs in sysfs, `/sys/devices/system/cpu`: see Documentation/admin-guide/cputopology.rst of the kernel.
 
-use super::{Error, Folder, number};
+use super::{Error, Folder, number, numbered};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The folders of the CPUs, online or not, by name: `cpu0`, `cpu1`, `cpu10`, `cpu2`.
@@ -16,7 +16,7 @@ pub fn folders(cpus: &Folder) -> Result<Vec<String>, Error> {
 /// The `10` of `cpu10`.
 #[must_use]
 pub fn number_of(folder: &str) -> Option<&str> {
-    folder.strip_prefix("cpu").filter(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+    numbered(folder, "cpu")
 }
 
 /// A set of CPUs in the kernel's spelling, `0-3,8`; `None` when it is spelled otherwise. See cpuset(7).
@@ -32,21 +32,25 @@ pub fn parse_set(text: &[u8]) -> Option<Vec<u16>> {
     Some(cpus)
 }
 
-/// The files that count thermal throttling, below the folder of the CPUs. They stay while the same CPUs are online.
+/// What the folders of the CPUs hold. It stays while the same CPUs are online.
 #[derive(Debug, Default)]
-pub struct ThrottleFiles {
-    /// By package and core: several CPUs are one core, and all of them count for it.
-    pub cores: BTreeMap<(u64, u64), String>,
-    pub packages: BTreeMap<u64, String>,
+pub struct CpuFiles {
+    /// The files that count thermal throttling, by package and core: several CPUs are one core, and all of them count
+    /// for it.
+    pub core_throttles: BTreeMap<(u64, u64), String>,
+    pub package_throttles: BTreeMap<u64, String>,
+    /// Whether each CPU tells if it is online. None does where the first one cannot be switched off.
+    pub tell_online: bool,
 }
 
-impl ThrottleFiles {
+impl CpuFiles {
     /// The files of the CPUs that are online now.
     ///
     /// # Errors
     /// When the CPUs cannot be listed.
     pub fn find(cpus: &Folder) -> Result<Self, Error> {
-        let mut found = Self::default();
+        let mut found =
+            Self { tell_online: !matches!(cpus.value("cpu0/online"), Ok(None)), ..Self::default() };
         let known = |file: &str| cpus.number::<u64>(file).ok().flatten();
         for cpu in folders(cpus)? {
             // A CPU that is offline has no topology, and one may go offline at any time.
@@ -54,10 +58,10 @@ impl ThrottleFiles {
             let Some(core) = known(&format!("{cpu}/topology/core_id")) else { continue };
             let file_named =
                 |name| Some(format!("{cpu}/thermal_throttle/{name}")).filter(|it| known(it).is_some());
-            if let Entry::Vacant(vacant) = found.cores.entry((package, core)) {
+            if let Entry::Vacant(vacant) = found.core_throttles.entry((package, core)) {
                 file_named("core_throttle_count").map(|file| vacant.insert(file));
             }
-            if let Entry::Vacant(vacant) = found.packages.entry(package) {
+            if let Entry::Vacant(vacant) = found.package_throttles.entry(package) {
                 file_named("package_throttle_count").map(|file| vacant.insert(file));
             }
         }
@@ -65,21 +69,15 @@ impl ThrottleFiles {
     }
 }
 
-/// Whether each CPU is in use, by number; nothing where the first one cannot be switched off, for then the kernel says
-/// it of none. What cannot be read is not in use.
+/// Whether each CPU is in use, by number. What cannot be read is not in use.
 ///
 /// # Errors
 /// When the CPUs cannot be listed.
 pub fn online(cpus: &Folder) -> Result<Vec<(String, bool)>, Error> {
-    if matches!(cpus.value("cpu0/online"), Ok(None)) {
-        return Ok(Vec::new());
-    }
     let is_online =
         |folder: &str| matches!(cpus.value(&format!("{folder}/online")), Ok(Some(it)) if *it == *b"1");
-    let states = folders(cpus)?
-        .into_iter()
-        .map(|folder| (number_of(&folder).unwrap_or_default().to_owned(), is_online(&folder)));
-    Ok(states.collect())
+    let number = |folder: &str| number_of(folder).unwrap_or_default().to_owned();
+    Ok(folders(cpus)?.iter().map(|folder| (number(folder), is_online(folder))).collect())
 }
 
 #[cfg(test)]

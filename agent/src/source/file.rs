@@ -122,7 +122,7 @@ impl File {
 }
 
 /// Fills `buffer` with what `fd` holds from offset 0.
-fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
+pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
     buffer.clear();
     loop {
         if buffer.spare_capacity_mut().is_empty() {

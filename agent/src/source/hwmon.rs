@@ -1,12 +1,7 @@
 //! `/sys/class/hwmon`: monitoring chips and the files of their sensors. See Documentation/hwmon/sysfs-interface.rst.
 
 use super::{Error, Folder, sysfs::SysValue};
-use std::{
-    collections::HashMap,
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, fs, os::unix::ffi::OsStrExt, path::Path};
 
 /// The kinds of sensors that are read; of other files a driver may make a chip has many.
 const KINDS: [&str; 14] = [
@@ -92,24 +87,27 @@ pub fn chips(class: &Folder) -> Result<Vec<Chip>, Error> {
     Ok(found.into_iter().map(|(_, chip)| chip).collect())
 }
 
-/// `platform_coretemp_0` for a chip of `/sys/devices/platform/coretemp.0`; without a device what the driver calls it,
-/// without that the folder's name.
+/// The name of its device; without one what the driver calls the chip, without that the folder's name.
 fn stable_name(path: &Path, driver_name: Option<&str>) -> Option<String> {
-    let clean_last = |path: Option<&Path>| {
-        let name = clean_name(path?.file_name()?.as_bytes());
-        (!name.is_empty()).then_some(name)
-    };
-    let device = fs::canonicalize(path.join("device")).ok();
-    let device = device.as_deref();
-    if let Some(device_name) = clean_last(device) {
-        let Some(parent_name) = clean_last(device.and_then(Path::parent)) else { return Some(device_name) };
-        return Some(format!("{parent_name}_{device_name}"));
+    device_name(&path.join("device"))
+        .or_else(|| driver_name.map(str::to_owned))
+        .or_else(|| clean_last(&fs::canonicalize(path).ok()?))
+}
+
+/// `platform_coretemp_0` for a link to `/sys/devices/platform/coretemp.0`.
+#[must_use]
+pub fn device_name(link: &Path) -> Option<String> {
+    let device = fs::canonicalize(link).ok()?;
+    let name = clean_last(&device)?;
+    match device.parent().and_then(clean_last) {
+        Some(parent) => Some(format!("{parent}_{name}")),
+        None => Some(name),
     }
-    if let Some(driver_name) = driver_name {
-        return Some(driver_name.to_owned());
-    }
-    let path: PathBuf = fs::canonicalize(path).ok()?;
-    clean_last(Some(&path))
+}
+
+fn clean_last(path: &Path) -> Option<String> {
+    let name = clean_name(path.file_name()?.as_bytes());
+    (!name.is_empty()).then_some(name)
 }
 
 impl Chip {

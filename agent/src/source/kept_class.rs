@@ -83,20 +83,23 @@ impl KeptClass {
     fn list(&mut self, shows: impl Fn(&[u8]) -> bool) -> Result<(), Errno> {
         let folder =
             openat(CWD, &self.path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut before = std::mem::take(&mut self.devices);
+        let before = std::mem::take(&mut self.devices);
         for entry in Dir::new(folder)? {
             let entry = entry?;
-            let (name, inode) = (entry.file_name(), entry.ino());
+            let name = entry.file_name();
             let is_device = entry.file_type() != FileType::RegularFile && name != c"." && name != c"..";
-            if !is_device || !shows(name.to_bytes()) {
-                continue;
+            if is_device && shows(name.to_bytes()) {
+                self.devices.push(Device { name: name.to_owned(), inode: entry.ino(), files: Vec::new() });
             }
-            // A device that got a name that another one had must not be taken for that one.
-            let known = before.iter().position(|it| it.inode == inode && *it.name == *name);
-            let new = || Device { name: name.to_owned(), inode, files: Vec::new() };
-            self.devices.push(known.map_or_else(new, |index| before.swap_remove(index)));
         }
         self.devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut before = before.into_iter().peekable();
+        for device in &mut self.devices {
+            while before.next_if(|it| it.name < device.name).is_some() {}
+            // A device that got a name that another one had must not be taken for that one.
+            let same = before.next_if(|it| it.name == device.name && it.inode == device.inode);
+            device.files = same.map_or_else(Vec::new, |it| it.files);
+        }
         Ok(())
     }
 }

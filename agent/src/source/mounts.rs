@@ -1,11 +1,66 @@
 //! The mounts of the host, as those who read file systems want them: under the paths of the host, each once.
 
 use super::{
-    lines,
+    Error, File, Host, lines,
     proc::mountinfo::{parse_line, unescape},
     statfs::Device,
 };
-use std::{collections::HashSet, ffi::CString, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    collections::HashSet,
+    ffi::CString,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+/// The mount table of the host's first process; our own where it is hidden, as by a proc mounted with hidepid.
+#[derive(Debug)]
+pub struct MountTable {
+    of_init: File,
+    of_self: File,
+    rootfs: PathBuf,
+    /// What was read last; it changes rarely.
+    text: Option<Vec<u8>>,
+}
+
+impl MountTable {
+    #[must_use]
+    pub fn new(host: &Host) -> Self {
+        Self {
+            of_init: host.proc("1/mountinfo"),
+            of_self: host.proc("self/mountinfo"),
+            rootfs: host.rootfs().to_owned(),
+            text: None,
+        }
+    }
+
+    /// The mounts, unless they are those of the last call.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or is not as documented.
+    pub fn changed(&mut self) -> Result<Option<Vec<Mount>>, Error> {
+        let of_init = self.of_init.read_if_present()?;
+        let is_hidden = of_init.is_none();
+        let text = match of_init {
+            Some(text) => text,
+            None => self.of_self.read()?,
+        };
+        if self.text.as_deref() == Some(text) {
+            return Ok(None);
+        }
+        let mut kept = self.text.take().unwrap_or_default();
+        match parse(text, &self.rootfs) {
+            Ok(mounts) => {
+                text.clone_into(&mut kept);
+                self.text = Some(kept);
+                Ok(Some(mounts))
+            }
+            Err(line) => {
+                let file = if is_hidden { &self.of_self } else { &self.of_init };
+                Err(file.parse_error(line, "not as proc_pid_mountinfo(5) has it"))
+            }
+        }
+    }
+}
 
 /// One mount; texts as the kernel gives them, which need not be UTF-8.
 #[derive(Debug)]
@@ -24,10 +79,8 @@ pub struct Mount {
 
 /// The mounts in `text`, a `mountinfo` file, those that differ in nothing shown here once. `rootfs` is where the
 /// agent sees the host's root; where mount points begin with it, it is cut off.
-///
-/// # Errors
-/// The number of the line that is not as documented.
-pub fn parse(text: &[u8], rootfs: &Path) -> Result<Vec<Mount>, usize> {
+/// On a line that is not as documented, its number.
+fn parse(text: &[u8], rootfs: &Path) -> Result<Vec<Mount>, usize> {
     let rootfs = rootfs.as_os_str().as_bytes();
     let rootfs = rootfs.strip_suffix(b"/").unwrap_or(rootfs);
     let mut mounts = Vec::new();

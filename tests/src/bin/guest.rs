@@ -105,7 +105,7 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     let device = Path::new("/dev").join(DISK);
     for operation in [Operation::Read, Operation::Write] {
         report.probe(&format!("block_io/{}", operation.label()), state(BLOCK_IO), || {
-            truth::block_requests(agent, DISK, &device, operation, 400)?.within(REQUESTS_BOUND)
+            truth::block_requests(agent, DISK, &device, operation, 400)?.widened(REQUESTS_BOUND).inside()
         })?;
     }
     let memory = page.and_then(|it| truth::memory_constants(&it));

@@ -8,11 +8,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("source", &["config"]),
     ("collector", &["metric", "source", "config"]),
-    ("collectors", &["collector", "metric", "source", "config"]),
+    ("privileges", &["config"]),
+    ("collectors", &["collector", "metric", "source", "config", "privileges"]),
     ("scrape", &["collector", "metric", "config", "source"]),
     ("exposition", &["metric"]),
-    ("http", &["scrape", "exposition", "metric", "config"]),
-    ("privileges", &["config"]),
+    ("own", &["metric"]),
+    ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload"]),
+    ("log", &["config"]),
+    ("reload", &["collectors", "config", "log", "privileges", "scrape", "source"]),
+    ("doctor", &["collector", "config", "http", "privileges", "scrape"]),
+    ("service", &[]),
 ];
 
 /// What may stand in `agent/src` and is no room: it knows all others.

@@ -4,10 +4,10 @@
 use crate::{
     collectors::prelude::*,
     source::{
-        cpus::{self, ThrottleFiles},
+        cpus::{self, CpuFiles},
         proc::{
             cpuinfo::{self, CpuInfo},
-            stat::CpuTimes,
+            stat::{CpuTimes, GUEST_MODES, MODES},
         },
     },
 };
@@ -47,11 +47,12 @@ pub(super) struct Cpu {
     isolated: Vec<u16>,
     times: CpuTimes,
     /// `None` until they were looked for among the CPUs that are online now.
-    throttles: Option<ThrottleFiles>,
+    files: Option<CpuFiles>,
 }
 
 impl Spec for Cpu {
-    const SUMMARY: &'static str = "Time each CPU spent in each mode, throttling, isolation, from /proc/stat and sysfs.";
+    const SUMMARY: &'static str =
+        "Time each CPU spent in each mode, and throttling, from /proc/stat and sysfs.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -68,7 +69,7 @@ impl Spec for Cpu {
             sysfs: Folder::open(host.sys("devices/system/cpu"))?,
             isolated: set.ok_or_else(|| isolated.parse_error(1, "expected a set of CPUs such as `0-3,8`"))?,
             times: CpuTimes::default(),
-            throttles: None,
+            files: None,
         })
     }
 }
@@ -81,20 +82,22 @@ impl Collector for Cpu {
             out.push(ISOLATED, [cpu], true);
         }
         let Some(sysfs) = &self.sysfs else { return Ok(()) };
-        let throttles = match &mut self.throttles {
+        let files = match &mut self.files {
             Some(known) => known,
-            unknown => unknown.insert(ThrottleFiles::find(sysfs)?),
+            unknown => unknown.insert(CpuFiles::find(sysfs)?),
         };
         // A CPU that goes offline takes its files along; the next scrape knows.
         let count = |file: &str| sysfs.number::<u64>(file).ok().flatten();
-        for ((package, core), file) in &throttles.cores {
+        for ((package, core), file) in &files.core_throttles {
             out.push(CORE_THROTTLES, [package, core], count(file));
         }
-        for (package, file) in &throttles.packages {
+        for (package, file) in &files.package_throttles {
             out.push(PACKAGE_THROTTLES, [package], count(file));
         }
-        for (cpu, is_online) in cpus::online(sysfs)? {
-            out.push(ONLINE, [cpu], is_online);
+        if files.tell_online {
+            for (cpu, is_online) in cpus::online(sysfs)? {
+                out.push(ONLINE, [cpu], is_online);
+            }
         }
         Ok(())
     }
@@ -108,28 +111,18 @@ impl Cpu {
     }
 
     fn push_times(&mut self, out: &mut Families) -> Result<(), Error> {
-        const TICKS_PER_SECOND: f64 = 100.0;
         let advanced = self.times.advance(self.stat.read()?);
-        let has_changed =
-            advanced.map_err(|line| self.stat.parse_error(line, "expected `cpu`, its number and its times"))?;
-        if has_changed {
-            self.throttles = None;
+        let broken = |line| self.stat.parse_error(line, "expected `cpu`, its number and its times");
+        if advanced.map_err(broken)? {
+            self.files = None;
         }
         for (cpu, ticks) in self.times.iter() {
-            let [user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice] =
-                ticks.map(|ticks| ticks as f64 / TICKS_PER_SECOND);
-            // In the order of the exposition, which spares sorting.
-            out.push(SECONDS, (cpu, "idle"), idle);
-            out.push(SECONDS, (cpu, "iowait"), iowait);
-            out.push(SECONDS, (cpu, "irq"), irq);
-            out.push(SECONDS, (cpu, "nice"), nice);
-            out.push(SECONDS, (cpu, "softirq"), softirq);
-            out.push(SECONDS, (cpu, "steal"), steal);
-            out.push(SECONDS, (cpu, "system"), system);
-            out.push(SECONDS, (cpu, "user"), user);
-            if self.config.guest {
-                out.push(GUEST, (cpu, "nice"), guest_nice);
-                out.push(GUEST, (cpu, "user"), guest);
+            let seconds = |place: usize| ticks[place] as f64 / 100.0;
+            for (mode, place) in MODES {
+                out.push(SECONDS, (cpu, mode), seconds(place));
+            }
+            for (mode, place) in GUEST_MODES.into_iter().filter(|_| self.config.guest) {
+                out.push(GUEST, (cpu, mode), seconds(place));
             }
         }
         Ok(())
@@ -138,14 +131,16 @@ impl Cpu {
 
 fn push_cpuinfo(cpus: &[CpuInfo<'_>], config: &Config, out: &mut Families) {
     for it in cpus {
-        let CpuInfo { package, core, cpu, vendor, family, model, model_name, microcode, stepping, cache_size, .. } = *it;
-        let labels = (package, core, cpu, vendor, family, model, model_name, microcode, stepping, cache_size);
+        let CpuInfo { package, core, cpu, vendor, family, model, model_name, microcode, .. } = *it;
+        let labels =
+            (package, core, cpu, vendor, family, model, model_name, microcode, it.stepping, it.cache_size);
         out.push(INFO, labels, true);
         out.push(FREQUENCY, (package, core, cpu), it.megahertz.map(|it| it * 1e6));
     }
     let Some(first) = cpus.first() else { return };
-    let lists = [(FLAG, first.flags, &config.info_flags_include), (BUG, first.bugs, &config.info_bugs_include)];
-    for (family, words, include) in lists {
+    for (family, words, include) in
+        [(FLAG, first.flags, &config.info_flags_include), (BUG, first.bugs, &config.info_bugs_include)]
+    {
         let Some(include) = include else { continue };
         for word in source::words(words).filter(|word| include.is_match(word)) {
             out.push(family, [word], true);
@@ -165,7 +160,10 @@ mod tests {
 
     #[test]
     fn gives_the_times_of_cpus_that_are_online() {
-        check::<Cpu>("", &[("proc/stat", STAT)], expect![[r##"
+        check::<Cpu>(
+            "",
+            &[("proc/stat", STAT)],
+            expect![[r##"
             # HELP node_cpu_guest_seconds_total Seconds each CPU ran virtual machines, which node_cpu_seconds_total counts as user and nice too.
             # TYPE node_cpu_guest_seconds_total counter
             node_cpu_guest_seconds_total{cpu="0",mode="nice"} 0.05
@@ -190,12 +188,16 @@ mod tests {
             node_cpu_seconds_total{cpu="2",mode="steal"} 0.38
             node_cpu_seconds_total{cpu="2",mode="system"} 83.9
             node_cpu_seconds_total{cpu="2",mode="user"} 281.19
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn leaves_guests_out_when_asked_and_takes_old_kernels_short_lines() {
-        check::<Cpu>("guest = false", &[("proc/stat", "cpu0 1 2 3 400\n")], expect![[r##"
+        check::<Cpu>(
+            "guest = false",
+            &[("proc/stat", "cpu0 1 2 3 400\n")],
+            expect![[r##"
             # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
             # TYPE node_cpu_seconds_total counter
             node_cpu_seconds_total{cpu="0",mode="idle"} 4
@@ -206,7 +208,8 @@ mod tests {
             node_cpu_seconds_total{cpu="0",mode="steal"} 0
             node_cpu_seconds_total{cpu="0",mode="system"} 0.03
             node_cpu_seconds_total{cpu="0",mode="user"} 0.01
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -257,7 +260,10 @@ mod tests {
             // No package on some arm64 boards.
             (&format!("{cpus}/cpu3/topology/physical_package_id"), "-1\n"),
         ];
-        check::<Cpu>("", &files, expect![[r##"
+        check::<Cpu>(
+            "",
+            &files,
+            expect![[r##"
             # HELP node_cpu_core_throttles_total Times that a core was slowed down because of its heat.
             # TYPE node_cpu_core_throttles_total counter
             node_cpu_core_throttles_total{core="0",package="0"} 5
@@ -277,7 +283,8 @@ mod tests {
             # HELP node_cpu_package_throttles_total Times that a package of cores was slowed down because of its heat.
             # TYPE node_cpu_package_throttles_total counter
             node_cpu_package_throttles_total{package="0"} 30
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -309,7 +316,10 @@ mod tests {
     #[test]
     fn gives_what_cpuinfo_says_when_asked() {
         let section = "info_flags_include = 'a[ev].*2?'\ninfo_bugs_include = '^mds$'";
-        check::<Cpu>(section, &[("proc/stat", ""), ("proc/cpuinfo", CPUINFO)], expect![[r##"
+        check::<Cpu>(
+            section,
+            &[("proc/stat", ""), ("proc/cpuinfo", CPUINFO)],
+            expect![[r##"
             # HELP node_cpu_bug_info 1 for each hardware bug that the first CPU is known to have.
             # TYPE node_cpu_bug_info gauge
             node_cpu_bug_info{bug="mds"} 1
@@ -325,14 +335,18 @@ mod tests {
             # TYPE node_cpu_info gauge
             node_cpu_info{cachesize="",core="",cpu="1",family="",microcode="",model="",model_name="",package="",stepping="",vendor=""} 1
             node_cpu_info{cachesize="8192 KB",core="3",cpu="0",family="6",microcode="0xb4",model="142",model_name="Intel(R) Core(TM) i7-8650U CPU @ 1.90GHz",package="0",stepping="10",vendor="GenuineIntel"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn knows_what_arm64_says() {
         let text = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n\n";
         let files = [("proc/stat", ""), ("proc/cpuinfo", text)];
-        check::<Cpu>("info_flags_include = '.'", &files, expect![[r##"
+        check::<Cpu>(
+            "info_flags_include = '.'",
+            &files,
+            expect![[r##"
             # HELP node_cpu_flag_info 1 for each feature that the first CPU has.
             # TYPE node_cpu_flag_info gauge
             node_cpu_flag_info{flag="asimd"} 1
@@ -340,23 +354,49 @@ mod tests {
             # HELP node_cpu_info 1 for each CPU, with what /proc/cpuinfo says of it.
             # TYPE node_cpu_info gauge
             node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="",model_name="",package="",stepping="",vendor=""} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_files_that_are_not_as_documented() {
-        let error = |section: &str, files: &[(&str, &str)], expect| check_error::<Cpu>(section, files, expect);
-        error("", &[("proc/stat", "cpu0 1 2 3 x\n")], expect!["parse proc/stat, line 1: expected `cpu`, its number and its times"]);
-        error("", &[("proc/stat", "cpu  1 2 3 4\ncpux 1 2 3 4\n")], expect!["parse proc/stat, line 2: expected `cpu`, its number and its times"]);
-        error("info = true", &[("proc/cpuinfo", "model : 7\n")], expect!["parse proc/cpuinfo, line 1: expected a processor, or a field of one"]);
-        error("info = true", &[("proc/cpuinfo", "processor : 0\ncpu MHz : fast\n")], expect!["parse proc/cpuinfo, line 2: expected a processor, or a field of one"]);
-        error("", &[("sys/devices/system/cpu/isolated", "1-\n")], expect!["parse sys/devices/system/cpu/isolated, line 1: expected a set of CPUs such as `0-3,8`"]);
+        let error =
+            |section: &str, files: &[(&str, &str)], expect| check_error::<Cpu>(section, files, expect);
+        error(
+            "",
+            &[("proc/stat", "cpu0 1 2 3 x\n")],
+            expect!["parse proc/stat, line 1: expected `cpu`, its number and its times"],
+        );
+        error(
+            "",
+            &[("proc/stat", "cpu  1 2 3 4\ncpux 1 2 3 4\n")],
+            expect!["parse proc/stat, line 2: expected `cpu`, its number and its times"],
+        );
+        error(
+            "info = true",
+            &[("proc/cpuinfo", "model : 7\n")],
+            expect!["parse proc/cpuinfo, line 1: expected a processor, or a field of one"],
+        );
+        error(
+            "info = true",
+            &[("proc/cpuinfo", "processor : 0\ncpu MHz : fast\n")],
+            expect!["parse proc/cpuinfo, line 2: expected a processor, or a field of one"],
+        );
+        error(
+            "",
+            &[("sys/devices/system/cpu/isolated", "1-\n")],
+            expect!["parse sys/devices/system/cpu/isolated, line 1: expected a set of CPUs such as `0-3,8`"],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
         check_error::<Cpu>("", &[], expect!["read proc/stat: No such file or directory (os error 2)"]);
-        check_error::<Cpu>("info = true", &[("proc/stat", STAT)], expect!["read proc/cpuinfo: No such file or directory (os error 2)"]);
+        check_error::<Cpu>(
+            "info = true",
+            &[("proc/stat", STAT)],
+            expect!["read proc/cpuinfo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -67,6 +67,11 @@ mod tests {
     }
 
     #[test]
+    fn survives_any_text() {
+        never_panics::<Loadavg>("", &[("proc/loadavg", "0.21 0.37 0.39 1/719 19737\n")]);
+    }
+
+    #[test]
     fn names_the_file_it_cannot_read() {
         check_error::<Loadavg>("", &[], expect!["read proc/loadavg: No such file or directory (os error 2)"]);
     }

@@ -1,2 +1,12 @@
 //! CPUs and the scheduler.
-super::collectors! { "cpu": cpu::Cpu, loadavg::Loadavg, runqueue::Runqueue }
+super::collectors! {
+    "cpu":
+    cpu::Cpu,
+    cpu_vulnerabilities::CpuVulnerabilities,
+    cpufreq::Cpufreq,
+    interrupts::Interrupts,
+    loadavg::Loadavg,
+    runqueue::Runqueue,
+    schedstat::Schedstat,
+    softirqs::Softirqs,
+}

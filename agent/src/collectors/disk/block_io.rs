@@ -31,7 +31,8 @@ pub(super) struct BlockIoLatency {
 }
 
 impl Spec for BlockIoLatency {
-    const SUMMARY: &'static str = "How long requests to disks take, by disk and operation, by eBPF at each completion.";
+    const SUMMARY: &'static str =
+        "How long requests to disks take, by disk and operation, by eBPF at each completion.";
     const ENABLED: bool = true;
     const HOOKS: &'static [&'static str] = &["tp_btf/block_rq_complete"];
     const METRICS: &'static [Meta] = METRICS;

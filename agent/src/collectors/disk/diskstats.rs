@@ -3,12 +3,12 @@
 use crate::{
     collectors::prelude::*,
     source::{
+        disk_facts::DiskFacts,
         proc::diskstats::{Counts, Disk, parse_line},
-        udev::{Properties, Udev},
+        udev::Udev,
     },
 };
 use std::time::{Duration, Instant};
-use tracing::debug;
 
 metrics! {
     INFO: Gauge "node_disk_info" ["device", "major", "minor", "path", "wwn", "model", "serial", "revision", "rotational"], "What udev and sysfs know of a block device; always 1.";
@@ -64,7 +64,8 @@ pub(super) struct Diskstats {
 const FACTS_LAST: Duration = Duration::from_secs(300);
 
 impl Spec for Diskstats {
-    const SUMMARY: &'static str = "Requests, bytes and time of block devices, from /proc/diskstats; their identity from udev.";
+    const SUMMARY: &'static str =
+        "Requests, bytes and time of block devices, from /proc/diskstats; their identity from udev.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -92,9 +93,14 @@ impl Collector for Diskstats {
         let parsed = source::lines(file.read()?).try_for_each(|(number, line)| {
             let Some(disk) = parse_line(line).map_err(|problem| (number, problem))? else { return Ok(()) };
             if devices.get(n_devices).is_none_or(|known| !known.is(&disk)) {
-                let facts = filter.keeps(disk.name).then(|| Facts::read(&disk, udev, sys_block.as_ref()));
+                let facts = filter.keeps(disk.name).then(|| DiskFacts::read(&disk, udev, sys_block.as_ref()));
                 devices.truncate(n_devices);
-                devices.push(Device { major: disk.major, minor: disk.minor, name: disk.name.to_owned(), facts });
+                devices.push(Device {
+                    major: disk.major,
+                    minor: disk.minor,
+                    name: disk.name.to_owned(),
+                    facts,
+                });
             }
             devices[n_devices].push(&disk.counts, out);
             n_devices += 1;
@@ -110,19 +116,7 @@ struct Device {
     minor: u32,
     name: Vec<u8>,
     /// None when the device is not wanted.
-    facts: Option<Facts>,
-}
-
-/// The label values of the families that say what a device is.
-struct Facts {
-    name: String,
-    /// Path, WWN, model, serial, revision, rotational.
-    disk: [String; 6],
-    /// Type, usage, UUID, version.
-    filesystem: [String; 4],
-    /// Name, UUID, volume group, logical volume, layer.
-    mapper: [String; 5],
-    ata: Option<[Option<f64>; 3]>,
+    facts: Option<DiskFacts>,
 }
 
 impl Device {
@@ -131,15 +125,15 @@ impl Device {
     }
 
     fn push(&self, counts: &Counts, out: &mut Families) {
-        let Some(Facts { name, disk, filesystem, mapper, ata }) = &self.facts else { return };
+        let Some(DiskFacts { name, serial, rotational, properties, ata }) = &self.facts else { return };
         push_rows(counts, [name], out);
-        let [path, wwn, model, serial, revision, rotational] = disk;
-        out.push(INFO, (name, self.major, self.minor, path, wwn, model, serial, revision, rotational), 1);
-        let [kind, usage, uuid, version] = filesystem;
-        if !kind.is_empty() {
-            out.push(FILESYSTEM, [name, kind, usage, uuid, version], 1);
+        let [path, wwn, model, revision, of_disk @ ..] = properties;
+        let [fs_type, usage, fs_uuid, version, mapped, uuid, group, volume, layer] = of_disk;
+        let major = self.major;
+        out.push(INFO, (name, major, self.minor, path, wwn, model, serial, revision, *rotational), 1);
+        if !fs_type.is_empty() {
+            out.push(FILESYSTEM, [name, fs_type, usage, fs_uuid, version], 1);
         }
-        let [mapped, uuid, group, volume, layer] = mapper;
         if !mapped.is_empty() {
             out.push(MAPPER, [name, mapped, uuid, group, volume, layer], 1);
         }
@@ -147,42 +141,6 @@ impl Device {
             out.push(ATA_CACHE, [name], cache);
             out.push(ATA_CACHE_ON, [name], cache_on);
             out.push(ATA_ROTATION, [name], rotation);
-        }
-    }
-}
-
-impl Facts {
-    /// What cannot be read stays empty: a disk without facts is a disk all the same.
-    fn read(disk: &Disk<'_>, udev: &Udev, sys_block: Option<&Folder>) -> Self {
-        let name = label_text(disk.name);
-        let properties = udev.block_device(disk.major, disk.minor).unwrap_or_else(|error| {
-            debug!(device = name, %error, "no udev properties");
-            Properties::default()
-        });
-        let rotational = sys_block.map_or(Ok(None), |it| it.number::<u64>(&format!("{name}/queue/rotational")));
-        let rotational = rotational.unwrap_or_else(|error| {
-            debug!(device = name, %error, "cannot tell whether it rotates");
-            None
-        });
-        let text = |key| label_text(properties.get(key).unwrap_or_default());
-        let serials = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"].map(text);
-        let serial = serials.into_iter().find(|it| !it.is_empty()).unwrap_or_default();
-        let number = |key| properties.get(key).and_then(source::number);
-        Self {
-            disk: [
-                text("ID_PATH"),
-                text("ID_WWN"),
-                text("ID_MODEL"),
-                serial,
-                text("ID_REVISION"),
-                u8::from(rotational.is_some_and(|it| it != 0)).to_string(),
-            ],
-            filesystem: ["ID_FS_TYPE", "ID_FS_USAGE", "ID_FS_UUID", "ID_FS_VERSION"].map(text),
-            mapper: ["DM_NAME", "DM_UUID", "DM_VG_NAME", "DM_LV_NAME", "DM_LV_LAYER"].map(text),
-            ata: (!text("ID_ATA").is_empty()).then(|| {
-                ["ID_ATA_WRITE_CACHE", "ID_ATA_WRITE_CACHE_ENABLED", "ID_ATA_ROTATION_RATE_RPM"].map(number)
-            }),
-            name,
         }
     }
 }
@@ -197,8 +155,14 @@ mod tests {
         check::<Diskstats>(
             "",
             &[
-                ("proc/diskstats", "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"),
-                ("udev/b8:0", "S:disk/by-id/x\nE:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_ATA_ROTATION_RATE_RPM=7200\nE:ID_MODEL=ST4000\nE:ID_SERIAL=ST4000_AB\nE:ID_SERIAL_SHORT=AB\nE:ID_FS_TYPE=ext4\nE:ID_FS_UUID=7e\n"),
+                (
+                    "proc/diskstats",
+                    "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
+                ),
+                (
+                    "udev/b8:0",
+                    "S:disk/by-id/x\nE:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_ATA_ROTATION_RATE_RPM=7200\nE:ID_MODEL=ST4000\nE:ID_SERIAL=ST4000_AB\nE:ID_SERIAL_SHORT=AB\nE:ID_FS_TYPE=ext4\nE:ID_FS_UUID=7e\n",
+                ),
                 ("sys/block/sda/queue/rotational", "1\n"),
             ],
             expect![[r##"
@@ -323,7 +287,10 @@ mod tests {
 
     #[test]
     fn leaves_out_columns_that_the_kernel_does_not_have() {
-        check::<Diskstats>("", &[("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 1 sda1 1 2 3 4\n")], expect![[r##"
+        check::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 1 sda1 1 2 3 4\n")],
+            expect![[r##"
             # HELP node_disk_info What udev and sysfs know of a block device; always 1.
             # TYPE node_disk_info gauge
             node_disk_info{device="sda",major="8",minor="0",model="",path="",revision="",rotational="0",serial="",wwn=""} 1
@@ -360,7 +327,8 @@ mod tests {
             # HELP node_disk_written_bytes_total Bytes written.
             # TYPE node_disk_written_bytes_total counter
             node_disk_written_bytes_total{device="sda"} 3584
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -407,7 +375,11 @@ mod tests {
                 node_disk_written_bytes_total{device="sda1"} 0
             "##]],
         );
-        check_error::<Diskstats>("device_include = 'a'\ndevice_exclude = 'b'", &[], expect!["an include and an exclude pattern cannot be combined here"]);
+        check_error::<Diskstats>(
+            "device_include = 'a'\ndevice_exclude = 'b'",
+            &[],
+            expect!["an include and an exclude pattern cannot be combined here"],
+        );
     }
 
     #[test]
@@ -429,7 +401,10 @@ mod tests {
         out.clear();
         collector.collect(&mut out).unwrap();
         let text = host.render(&out);
-        assert!(text.contains("node_disk_info{device=\"sdb\",major=\"8\",minor=\"16\",model=\"second\""), "{text}");
+        assert!(
+            text.contains("node_disk_info{device=\"sdb\",major=\"8\",minor=\"16\",model=\"second\""),
+            "{text}"
+        );
         assert!(!text.contains("first"), "{text}");
     }
 
@@ -452,13 +427,25 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        check_error::<Diskstats>("", &[("proc/diskstats", "8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n")], expect!["parse proc/diskstats, line 1: expected a count"]);
-        check_error::<Diskstats>("", &[("proc/diskstats", "8 0 sda 18446744073709551616 2 3 4 5 6 7 8 9 10 11\n")], expect!["parse proc/diskstats, line 1: expected a count"]);
+        check_error::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n")],
+            expect!["parse proc/diskstats, line 1: expected a count"],
+        );
+        check_error::<Diskstats>(
+            "",
+            &[("proc/diskstats", "8 0 sda 18446744073709551616 2 3 4 5 6 7 8 9 10 11\n")],
+            expect!["parse proc/diskstats, line 1: expected a count"],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Diskstats>("", &[], expect!["read proc/diskstats: No such file or directory (os error 2)"]);
+        check_error::<Diskstats>(
+            "",
+            &[],
+            expect!["read proc/diskstats: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
@@ -466,7 +453,10 @@ mod tests {
         never_panics::<Diskstats>(
             "",
             &[
-                ("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n252 0 dm-0 1 0 0 0 0 0 0 0 0 0 0\n"),
+                (
+                    "proc/diskstats",
+                    "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n252 0 dm-0 1 0 0 0 0 0 0 0 0 0 0\n",
+                ),
                 ("udev/b8:0", "E:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=1\nE:ID_FS_TYPE=ext4\n"),
                 ("sys/block/sda/queue/rotational", "1\n"),
             ],

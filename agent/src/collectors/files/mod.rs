@@ -1,2 +1,2 @@
 //! Metrics that others write into files.
-super::collectors! { "files": }
+super::collectors! { "files": textfile::Textfile }

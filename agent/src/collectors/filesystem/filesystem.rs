@@ -4,12 +4,12 @@ use crate::{
     collectors::prelude::*,
     source::{
         errno,
-        mounts::{self, Mount},
+        mounts::{Mount, MountTable},
         statfs::{Answer, Ask, Asker, Limits, Target, Usage, statfs},
     },
 };
 use rustix::thread::CapabilitySet;
-use std::{borrow::Cow, collections::HashSet, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 metrics! {
     DEVICE_ERROR: Gauge "node_filesystem_device_error" ["device", "fstype", "mountpoint", "device_error"], "Whether asking a file system failed, or got no answer in time; the label says why.";
@@ -49,13 +49,9 @@ section! {
 }
 
 pub(super) struct Filesystem {
-    of_init: File,
-    of_self: File,
-    rootfs: PathBuf,
+    table: MountTable,
     points: Filter,
     types: Filter,
-    /// The mount table that `mounts` were made from: it changes rarely.
-    text: Vec<u8>,
     mounts: Vec<Shown>,
     asker: Asker,
 }
@@ -92,18 +88,19 @@ impl Filesystem {
             n_workers: config.stat_workers.try_into().unwrap_or(usize::MAX),
         };
         Ok(Self {
-            of_init: host.proc("1/mountinfo"),
-            of_self: host.proc("self/mountinfo"),
-            rootfs: host.rootfs().to_owned(),
-            points: Filter::either(config.mount_points_include, config.mount_points_exclude, EXCLUDED_POINTS)?,
+            table: MountTable::new(host),
+            points: Filter::either(
+                config.mount_points_include,
+                config.mount_points_exclude,
+                EXCLUDED_POINTS,
+            )?,
             types: Filter::either(config.fs_types_include, config.fs_types_exclude, EXCLUDED_TYPES)?,
-            text: Vec::new(),
             mounts: Vec::new(),
             asker: Asker::new(limits, ask),
         })
     }
 
-    /// Takes the mounts of `text`, in the order in which samples are sorted, so that nobody has to sort them again.
+    /// Takes over `mounts`, in the order in which samples are sorted, so that nobody has to sort them again.
     fn set_mounts(&mut self, mounts: Vec<Mount>) {
         let is_wanted = |it: &Mount| self.points.keeps(&it.mount_point) && self.types.keeps(&it.fs_type);
         let mut seen = HashSet::new();
@@ -111,7 +108,8 @@ impl Filesystem {
             .into_iter()
             .filter(is_wanted)
             .map(|it| {
-                let [device, fs_type, mount_point] = [&it.source, &it.fs_type, &it.mount_point].map(|it| label_text(it));
+                let [device, fs_type, mount_point] =
+                    [&it.source, &it.fs_type, &it.mount_point].map(|it| label_text(it));
                 let is_repeated = !seen.insert((device.clone(), fs_type.clone(), mount_point.clone()));
                 let Mount { device: number, is_readonly, path, may_hang, .. } = it;
                 let target = Target { device: number, path, may_hang };
@@ -129,25 +127,8 @@ impl Filesystem {
 
 impl Collector for Filesystem {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let of_init = self.of_init.read_if_present()?;
-        let is_init_hidden = of_init.is_none();
-        let text = match of_init {
-            Some(text) => text,
-            // A proc that was mounted with hidepid shows the agent's own processes only.
-            None => self.of_self.read()?,
-        };
-        if self.text != text {
-            let mounts = mounts::parse(text, &self.rootfs);
-            self.text.clear();
-            self.text.extend_from_slice(text);
-            match mounts {
-                Ok(mounts) => self.set_mounts(mounts),
-                Err(line) => {
-                    self.text.clear();
-                    let file = if is_init_hidden { &self.of_self } else { &self.of_init };
-                    return Err(file.parse_error(line, "not as proc_pid_mountinfo(5) has it").into());
-                }
-            }
+        if let Some(mounts) = self.table.changed()? {
+            self.set_mounts(mounts);
         }
         for (mount, answer) in self.mounts.iter().zip(self.asker.ask_all()) {
             mount.push(answer.as_ref(), out);
@@ -190,6 +171,7 @@ mod tests {
     use std::{
         ffi::{CStr, CString},
         os::fd::AsRawFd,
+        path::PathBuf,
         sync::{
             Condvar, Mutex,
             atomic::{AtomicUsize, Ordering},
@@ -202,7 +184,14 @@ mod tests {
         match path.to_bytes() {
             path if path.ends_with(b"/denied") => Err(Errno::ACCESS),
             path if path.ends_with(b"/odd") => Err(Errno::from_raw_os_error(133)),
-            _ => Ok(Usage { block_size: 4096, blocks: 1000, free: 600, available: 500, files: 100, files_free: 40 }),
+            _ => Ok(Usage {
+                block_size: 4096,
+                blocks: 1000,
+                free: 600,
+                available: 500,
+                files: 100,
+                files_free: 40,
+            }),
         }
     }
 
@@ -227,7 +216,7 @@ mod tests {
 
         /// The samples of one family.
         fn family(&mut self, name: &str) -> String {
-            let text = self.scrape();
+            let text = self.scrape().replace('\t', "⇥");
             let prefix = format!("node_filesystem_{name}{{");
             text.lines().filter_map(|it| it.strip_prefix(&prefix)).collect::<Vec<_>>().join("\n")
         }
@@ -279,12 +268,22 @@ mod tests {
     #[test]
     fn says_why_a_mount_cannot_be_asked() {
         let mountinfo = "1 0 8:1 / /denied ro - ext4 /dev/sda1 rw\n2 0 8:2 / /odd rw - ext4 /dev/sda2 rw\n";
-        check_family("device_error", "", mountinfo, expect![[r#"
+        check_family(
+            "device_error",
+            "",
+            mountinfo,
+            expect![[r#"
             device="/dev/sda1",device_error="permission denied",fstype="ext4",mountpoint="/denied"} 1
-            device="/dev/sda2",device_error="errno 133",fstype="ext4",mountpoint="/odd"} 1"#]]);
-        check_family("readonly", "", mountinfo, expect![[r#"
+            device="/dev/sda2",device_error="errno 133",fstype="ext4",mountpoint="/odd"} 1"#]],
+        );
+        check_family(
+            "readonly",
+            "",
+            mountinfo,
+            expect![[r#"
             device="/dev/sda1",device_error="permission denied",fstype="ext4",mountpoint="/denied"} 1
-            device="/dev/sda2",device_error="errno 133",fstype="ext4",mountpoint="/odd"} 0"#]]);
+            device="/dev/sda2",device_error="errno 133",fstype="ext4",mountpoint="/odd"} 0"#]],
+        );
         check_family("size_bytes", "", mountinfo, expect![""]);
         check_family("mount_info", "", mountinfo, expect![""]);
     }
@@ -311,10 +310,20 @@ mod tests {
         let mountinfo = "1 0 0:30 / /tmp rw - tmpfs tmpfs rw\n\
                          2 1 0:31 / /tmp rw - tmpfs tmpfs rw\n\
                          3 1 0:31 /sub /tmp ro - tmpfs tmpfs ro\n";
-        check_family("readonly", "", mountinfo, expect![[r#"device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/tmp"} 0"#]]);
-        check_family("mount_info", "", mountinfo, expect![[r#"
+        check_family(
+            "readonly",
+            "",
+            mountinfo,
+            expect![[r#"device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/tmp"} 0"#]],
+        );
+        check_family(
+            "mount_info",
+            "",
+            mountinfo,
+            expect![[r#"
             device="tmpfs",major="0",minor="30",mountpoint="/tmp"} 1
-            device="tmpfs",major="0",minor="31",mountpoint="/tmp"} 1"#]]);
+            device="tmpfs",major="0",minor="31",mountpoint="/tmp"} 1"#]],
+        );
     }
 
     #[test]
@@ -323,13 +332,37 @@ mod tests {
                          2 1 0:5 / /dev rw - devtmpfs dev rw\n\
                          3 1 0:6 / /dev/shm rw - tmpfs tmpfs rw\n\
                          4 1 0:7 / /run rw - tmpfs tmpfs rw\n";
-        check_family("files", "", mountinfo, expect![[r#"
+        check_family(
+            "files",
+            "",
+            mountinfo,
+            expect![[r#"
             device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100
-            device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/run"} 100"#]]);
-        check_family("files", "mount_points_include = '^/dev'", mountinfo, expect![[r#"device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/dev/shm"} 100"#]]);
-        check_family("files", "fs_types_include = 'devtmpfs'\nmount_points_exclude = ''", mountinfo, expect![[r#"device="dev",device_error="",fstype="devtmpfs",mountpoint="/dev"} 100"#]]);
-        check_family("files", "fs_types_exclude = 'tmpfs'", mountinfo, expect![[r#"device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100"#]]);
-        check_error::<Filesystem>("fs_types_include = 'a'\nfs_types_exclude = 'b'", &[], expect!["an include and an exclude pattern cannot be combined here"]);
+            device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/run"} 100"#]],
+        );
+        check_family(
+            "files",
+            "mount_points_include = '^/dev'",
+            mountinfo,
+            expect![[r#"device="tmpfs",device_error="",fstype="tmpfs",mountpoint="/dev/shm"} 100"#]],
+        );
+        check_family(
+            "files",
+            "fs_types_include = 'devtmpfs'\nmount_points_exclude = ''",
+            mountinfo,
+            expect![[r#"device="dev",device_error="",fstype="devtmpfs",mountpoint="/dev"} 100"#]],
+        );
+        check_family(
+            "files",
+            "fs_types_exclude = 'tmpfs'",
+            mountinfo,
+            expect![[r#"device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100"#]],
+        );
+        check_error::<Filesystem>(
+            "fs_types_include = 'a'\nfs_types_exclude = 'b'",
+            &[],
+            expect!["an include and an exclude pattern cannot be combined here"],
+        );
     }
 
     #[test]
@@ -340,7 +373,7 @@ mod tests {
             "1 0 8:1 / /a\\040b\\011c\\012d\\134e rw - ext4 /dev/sda1 rw\n2 0 0:5 / /mnt rw - tmpfs  rw\n",
             expect![[r#"
                 device="",device_error="",fstype="tmpfs",mountpoint="/mnt"} 100
-                device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/a b	c\\012d\\134e"} 100"#]],
+                device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/a b⇥c\\012d\\134e"} 100"#]],
         );
     }
 
@@ -353,19 +386,26 @@ mod tests {
         }
         let mut scraper = Scraper::new("", &[], note);
         let root = scraper.host.path().to_str().unwrap().to_owned();
-        let mountinfo = format!("1 0 8:1 / {root} rw - ext4 a rw\n2 0 8:1 / {root}/var rw - ext4 b rw\n3 0 8:1 / /home rw - ext4 c rw\n");
+        let mountinfo = format!(
+            "1 0 8:1 / {root} rw - ext4 a rw\n2 0 8:1 / {root}/var rw - ext4 b rw\n3 0 8:1 / /home rw - ext4 c rw\n"
+        );
         scraper.host.write("proc/1/mountinfo", &mountinfo);
         expect![[r#"
             device="a",device_error="",fstype="ext4",mountpoint="/"} 0
             device="b",device_error="",fstype="ext4",mountpoint="/var"} 0
-            device="c",device_error="",fstype="ext4",mountpoint="/home"} 0"#]].assert_eq(&scraper.family("readonly"));
-        assert_eq!(*ASKED.lock().unwrap(), [format!("{root}/"), format!("{root}/var"), format!("{root}/home")]);
+            device="c",device_error="",fstype="ext4",mountpoint="/home"} 0"#]]
+        .assert_eq(&scraper.family("readonly"));
+        assert_eq!(
+            *ASKED.lock().unwrap(),
+            [format!("{root}/"), format!("{root}/var"), format!("{root}/home")]
+        );
     }
 
     #[test]
     fn reads_its_own_mounts_where_those_of_init_are_hidden() {
         let mut scraper = Scraper::new("", &[("proc/self/mountinfo", ROOT)], ask);
-        expect![[r#"device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100"#]].assert_eq(&scraper.family("files"));
+        expect![[r#"device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100"#]]
+            .assert_eq(&scraper.family("files"));
     }
 
     #[test]
@@ -381,16 +421,31 @@ mod tests {
     #[test]
     fn refuses_a_line_that_is_not_documented() {
         let broken = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:6 / /run rw\n";
-        check_error::<Filesystem>("", &[("proc/1/mountinfo", broken)], expect!["parse proc/1/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"]);
-        check_error::<Filesystem>("", &[("proc/self/mountinfo", broken)], expect!["parse proc/self/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"]);
-        check_error::<Filesystem>("", &[], expect!["read proc/self/mountinfo: No such file or directory (os error 2)"]);
+        check_error::<Filesystem>(
+            "",
+            &[("proc/1/mountinfo", broken)],
+            expect!["parse proc/1/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"],
+        );
+        check_error::<Filesystem>(
+            "",
+            &[("proc/self/mountinfo", broken)],
+            expect!["parse proc/self/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"],
+        );
+        check_error::<Filesystem>(
+            "",
+            &[],
+            expect!["read proc/self/mountinfo: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn survives_any_text() {
         never_panics::<Filesystem>(
             "mount_points_exclude = ''",
-            &[("proc/1/mountinfo", "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n2 1 0:6 / /no\\040such rw - tmpfs tmpfs ro\n")],
+            &[(
+                "proc/1/mountinfo",
+                "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n2 1 0:6 / /no\\040such rw - tmpfs tmpfs ro\n",
+            )],
         );
     }
 
@@ -436,12 +491,14 @@ mod tests {
             device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 0
             device="other:/",device_error="",fstype="nfs4",mountpoint="/mnt/well"} 0
             device="server:/a",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/a"} 1
-            device="server:/b",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/b"} 1"#]].assert_eq(&first);
+            device="server:/b",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/b"} 1"#]]
+        .assert_eq(&first);
         expect![[r#"
             device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 0
             device="other:/",device_error="",fstype="nfs4",mountpoint="/mnt/well"} 0
             device="server:/a",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/a"} 0
-            device="server:/b",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/b"} 0"#]].assert_eq(&scraper.family("readonly"));
+            device="server:/b",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/b"} 0"#]]
+        .assert_eq(&scraper.family("readonly"));
 
         let start = Instant::now();
         for _ in 0..10 {
@@ -460,7 +517,8 @@ mod tests {
             device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 0
             device="other:/",device_error="",fstype="nfs4",mountpoint="/mnt/well"} 0
             device="server:/a",device_error="",fstype="nfs4",mountpoint="/mnt/a"} 0
-            device="server:/b",device_error="",fstype="nfs4",mountpoint="/mnt/b"} 0"#]].assert_eq(&text.expect("the server came back"));
+            device="server:/b",device_error="",fstype="nfs4",mountpoint="/mnt/b"} 0"#]]
+        .assert_eq(&text.expect("the server came back"));
     }
 
     /// A FUSE file system whose daemon never says a word.

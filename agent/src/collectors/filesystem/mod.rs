@@ -1,2 +1,2 @@
 //! Mounted file systems.
-super::collectors! { "filesystem": filesystem::Filesystem }
+super::collectors! { "filesystem": bcache::Bcache, bcachefs::Bcachefs, btrfs::Btrfs, filesystem::Filesystem, xfs::Xfs, zfs::Zfs }

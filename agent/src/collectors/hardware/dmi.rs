@@ -12,7 +12,8 @@ metrics! {
 pub(super) struct Dmi(Vec<(&'static str, String)>);
 
 impl Spec for Dmi {
-    const SUMMARY: &'static str = "Vendor, model, serial numbers and firmware version of the machine, from /sys/class/dmi/id.";
+    const SUMMARY: &'static str =
+        "Vendor, model, serial numbers and firmware version of the machine, from /sys/class/dmi/id.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
@@ -63,17 +64,25 @@ mod tests {
 
     #[test]
     fn labels_what_the_firmware_tells() {
-        check::<Dmi>("", HOST, expect![[r##"
+        check::<Dmi>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_dmi_info 1, labelled with what the firmware says about the machine; serial numbers are for root.
             # TYPE node_dmi_info gauge
             node_dmi_info{bios_vendor="SeaBIOS",chassis_serial="",product_name="Standard PC (Q35 + ICH9, 2009)",system_vendor="QEMU"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_host_without_firmware_tables_has_none() {
         check_error::<Dmi>("", &[], expect!["not on this host: sys/class/dmi/id does not exist"]);
-        check_error::<Dmi>("", &[("sys/class/dmi/id/uevent", "")], expect!["not on this host: sys/class/dmi/id holds nothing that can be read"]);
+        check_error::<Dmi>(
+            "",
+            &[("sys/class/dmi/id/uevent", "")],
+            expect!["not on this host: sys/class/dmi/id holds nothing that can be read"],
+        );
     }
 
     #[test]

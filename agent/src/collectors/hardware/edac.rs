@@ -43,10 +43,10 @@ impl Collector for Edac {
 }
 
 fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(CORRECTABLE, [controller], count(folder, "ce_count")?);
-    out.push(ROW_CORRECTABLE, [controller, "unknown"], count(folder, "ce_noinfo_count")?);
-    out.push(UNCORRECTABLE, [controller], count(folder, "ue_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], count(folder, "ue_noinfo_count")?);
+    out.push(CORRECTABLE, [controller], folder.required_number::<u64>("ce_count")?);
+    out.push(ROW_CORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ce_noinfo_count")?);
+    out.push(UNCORRECTABLE, [controller], folder.required_number::<u64>("ue_count")?);
+    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ue_noinfo_count")?);
     for name in folder.names()? {
         if let Some(row) = numbered(&name, "csrow")
             && let Some(folder) = folder.folder(&name)?
@@ -58,8 +58,8 @@ fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Res
 }
 
 fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(ROW_CORRECTABLE, [controller, row], count(folder, "ce_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, row], count(folder, "ue_count")?);
+    out.push(ROW_CORRECTABLE, [controller, row], folder.required_number::<u64>("ce_count")?);
+    out.push(ROW_UNCORRECTABLE, [controller, row], folder.required_number::<u64>("ue_count")?);
     for name in folder.names()? {
         let Some(channel) = numbered(&name, "ch").and_then(|rest| rest.strip_suffix("_ce_count")) else {
             continue;
@@ -69,7 +69,7 @@ fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) ->
             Ok(None) | Err(_) => "unknown".to_owned(),
         };
         let labels = [controller, row, channel, &label];
-        out.push(CHANNEL_CORRECTABLE, labels, count(folder, &name)?);
+        out.push(CHANNEL_CORRECTABLE, labels, folder.required_number::<u64>(&name)?);
         let uncorrectable: Result<Option<u64>, _> = folder.number(&format!("ch{channel}_ue_count"));
         out.push(CHANNEL_UNCORRECTABLE, labels, uncorrectable.ok().flatten());
     }
@@ -79,11 +79,6 @@ fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) ->
 /// node_exporter's spelling: `CPU#0csrow#1channel#2` is `CPU0_csrow1_channel2`.
 fn dimm_label(text: &str) -> String {
     text.replace('#', "").replace("csrow", "_csrow").replace("channel", "_channel")
-}
-
-/// A count that each controller, row and channel has.
-fn count(folder: &Folder, name: &str) -> Result<u64, Error> {
-    Ok(folder.number(name)?.ok_or_else(|| folder.missing(name))?)
 }
 
 #[cfg(test)]
@@ -105,7 +100,10 @@ mod tests {
 
     #[test]
     fn counts_by_controller_row_and_channel() {
-        check::<Edac>("", HOST, expect![[r##"
+        check::<Edac>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_edac_channel_correctable_errors_total Memory errors of the channel in its chip-select row that were corrected.
             # TYPE node_edac_channel_correctable_errors_total counter
             node_edac_channel_correctable_errors_total{channel="0",controller="0",csrow="0",dimm_label="mc0_csrow0_channel0"} 4
@@ -127,12 +125,16 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn names_the_count_that_is_missing() {
-        check_error::<Edac>("", &HOST[..3], expect![[r##"
+        check_error::<Edac>(
+            "",
+            &HOST[..3],
+            expect![[r##"
             # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
             # TYPE node_edac_correctable_errors_total counter
             node_edac_correctable_errors_total{controller="0"} 7
@@ -142,14 +144,18 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-            read sys/devices/system/edac/mc/mc0/ue_noinfo_count: No such file or directory (os error 2)"##]]);
+            read sys/devices/system/edac/mc/mc0/ue_noinfo_count: No such file or directory (os error 2)"##]],
+        );
     }
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
         let mut files = HOST.to_vec();
         files[4].1 = "-1\n";
-        check_error::<Edac>("", &files[..5], expect![[r##"
+        check_error::<Edac>(
+            "",
+            &files[..5],
+            expect![[r##"
             # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
             # TYPE node_edac_correctable_errors_total counter
             node_edac_correctable_errors_total{controller="0"} 7
@@ -162,7 +168,8 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `-1`"##]]);
+            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `-1`"##]],
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     metric::Desc,
     source::hwmon::{self, Chip, Reading, clean_name},
 };
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 metrics! {
     CHIP_NAMES: Gauge "node_hwmon_chip_names" ["chip", "chip_name"], "1 for each chip, with the name that its driver gives it.";
@@ -47,7 +47,8 @@ pub(super) struct Hwmon {
 }
 
 impl Spec for Hwmon {
-    const SUMMARY: &'static str = "Temperatures, fans, voltages and power of monitoring chips, from /sys/class/hwmon.";
+    const SUMMARY: &'static str =
+        "Temperatures, fans, voltages and power of monitoring chips, from /sys/class/hwmon.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -84,10 +85,8 @@ impl Hwmon {
         if let Some(driver_name) = &chip.driver_name {
             out.push(CHIP_NAMES, [chip_name, driver_name], 1_u64);
         }
-        let mut key = String::new();
         for sensor in self.readings.chunk_by(Reading::is_of_sensor) {
-            key.clear();
-            write!(key, "{chip_name};{}{}", sensor[0].kind, sensor[0].number).expect("a String takes any text");
+            let key = format!("{chip_name};{}{}", sensor[0].kind, sensor[0].number);
             if self.sensors.keeps(&key) {
                 push_sensor(sensor, [chip_name, &key[chip_name.len() + 1..]], out);
             }
@@ -135,16 +134,17 @@ fn push_sensor(readings: &[Reading], labels: [&str; 2], out: &mut Families) {
 /// The family of a sensor's file, and how its number becomes the family's.
 fn family(kind: &str, element: &str) -> (Desc<2>, fn(f64) -> f64) {
     match (kind, element) {
-        (_, "fault" | "alarm") => (OTHER, whole),
+        (_, "fault" | "alarm") | ("temp", "type") => (OTHER, whole),
         (_, "beep") => (ENABLED, whole),
         ("in" | "cpu", _) => (VOLTS, thousandths),
-        ("temp", "type") => (OTHER, whole),
         // Alarms of single limits too (`temp1_crit_alarm`): that is the name under which alerts know them.
         ("temp", _) => (CELSIUS, thousandths),
         ("curr", _) => (AMPERES, thousandths),
         ("energy", _) => (JOULES, millionths),
         ("power", "accuracy") => (OTHER, millionths),
-        ("power", "average_interval" | "average_interval_min" | "average_interval_max") => (SECONDS, thousandths),
+        ("power", "average_interval" | "average_interval_min" | "average_interval_max") => {
+            (SECONDS, thousandths)
+        }
         ("power", _) => (WATTS, millionths),
         ("humidity", _) => (OTHER, millionths),
         ("fan", "input" | "min" | "max" | "target") => (RPM, whole),
@@ -188,7 +188,10 @@ mod tests {
 
     #[test]
     fn names_chips_after_their_devices() {
-        check::<Hwmon>("", HOST, expect![[r##"
+        check::<Hwmon>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
             # TYPE node_hwmon_chip_names gauge
             node_hwmon_chip_names{chip="platform_asus_nb_wmi_asus",chip_name="asus"} 1
@@ -207,13 +210,17 @@ mod tests {
             # HELP node_hwmon_temp_crit_alarm_celsius Temperature or its limit, in degrees Celsius; alarms are 0.001 when raised.
             # TYPE node_hwmon_temp_crit_alarm_celsius gauge
             node_hwmon_temp_crit_alarm_celsius{chip="platform_coretemp_0",sensor="temp1"} 0.001
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn leaves_out_chips_and_sensors() {
         let section = "chip_exclude = \"_asus_wmi_sensors$\"\nsensor_include = \"^platform_asus.*;pwm\"";
-        check::<Hwmon>(section, HOST, expect![[r##"
+        check::<Hwmon>(
+            section,
+            HOST,
+            expect![[r##"
             # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
             # TYPE node_hwmon_chip_names gauge
             node_hwmon_chip_names{chip="platform_asus_nb_wmi_asus",chip_name="asus"} 1
@@ -221,14 +228,18 @@ mod tests {
             # HELP node_hwmon_pwm_enable What the sensor's file of this name holds; humidity and accuracy as ratios.
             # TYPE node_hwmon_pwm_enable gauge
             node_hwmon_pwm_enable{chip="platform_asus_nb_wmi_asus",sensor="pwm1"} 2
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn numbers_the_chips_of_a_device_that_share_a_name() {
         let mut files = HOST.to_vec();
         files[12].1 = "asus\n";
-        check::<Hwmon>("chip_include = \"asus\"", &files, expect![[r##"
+        check::<Hwmon>(
+            "chip_include = \"asus\"",
+            &files,
+            expect![[r##"
             # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
             # TYPE node_hwmon_chip_names gauge
             node_hwmon_chip_names{chip="platform_asus_nb_wmi_hwmon1",chip_name="asus"} 1
@@ -237,7 +248,8 @@ mod tests {
             # TYPE node_hwmon_pwm_enable gauge
             node_hwmon_pwm_enable{chip="platform_asus_nb_wmi_hwmon1",sensor="pwm1"} 2
             node_hwmon_pwm_enable{chip="platform_asus_nb_wmi_hwmon2",sensor="pwm1"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]

@@ -2,8 +2,10 @@
 super::collectors! {
     "hardware":
     dmi::Dmi,
+    drm::Drm,
     edac::Edac,
     hwmon::Hwmon,
+    pcidevice::Pcidevice,
     powersupplyclass::Powersupplyclass,
     rapl::Rapl,
     thermal_zone::ThermalZone,

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn reads_what_each_driver_offers() {
-        check::<Powersupplyclass>("", HOST, expect![[r##"
+        check::<Powersupplyclass>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_power_supply_capacity Charge of the battery, in percent.
             # TYPE node_power_supply_capacity gauge
             node_power_supply_capacity{power_supply="BAT0"} 81
@@ -173,28 +176,37 @@ mod tests {
             # HELP node_power_supply_voltage_volt Voltage of the supply, in volts.
             # TYPE node_power_supply_voltage_volt gauge
             node_power_supply_voltage_volt{power_supply="BAT0"} 12.229
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn leaves_out_what_is_ignored() {
-        check::<Powersupplyclass>("ignored_supplies = \"^BAT\"", HOST, expect![[r##"
+        check::<Powersupplyclass>(
+            "ignored_supplies = \"^BAT\"",
+            HOST,
+            expect![[r##"
             # HELP node_power_supply_info 1 for each power supply, labelled with what its driver says about it.
             # TYPE node_power_supply_info gauge
             node_power_supply_info{power_supply="AC",type="Mains"} 1
             # HELP node_power_supply_online 1 if the supply gives power now; 2 if a USB supply does so at a voltage that the host chose.
             # TYPE node_power_supply_online gauge
             node_power_supply_online{power_supply="AC"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_capacity_that_is_no_number() {
-        check_error::<Powersupplyclass>("", &[("sys/class/power_supply/BAT0/capacity", "full\n")], expect![[r##"
+        check_error::<Powersupplyclass>(
+            "",
+            &[("sys/class/power_supply/BAT0/capacity", "full\n")],
+            expect![[r##"
             # HELP node_power_supply_info 1 for each power supply, labelled with what its driver says about it.
             # TYPE node_power_supply_info gauge
             node_power_supply_info{power_supply="BAT0"} 1
-            parse sys/class/power_supply/BAT0/capacity, line 1: expected a number, found `full`"##]]);
+            parse sys/class/power_supply/BAT0/capacity, line 1: expected a number, found `full`"##]],
+        );
     }
 
     #[test]
@@ -204,7 +216,11 @@ mod tests {
 
     #[test]
     fn a_host_without_the_class_has_none() {
-        check_error::<Powersupplyclass>("", &[], expect!["not on this host: sys/class/power_supply does not exist"]);
+        check_error::<Powersupplyclass>(
+            "",
+            &[],
+            expect!["not on this host: sys/class/power_supply does not exist"],
+        );
     }
 
     #[test]

@@ -35,7 +35,8 @@ struct Zone {
 }
 
 impl Spec for Rapl {
-    const SUMMARY: &'static str = "Energy used by processor packages, cores and memory, from /sys/class/powercap.";
+    const SUMMARY: &'static str =
+        "Energy used by processor packages, cores and memory, from /sys/class/powercap.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -45,7 +46,9 @@ impl Spec for Rapl {
         let enable_zone_label = config.enable_zone_label;
         let mut rapl = Self { class, enable_zone_label, names: Vec::new(), zones: Vec::new() };
         // Energies are root's to open, and privileges are dropped soon. What goes wrong does so again at a scrape.
-        rapl.find_zones().and_then(|()| rapl.zones.iter_mut().try_for_each(|it| it.microjoules().map(drop))).ok();
+        rapl.find_zones()
+            .and_then(|()| rapl.zones.iter_mut().try_for_each(|it| it.microjoules().map(drop)))
+            .ok();
         Ok(rapl)
     }
 }
@@ -148,7 +151,10 @@ mod tests {
 
     #[test]
     fn names_the_zone_in_the_metric() {
-        check::<Rapl>("", HOST, expect![[r##"
+        check::<Rapl>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_rapl_dram_joules_total Energy that the part of the processor in the metric's name used, in joules; it begins anew at a limit that the hardware sets.
             # TYPE node_rapl_dram_joules_total counter
             node_rapl_dram_joules_total{index="0",path="sys/class/powercap/intel-rapl:0:0"} 1e-06
@@ -156,27 +162,36 @@ mod tests {
             # HELP node_rapl_package_joules_total Energy that the part of the processor in the metric's name used, in joules; it begins anew at a limit that the hardware sets.
             # TYPE node_rapl_package_joules_total counter
             node_rapl_package_joules_total{index="1",path="sys/class/powercap/intel-rapl:0"} 240422.366267
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn names_the_zone_in_a_label() {
-        check::<Rapl>("enable_zone_label = true", &HOST[..4], expect![[r##"
+        check::<Rapl>(
+            "enable_zone_label = true",
+            &HOST[..4],
+            expect![[r##"
             # HELP node_rapl_joules_total Energy that each part of the processor used, in joules; it begins anew at a limit that the hardware sets.
             # TYPE node_rapl_joules_total counter
             node_rapl_joules_total{index="1",path="sys/class/powercap/intel-rapl:0",rapl_zone="package"} 240422.366267
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn keeps_the_part_of_a_name_that_is_no_index() {
         let mut files = HOST[1..4].to_vec();
         files[0].1 = "package-0-die-1\n";
-        check::<Rapl>("", &files, expect![[r##"
+        check::<Rapl>(
+            "",
+            &files,
+            expect![[r##"
             # HELP node_rapl_package_0_die_1_joules_total Energy that the part of the processor in the metric's name used, in joules; it begins anew at a limit that the hardware sets.
             # TYPE node_rapl_package_0_die_1_joules_total counter
             node_rapl_package_0_die_1_joules_total{index="0",path="sys/class/powercap/intel-rapl:0"} 240422.366267
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -197,13 +212,23 @@ mod tests {
     fn refuses_energy_that_is_no_number() {
         let mut files = HOST[1..4].to_vec();
         files[2].1 = "-5\n";
-        check_error::<Rapl>("", &files, expect!["parse sys/class/powercap/intel-rapl:0/energy_uj, line 1: expected a number"]);
+        check_error::<Rapl>(
+            "",
+            &files,
+            expect!["parse sys/class/powercap/intel-rapl:0/energy_uj, line 1: expected a number"],
+        );
     }
 
     #[test]
     fn a_host_without_energy_counters_has_none() {
         check_error::<Rapl>("", &[], expect!["not on this host: sys/class/powercap does not exist"]);
-        check_error::<Rapl>("", &HOST[..2], expect!["not on this host: read sys/class/powercap/intel-rapl:0/max_energy_range_uj: No such file or directory (os error 2)"]);
+        check_error::<Rapl>(
+            "",
+            &HOST[..2],
+            expect![
+                "not on this host: read sys/class/powercap/intel-rapl:0/max_energy_range_uj: No such file or directory (os error 2)"
+            ],
+        );
     }
 
     #[test]

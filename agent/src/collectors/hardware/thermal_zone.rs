@@ -15,7 +15,8 @@ pub(super) struct ThermalZone {
 }
 
 impl Spec for ThermalZone {
-    const SUMMARY: &'static str = "Temperatures of thermal zones and states of cooling devices, from /sys/class/thermal.";
+    const SUMMARY: &'static str =
+        "Temperatures of thermal zones and states of cooling devices, from /sys/class/thermal.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
@@ -91,7 +92,10 @@ mod tests {
 
     #[test]
     fn reads_zones_and_cooling_devices() {
-        check::<ThermalZone>("", HOST, expect![[r##"
+        check::<ThermalZone>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_cooling_device_cur_state State that the cooling device is in; higher cools more.
             # TYPE node_cooling_device_cur_state gauge
             node_cooling_device_cur_state{name="0",type="intel_powerclamp"} -1
@@ -102,7 +106,8 @@ mod tests {
             # TYPE node_thermal_zone_temp gauge
             node_thermal_zone_temp{type="acpitz",zone="10"} -273.2
             node_thermal_zone_temp{type="x86_pkg_temp",zone="0"} 44.5
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -111,18 +116,28 @@ mod tests {
             ("sys/class/thermal/thermal_zone0/type", "iwlwifi_1\n"),
             ("sys/class/thermal/cooling_device0/type", "gone\n"),
         ];
-        check::<ThermalZone>("", files, expect![[r##"
+        check::<ThermalZone>(
+            "",
+            files,
+            expect![[r##"
             # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius; 0 when the zone cannot tell.
             # TYPE node_thermal_zone_temp gauge
             node_thermal_zone_temp{type="iwlwifi_1",zone="0"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_state_that_is_no_number() {
         let mut files = HOST.to_vec();
         files[5].1 = "high\n";
-        check_error::<ThermalZone>("", &files[4..], expect!["parse sys/class/thermal/cooling_device0/cur_state, line 1: expected a number, found `high`"]);
+        check_error::<ThermalZone>(
+            "",
+            &files[4..],
+            expect![
+                "parse sys/class/thermal/cooling_device0/cur_state, line 1: expected a number, found `high`"
+            ],
+        );
     }
 
     #[test]

@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn reads_what_the_driver_offers() {
-        check::<Watchdog>("", HOST, expect![[r##"
+        check::<Watchdog>(
+            "",
+            HOST,
+            expect![[r##"
             # HELP node_watchdog_bootstatus Status bits at boot, such as 32 after a reset by the watchdog; WDIOF_ flags of linux/watchdog.h.
             # TYPE node_watchdog_bootstatus gauge
             node_watchdog_bootstatus{name="watchdog0"} 32
@@ -94,25 +97,34 @@ mod tests {
             # HELP node_watchdog_timeout_seconds Time without a sign of life after which the watchdog resets the host, in seconds.
             # TYPE node_watchdog_timeout_seconds gauge
             node_watchdog_timeout_seconds{name="watchdog0"} 30
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn shows_a_watchdog_of_which_nothing_is_known() {
-        check::<Watchdog>("", &[("sys/class/watchdog/watchdog1/", "")], expect![[r##"
+        check::<Watchdog>(
+            "",
+            &[("sys/class/watchdog/watchdog1/", "")],
+            expect![[r##"
             # HELP node_watchdog_info 1 for each watchdog, with what its driver says about it.
             # TYPE node_watchdog_info gauge
             node_watchdog_info{identity="",name="watchdog1",options="",pretimeout_governor="",state="",status=""} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn refuses_a_timeout_that_is_no_number() {
-        check_error::<Watchdog>("", &[("sys/class/watchdog/watchdog0/timeout", "soon\n")], expect![[r##"
+        check_error::<Watchdog>(
+            "",
+            &[("sys/class/watchdog/watchdog0/timeout", "soon\n")],
+            expect![[r##"
             # HELP node_watchdog_info 1 for each watchdog, with what its driver says about it.
             # TYPE node_watchdog_info gauge
             node_watchdog_info{identity="",name="watchdog0",options="",pretimeout_governor="",state="",status=""} 1
-            parse sys/class/watchdog/watchdog0/timeout, line 1: expected a number, found `soon`"##]]);
+            parse sys/class/watchdog/watchdog0/timeout, line 1: expected a number, found `soon`"##]],
+        );
     }
 
     #[test]

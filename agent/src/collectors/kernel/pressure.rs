@@ -24,7 +24,8 @@ const RESOURCES: [(&str, Option<Desc<0>>, Option<Desc<0>>); 4] = [
 pub(super) struct Pressure([File; 4]);
 
 impl Spec for Pressure {
-    const SUMMARY: &'static str = "Time that tasks waited for CPU, memory and disks (PSI), from /proc/pressure.";
+    const SUMMARY: &'static str =
+        "Time that tasks waited for CPU, memory and disks (PSI), from /proc/pressure.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
@@ -46,8 +47,8 @@ impl Collector for Pressure {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let (some, full) =
-                parsed.map_err(|line| file.parse_error(line, "expected three averages and `total=` in us"))?;
+            let (some, full) = parsed
+                .map_err(|line| file.parse_error(line, "expected three averages and `total=` in us"))?;
             for (family, total) in [(waiting, some), (stalled, full)] {
                 let Some(family) = family else { continue };
                 let Some(microseconds) = total else {
@@ -100,7 +101,10 @@ mod tests {
             ("proc/pressure/memory", MEMORY),
             ("proc/pressure/irq", IRQ),
         ];
-        check::<Pressure>("", &files, expect![[r#"
+        check::<Pressure>(
+            "",
+            &files,
+            expect![[r#"
             # HELP node_pressure_cpu_waiting_seconds_total Seconds in which at least one task waited for a CPU.
             # TYPE node_pressure_cpu_waiting_seconds_total counter
             node_pressure_cpu_waiting_seconds_total 57.167958
@@ -119,37 +123,51 @@ mod tests {
             # HELP node_pressure_memory_waiting_seconds_total Seconds in which at least one task waited for memory.
             # TYPE node_pressure_memory_waiting_seconds_total counter
             node_pressure_memory_waiting_seconds_total 7e-06
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn takes_what_kernels_before_6_1_have() {
         let cpu = "some avg10=5.36 avg60=12.75 avg300=7.46 total=57167958\nnew in=1\n";
-        check::<Pressure>("", &[("proc/pressure/cpu", cpu)], expect![[r#"
+        check::<Pressure>(
+            "",
+            &[("proc/pressure/cpu", cpu)],
+            expect![[r#"
             # HELP node_pressure_cpu_waiting_seconds_total Seconds in which at least one task waited for a CPU.
             # TYPE node_pressure_cpu_waiting_seconds_total counter
             node_pressure_cpu_waiting_seconds_total 57.167958
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn says_what_is_absent_after_what_is_there() {
-        check_error::<Pressure>("", &[], expect!["not on this host: pressure, which needs Linux 4.20 built with CONFIG_PSI"]);
+        check_error::<Pressure>(
+            "",
+            &[],
+            expect!["not on this host: pressure, which needs Linux 4.20 built with CONFIG_PSI"],
+        );
         let files = [("proc/pressure/cpu", CPU), ("proc/pressure/io", "some a b c total=1\n")];
-        check_error::<Pressure>("", &files, expect![[r#"
+        check_error::<Pressure>(
+            "",
+            &files,
+            expect![[r#"
             # HELP node_pressure_cpu_waiting_seconds_total Seconds in which at least one task waited for a CPU.
             # TYPE node_pressure_cpu_waiting_seconds_total counter
             node_pressure_cpu_waiting_seconds_total 57.167958
             # HELP node_pressure_io_waiting_seconds_total Seconds in which at least one task waited for a disk.
             # TYPE node_pressure_io_waiting_seconds_total counter
             node_pressure_io_waiting_seconds_total 1e-06
-            not on this host: all of the lines of pressure/io"#]]);
+            not on this host: all of the lines of pressure/io"#]],
+        );
     }
 
     #[test]
     fn refuses_a_line_without_its_total() {
         for text in ["some 1\n", "some a b c total=x\n", "some a b c 5\n", "full a b c total=-1\n"] {
-            let broken = expect!["parse proc/pressure/cpu, line 1: expected three averages and `total=` in us"];
+            let broken =
+                expect!["parse proc/pressure/cpu, line 1: expected three averages and `total=` in us"];
             check_error::<Pressure>("", &[("proc/pressure/cpu", text)], broken);
         }
     }

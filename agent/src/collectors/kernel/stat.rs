@@ -42,7 +42,8 @@ impl Spec for Stat {
 impl Collector for Stat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let parsed = Counters::parse(self.file.read()?);
-        let counters = parsed.map_err(|line| self.file.parse_error(line, "expected a name and its numbers"))?;
+        let counters =
+            parsed.map_err(|line| self.file.parse_error(line, "expected a name and its numbers"))?;
         push_rows(&counters, (), out);
         if let (true, Some(counts)) = (self.config.softirq, counters.softirqs) {
             for (vector, count) in SOFTIRQS.iter().zip(counts) {
@@ -63,7 +64,10 @@ mod tests {
 
     #[test]
     fn gives_the_hosts_counters() {
-        check::<Stat>("", &[("proc/stat", TEXT)], expect![[r#"
+        check::<Stat>(
+            "",
+            &[("proc/stat", TEXT)],
+            expect![[r#"
             # HELP node_boot_time_seconds Unix time at which the kernel was booted, in seconds.
             # TYPE node_boot_time_seconds gauge
             node_boot_time_seconds 1.795350788e+09
@@ -82,13 +86,17 @@ mod tests {
             # HELP node_procs_running Tasks that run or wait for a CPU.
             # TYPE node_procs_running gauge
             node_procs_running 2
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn gives_soft_interrupts_by_kind_when_asked() {
         let softirqs = "softirq 404212 1 47590 4 25165 125869 0 381 90733 2 114470 77\n";
-        check::<Stat>("softirq = true", &[("proc/stat", softirqs)], expect![[r##"
+        check::<Stat>(
+            "softirq = true",
+            &[("proc/stat", softirqs)],
+            expect![[r##"
             # HELP node_softirqs_total Soft interrupts that all CPUs handled since boot, by kind.
             # TYPE node_softirqs_total counter
             node_softirqs_total{vector="block"} 125869
@@ -101,22 +109,31 @@ mod tests {
             node_softirqs_total{vector="sched"} 90733
             node_softirqs_total{vector="tasklet"} 381
             node_softirqs_total{vector="timer"} 47590
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_line_that_the_kernel_lacks_gives_no_sample() {
-        check::<Stat>("softirq = true", &[("proc/stat", "ctxt 5\n")], expect![[r#"
+        check::<Stat>(
+            "softirq = true",
+            &[("proc/stat", "ctxt 5\n")],
+            expect![[r#"
             # HELP node_context_switches_total Switches from one task to another since boot, on all CPUs.
             # TYPE node_context_switches_total counter
             node_context_switches_total 5
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn refuses_a_line_without_its_numbers() {
         for text in ["intr 5\nctxt\n", "intr 5\nctxt x\n", "intr 5\nsoftirq 9 1 2 3\n"] {
-            check_error::<Stat>("", &[("proc/stat", text)], expect!["parse proc/stat, line 2: expected a name and its numbers"]);
+            check_error::<Stat>(
+                "",
+                &[("proc/stat", text)],
+                expect!["parse proc/stat, line 2: expected a name and its numbers"],
+            );
         }
     }
 

@@ -45,6 +45,7 @@ mod tests {
             # HELP node_uname_info 1, with what uname(2) says of the kernel and the host.
             # TYPE node_uname_info gauge
             node_uname_info{domainname=_,machine=_,nodename=_,release=_,sysname=_,version=_} 1
-        "#]].assert_eq(&shape.join("_"));
+        "#]]
+        .assert_eq(&shape.join("_"));
     }
 }

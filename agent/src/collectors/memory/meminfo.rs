@@ -114,7 +114,10 @@ mod tests {
     fn gives_sizes_in_bytes_and_counts_as_they_are() {
         check::<Meminfo>(
             "",
-            &[("proc/meminfo", "MemTotal:        3843512 kB\nActive(anon):   40 kB\nHugePages_Total:       7\nNewInLinux9:  1 kB\n")],
+            &[(
+                "proc/meminfo",
+                "MemTotal:        3843512 kB\nActive(anon):   40 kB\nHugePages_Total:       7\nNewInLinux9:  1 kB\n",
+            )],
             expect![[r#"
                 # HELP node_memory_Active_anon_bytes Anonymous memory that was used recently.
                 # TYPE node_memory_Active_anon_bytes gauge
@@ -140,6 +143,17 @@ mod tests {
             "",
             &[("proc/meminfo", "MemTotal: 1 kB\nMemFree: 1 MB\n")],
             expect!["parse proc/meminfo, line 2: expected `name: number` or `name: number kB`"],
+        );
+    }
+
+    #[test]
+    fn survives_any_text() {
+        never_panics::<Meminfo>(
+            "",
+            &[(
+                "proc/meminfo",
+                "MemTotal:        3843512 kB\nActive(anon):   40 kB\nHugePages_Total:       7\n",
+            )],
         );
     }
 

@@ -1,2 +1,12 @@
 //! Memory and paging.
-super::collectors! { "memory": meminfo::Meminfo, vmstat::Vmstat }
+super::collectors! {
+    "memory":
+    buddyinfo::Buddyinfo,
+    ksmd::Ksmd,
+    meminfo::Meminfo,
+    meminfo_numa::MeminfoNuma,
+    slabinfo::Slabinfo,
+    swap::Swap,
+    vmstat::Vmstat,
+    zoneinfo::Zoneinfo,
+}

@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn gives_the_fields_that_dashboards_show() {
-        check::<Vmstat>("", &[("proc/vmstat", TEXT)], expect![[r#"
+        check::<Vmstat>(
+            "",
+            &[("proc/vmstat", TEXT)],
+            expect![[r#"
             # HELP node_vmstat_oom_kill The field of this name in /proc/vmstat.
             # TYPE node_vmstat_oom_kill untyped
             node_vmstat_oom_kill 1
@@ -77,19 +80,24 @@ mod tests {
             # HELP node_vmstat_pswpin The field of this name in /proc/vmstat.
             # TYPE node_vmstat_pswpin untyped
             node_vmstat_pswpin 0
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn gives_the_fields_that_are_asked_for() {
-        check::<Vmstat>("fields = 'free|^thp'", &[("proc/vmstat", TEXT)], expect![[r#"
+        check::<Vmstat>(
+            "fields = 'free|^thp'",
+            &[("proc/vmstat", TEXT)],
+            expect![[r#"
             # HELP node_vmstat_nr_free_pages The field of this name in /proc/vmstat.
             # TYPE node_vmstat_nr_free_pages untyped
             node_vmstat_nr_free_pages 2.322278e+06
             # HELP node_vmstat_thp_fault_alloc The field of this name in /proc/vmstat.
             # TYPE node_vmstat_thp_fault_alloc untyped
             node_vmstat_thp_fault_alloc 9
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) struct Arp {
 }
 
 impl Spec for Arp {
-    const SUMMARY: &'static str = "Entries of the ARP table by interface, by rtnetlink or from /proc/net/arp.";
+    const SUMMARY: &'static str =
+        "Entries of the ARP table by interface, by rtnetlink or from /proc/net/arp.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -56,7 +57,7 @@ impl Collector for Arp {
                 netlink::count_arp_entries(socket, by_index)?;
                 for &(index, n_entries) in by_index.iter() {
                     let name = netlink::interface_name(socket, index)?;
-                    by_name.extend(name.map(|name| (name.into_bytes(), n_entries)));
+                    by_name.extend(name.map(|name| (name, n_entries)));
                 }
             }
             Some(file) => file.parse_lines("the table's header or 6 columns", |_, line| {
@@ -99,23 +100,31 @@ IP address       HW type     Flags       HW address            Mask     Device
 
     #[test]
     fn counts_the_entries_of_each_interface() {
-        check::<Arp>("netlink = false", &[("proc/net/arp", TABLE)], expect![[r##"
+        check::<Arp>(
+            "netlink = false",
+            &[("proc/net/arp", TABLE)],
+            expect![[r##"
             # HELP node_arp_entries Neighbours of each interface in the ARP table.
             # TYPE node_arp_entries gauge
             node_arp_entries{device="eth0"} 2
             node_arp_entries{device="eth1"} 1
             node_arp_entries{device="ib0"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn interfaces_can_be_left_out() {
         let section = "netlink = false\ndevice_include = \"eth\"\ndevice_exclude = \"0\"";
-        check::<Arp>(section, &[("proc/net/arp", TABLE)], expect![[r##"
+        check::<Arp>(
+            section,
+            &[("proc/net/arp", TABLE)],
+            expect![[r##"
             # HELP node_arp_entries Neighbours of each interface in the ARP table.
             # TYPE node_arp_entries gauge
             node_arp_entries{device="eth1"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -134,7 +143,11 @@ IP address       HW type     Flags       HW address            Mask     Device
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Arp>("netlink = false", &[], expect!["read proc/net/arp: No such file or directory (os error 2)"]);
+        check_error::<Arp>(
+            "netlink = false",
+            &[],
+            expect!["read proc/net/arp: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -78,7 +78,8 @@ enum Source {
 }
 
 impl Spec for Netclass {
-    const SUMMARY: &'static str = "State, address, speed and settings of network interfaces, from /sys/class/net or by netlink.";
+    const SUMMARY: &'static str =
+        "State, address, speed and settings of network interfaces, from /sys/class/net or by netlink.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;

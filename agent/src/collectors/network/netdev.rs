@@ -86,7 +86,8 @@ pub(super) struct Netdev {
 }
 
 impl Spec for Netdev {
-    const SUMMARY: &'static str = "Bytes, packets and errors of network interfaces, by rtnetlink or from /proc/net/dev.";
+    const SUMMARY: &'static str =
+        "Bytes, packets and errors of network interfaces, by rtnetlink or from /proc/net/dev.";
     const ENABLED: bool = true;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -96,7 +97,8 @@ impl Spec for Netdev {
         if config.address_info && is_foreign {
             return Err(Error::Unavailable {
                 reason: "address_info would show the addresses of this container, not of the host".to_owned(),
-                remedy: "switch address_info off, or run in the host's network (hostNetwork: true)".to_owned(),
+                remedy: "switch address_info off, or run in the host's network (hostNetwork: true)"
+                    .to_owned(),
             });
         }
         Ok(Self {
@@ -184,7 +186,10 @@ Inter-|   Receive                                                |  Transmit
 
     #[test]
     fn gives_the_counters_of_the_file() {
-        check::<Netdev>("netlink = false\ndevice_exclude = \"lo\"", &[("proc/net/dev", FILE)], expect![[r##"
+        check::<Netdev>(
+            "netlink = false\ndevice_exclude = \"lo\"",
+            &[("proc/net/dev", FILE)],
+            expect![[r##"
             # HELP node_network_receive_bytes_total Bytes received.
             # TYPE node_network_receive_bytes_total counter
             node_network_receive_bytes_total{device="eth0"} 1.8446744073709552e+19
@@ -233,7 +238,8 @@ Inter-|   Receive                                                |  Transmit
             # HELP node_network_transmit_packets_total Packets sent.
             # TYPE node_network_transmit_packets_total counter
             node_network_transmit_packets_total{device="eth0"} 110
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -296,8 +302,15 @@ Inter-|   Receive                                                |  Transmit
 
     #[test]
     fn an_alias_is_a_label() {
-        let files = [("proc/net/dev", FILE), ("sys/class/net/eth0/ifalias", "uplink \"a\"\n"), ("sys/class/net/lo/", "")];
-        check::<Netdev>("netlink = false\nlabel_ifalias = true", &files, expect![[r##"
+        let files = [
+            ("proc/net/dev", FILE),
+            ("sys/class/net/eth0/ifalias", "uplink \"a\"\n"),
+            ("sys/class/net/lo/", ""),
+        ];
+        check::<Netdev>(
+            "netlink = false\nlabel_ifalias = true",
+            &files,
+            expect![[r##"
             # HELP node_network_receive_bytes_total Bytes received.
             # TYPE node_network_receive_bytes_total counter
             node_network_receive_bytes_total{device="eth0",ifalias="uplink \"a\""} 1.8446744073709552e+19
@@ -362,7 +375,8 @@ Inter-|   Receive                                                |  Transmit
             # TYPE node_network_transmit_packets_total counter
             node_network_transmit_packets_total{device="eth0",ifalias="uplink \"a\""} 110
             node_network_transmit_packets_total{device="lo",ifalias=""} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -376,12 +390,20 @@ Inter-|   Receive                                                |  Transmit
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Netdev>("netlink = false", &[], expect!["read proc/net/dev: No such file or directory (os error 2)"]);
+        check_error::<Netdev>(
+            "netlink = false",
+            &[],
+            expect!["read proc/net/dev: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn refuses_two_filters_that_contradict() {
-        check_error::<Netdev>("device_include = \"a\"\ndevice_exclude = \"b\"", &[], expect!["an include and an exclude pattern cannot be combined here"]);
+        check_error::<Netdev>(
+            "device_include = \"a\"\ndevice_exclude = \"b\"",
+            &[],
+            expect!["an include and an exclude pattern cannot be combined here"],
+        );
     }
 
     #[test]

@@ -127,14 +127,23 @@ mod tests {
     use crate::testing::TestHost;
 
     const FILES: [(&str, &str); 3] = [
-        ("proc/net/netstat", "TcpExt: SyncookiesSent ListenDrops DelayedACKs\nTcpExt: 0 7 9\nIpExt: InOctets\nIpExt: 18446744073709551615\n"),
+        (
+            "proc/net/netstat",
+            "TcpExt: SyncookiesSent ListenDrops DelayedACKs\nTcpExt: 0 7 9\nIpExt: InOctets\nIpExt: 18446744073709551615\n",
+        ),
         ("proc/net/snmp", "Tcp: MaxConn ActiveOpens InErrs\nTcp: -1 3 5\nUdpLite: InErrors\nUdpLite: 2\n"),
-        ("proc/net/snmp6", "Ip6InOctets                     \t460\nIcmp6InType134 \t1\nUdp6NoPorts\t4\nnoipv\t9\nIp6\n"),
+        (
+            "proc/net/snmp6",
+            "Ip6InOctets                     \t460\nIcmp6InType134 \t1\nUdp6NoPorts\t4\nnoipv\t9\nIp6\n",
+        ),
     ];
 
     #[test]
     fn shows_the_fields_that_match() {
-        check::<Netstat>("", &FILES, expect![[r#"
+        check::<Netstat>(
+            "",
+            &FILES,
+            expect![[r#"
             # HELP node_netstat_Ip6_InOctets Value of that name in /proc/net/netstat, snmp or snmp6.
             # TYPE node_netstat_Ip6_InOctets untyped
             node_netstat_Ip6_InOctets 460
@@ -159,19 +168,24 @@ mod tests {
             # HELP node_netstat_UdpLite_InErrors Value of that name in /proc/net/netstat, snmp or snmp6.
             # TYPE node_netstat_UdpLite_InErrors untyped
             node_netstat_UdpLite_InErrors 2
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn the_pattern_is_matched_anywhere() {
-        check::<Netstat>("fields = \"p_M|6_InT\"", &FILES, expect![[r#"
+        check::<Netstat>(
+            "fields = \"p_M|6_InT\"",
+            &FILES,
+            expect![[r#"
             # HELP node_netstat_Icmp6_InType134 Value of that name in /proc/net/netstat, snmp or snmp6.
             # TYPE node_netstat_Icmp6_InType134 untyped
             node_netstat_Icmp6_InType134 1
             # HELP node_netstat_Tcp_MaxConn Value of that name in /proc/net/netstat, snmp or snmp6.
             # TYPE node_netstat_Tcp_MaxConn untyped
             node_netstat_Tcp_MaxConn -1
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -192,7 +206,10 @@ mod tests {
 
     #[test]
     fn follows_fields_that_appear() {
-        let host = TestHost::new(&[("proc/net/netstat", ""), ("proc/net/snmp", "Icmp: InMsgs OutMsgs\nIcmp: 1 2\n")]);
+        let host = TestHost::new(&[
+            ("proc/net/netstat", ""),
+            ("proc/net/snmp", "Icmp: InMsgs OutMsgs\nIcmp: 1 2\n"),
+        ]);
         let mut netstat = host.open::<Netstat>("").unwrap();
         let mut out = Families::new(METRICS);
         netstat.collect(&mut out).unwrap();
@@ -206,34 +223,61 @@ mod tests {
             # HELP node_netstat_Icmp_InMsgs Value of that name in /proc/net/netstat, snmp or snmp6.
             # TYPE node_netstat_Icmp_InMsgs untyped
             node_netstat_Icmp_InMsgs 4
-        "#]].assert_eq(&host.render(&out));
+        "#]]
+        .assert_eq(&host.render(&out));
     }
 
     #[test]
     fn refuses_fewer_numbers_than_names() {
         let files = [("proc/net/netstat", "A: a b\nA: 1 2\nTcpExt: a b\nTcpExt: 1\n")];
-        check_error::<Netstat>("", &files, expect!["parse proc/net/netstat, line 3: expected a line of names and then one of as many numbers"]);
+        check_error::<Netstat>(
+            "",
+            &files,
+            expect![
+                "parse proc/net/netstat, line 3: expected a line of names and then one of as many numbers"
+            ],
+        );
     }
 
     #[test]
     fn refuses_more_numbers_than_names() {
-        check_error::<Netstat>("", &[("proc/net/netstat", "TcpExt: a\nTcpExt: 1 2\n")], expect!["parse proc/net/netstat, line 1: expected a line of names and then one of as many numbers"]);
+        check_error::<Netstat>(
+            "",
+            &[("proc/net/netstat", "TcpExt: a\nTcpExt: 1 2\n")],
+            expect![
+                "parse proc/net/netstat, line 1: expected a line of names and then one of as many numbers"
+            ],
+        );
     }
 
     #[test]
     fn refuses_names_without_numbers() {
-        check_error::<Netstat>("", &[("proc/net/netstat", "TcpExt: a\n")], expect!["parse proc/net/netstat, line 1: expected a line of names and then one of as many numbers"]);
+        check_error::<Netstat>(
+            "",
+            &[("proc/net/netstat", "TcpExt: a\n")],
+            expect![
+                "parse proc/net/netstat, line 1: expected a line of names and then one of as many numbers"
+            ],
+        );
     }
 
     #[test]
     fn refuses_what_is_no_number() {
         let files = [FILES[0], FILES[1], ("proc/net/snmp6", "Ip6InOctets x\n")];
-        check_error::<Netstat>("fields = \"^$\"", &files, expect!["parse proc/net/snmp6, line 1: expected a name and a number"]);
+        check_error::<Netstat>(
+            "fields = \"^$\"",
+            &files,
+            expect!["parse proc/net/snmp6, line 1: expected a name and a number"],
+        );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Netstat>("", &[("proc/net/netstat", "")], expect!["read proc/net/snmp: No such file or directory (os error 2)"]);
+        check_error::<Netstat>(
+            "",
+            &[("proc/net/netstat", "")],
+            expect!["read proc/net/snmp: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

@@ -112,8 +112,14 @@ FRAG: inuse 0 memory 8192
 
     #[test]
     fn gives_the_values_of_each_protocol() {
-        let files = [("proc/net/sockstat", IPV4), ("proc/net/sockstat6", "TCP6: inuse 17\nFRAG6: inuse 0 memory 0\n")];
-        check::<Sockstat>("", &files, expect![[r#"
+        let files = [
+            ("proc/net/sockstat", IPV4),
+            ("proc/net/sockstat6", "TCP6: inuse 17\nFRAG6: inuse 0 memory 0\n"),
+        ];
+        check::<Sockstat>(
+            "",
+            &files,
+            expect![[r#"
             # HELP node_sockstat_FRAG6_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
             # TYPE node_sockstat_FRAG6_inuse gauge
             node_sockstat_FRAG6_inuse 0
@@ -162,35 +168,48 @@ FRAG: inuse 0 memory 8192
             # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
             # TYPE node_sockstat_sockets_used gauge
             node_sockstat_sockets_used 229
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn protocols_that_the_kernel_lacks_are_missing() {
-        check::<Sockstat>("", &[("proc/net/sockstat6", "RAW6: inuse 1\n")], expect![[r#"
+        check::<Sockstat>(
+            "",
+            &[("proc/net/sockstat6", "RAW6: inuse 1\n")],
+            expect![[r#"
             # HELP node_sockstat_RAW6_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
             # TYPE node_sockstat_RAW6_inuse gauge
             node_sockstat_RAW6_inuse 1
-        "#]]);
+        "#]],
+        );
         check::<Sockstat>("", &[], expect![[""]]);
     }
 
     #[test]
     fn refuses_a_name_without_a_number() {
-        check_error::<Sockstat>("", &[("proc/net/sockstat", "sockets: used 229\nTCP: inuse 4 orphan\n")], expect![[r#"
+        check_error::<Sockstat>(
+            "",
+            &[("proc/net/sockstat", "sockets: used 229\nTCP: inuse 4 orphan\n")],
+            expect![[r#"
             # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
             # TYPE node_sockstat_sockets_used gauge
             node_sockstat_sockets_used 229
-            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]]);
+            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
+        );
     }
 
     #[test]
     fn refuses_an_empty_line() {
-        check_error::<Sockstat>("", &[("proc/net/sockstat", "sockets: used 229\n\nTCP: inuse 4\n")], expect![[r#"
+        check_error::<Sockstat>(
+            "",
+            &[("proc/net/sockstat", "sockets: used 229\n\nTCP: inuse 4\n")],
+            expect![[r#"
             # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
             # TYPE node_sockstat_sockets_used gauge
             node_sockstat_sockets_used 229
-            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]]);
+            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
+        );
     }
 
     #[test]

@@ -54,14 +54,15 @@ fn parse_line(line: &[u8]) -> Option<Cpu> {
     for (number, word) in numbers.iter_mut().zip(source::words(line)) {
         *number = Some(source::hex_number(word)?);
     }
-    let [processed, dropped, squeezed, _, _, _, _, _, collisions, woken, flow_limited, backlog, cpu] = numbers;
+    let [processed, dropped, squeezed, _, _, _, _, _, collisions, woken, flow_limited, backlog, cpu] =
+        numbers;
     Some(Cpu {
         cpu,
         processed: processed?,
         dropped: dropped?,
         squeezed: squeezed?,
         collisions: collisions?,
-        // Columns that came with Linux 2.6.36, 3.11 and 5.10.
+        // Columns that came with Linux 2.6.35, 3.11 and 5.10.
         woken: woken.unwrap_or(0),
         flow_limited: flow_limited.unwrap_or(0),
         backlog: backlog.unwrap_or(0),
@@ -184,11 +185,18 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
 
     #[test]
     fn names_the_file_it_cannot_read() {
-        check_error::<Softnet>("", &[], expect!["read proc/net/softnet_stat: No such file or directory (os error 2)"]);
+        check_error::<Softnet>(
+            "",
+            &[],
+            expect!["read proc/net/softnet_stat: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]
     fn any_text_ends() {
-        never_panics::<Softnet>("", &[("proc/net/softnet_stat", "1 2 3 0 0 0 0 0 4 5 6 7 8\n1 2 3 0 0 0 0 0 4\n")]);
+        never_panics::<Softnet>(
+            "",
+            &[("proc/net/softnet_stat", "1 2 3 0 0 0 0 0 4 5 6 7 8\n1 2 3 0 0 0 0 0 4\n")],
+        );
     }
 }

@@ -348,4 +348,3 @@ fn assert_near(seen: u64, expected: u64, percent: f64) {
     let apart = seen.abs_diff(expected) as f64;
     assert!(apart <= expected as f64 * percent / 100.0, "{seen} is not within {percent} % of {expected}");
 }
-#[test]

@@ -30,8 +30,8 @@ const IFLA_CARRIER_UP_COUNT: u16 = 47;
 const IFLA_CARRIER_DOWN_COUNT: u16 = 48;
 const IFLA_PROP_LIST: u16 = 52;
 
-/// Leave out what each protocol counts on each interface: the kernel sums that over all CPUs. The counters of the
-/// interface itself are not meant by it.
+/// Leave out what each protocol counts on each interface: the kernel sums that over all CPUs. Up to Linux 6.18 the
+/// counters of the interface itself come all the same; 7.3 leaves them out too.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
 /// One network interface. What a kernel does not tell is `None`, or empty.
@@ -73,10 +73,23 @@ impl<'a> Link<'a> {
         rows: &mut Vec<T>,
         mut row: impl FnMut(&Link<'_>) -> Option<T>,
     ) -> Result<(), Error> {
+        let (mut n_links, mut n_counted) = (0, 0);
         let mut payload = vec![0; FIXED_PART];
-        write_attribute(&mut payload, IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        if socket.skips_stats {
+            write_attribute(&mut payload, IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        }
         let request = Request { call: "list network interfaces", kind: RTM_GETLINK, payload: &payload };
-        socket.dump(request, rows, |message| row(&Link::parse(message)?))
+        socket.dump(request, rows, |message| {
+            let link = Link::parse(message)?;
+            n_links += 1;
+            n_counted += usize::from(link.stats.is_some());
+            row(&link)
+        })?;
+        if socket.skips_stats && n_links > 0 && n_counted == 0 {
+            socket.skips_stats = false;
+            return Self::dump(socket, rows, row);
+        }
+        Ok(())
     }
 
     /// `None` when the message is shorter than the kernel's.

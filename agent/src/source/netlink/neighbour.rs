@@ -1,7 +1,7 @@
 //! Neighbours, such as ARP entries: `RTM_NEWNEIGH` of rtnetlink(7) and `include/uapi/linux/neighbour.h`.
 
 use super::{
-    Request, Socket,
+    Link, Request, Socket,
     message::{read_u16, read_u32},
 };
 use crate::source::Error;
@@ -35,10 +35,16 @@ fn arp_entry(message: &[u8]) -> Option<u32> {
 }
 
 /// The name of an interface; `None` when it is gone.
-pub(crate) fn interface_name(socket: &mut Socket, index: u32) -> Result<Option<String>, Error> {
+pub(crate) fn interface_name(socket: &mut Socket, index: u32) -> Result<Option<Vec<u8>>, Error> {
     match socket.descriptor().and_then(|fd| netdevice::index_to_name(fd, index)) {
-        Ok(name) => Ok(Some(name)),
+        Ok(name) => Ok(Some(name.into_bytes())),
         Err(Errno::NODEV | Errno::NXIO) => Ok(None),
+        // The name is not UTF-8.
+        Err(Errno::ILSEQ) => {
+            let mut names = Vec::new();
+            Link::dump(socket, &mut names, |link| (link.index == index).then(|| link.name.to_vec()))?;
+            Ok(names.pop())
+        }
         Err(errno) => Err(Error::Call { call: "name a network interface", source: errno.into() }),
     }
 }

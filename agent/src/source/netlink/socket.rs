@@ -37,6 +37,8 @@ pub(crate) struct Socket {
     sequence: u32,
     request: Vec<u8>,
     answer: Vec<u8>,
+    /// Whether dumps of interfaces may ask for less; see [`super::Link::dump`].
+    pub(super) skips_stats: bool,
 }
 
 impl Socket {
@@ -56,7 +58,7 @@ impl Socket {
     }
 
     fn new(family: Option<Protocol>) -> Self {
-        Self { family, kept: None, sequence: 0, request: Vec::new(), answer: Vec::new() }
+        Self { family, kept: None, sequence: 0, request: Vec::new(), answer: Vec::new(), skips_stats: true }
     }
 
     /// Fills `rows` with all that the kernel has of a kind; `row` makes one out of a message, or leaves it out.

@@ -2,6 +2,9 @@
 
 pub mod cpuinfo;
 pub mod diskstats;
+pub(crate) mod ip_vs;
+pub mod mdstat;
 pub mod mountinfo;
 pub(crate) mod net_dev;
+pub(crate) mod rpc;
 pub mod stat;

@@ -62,6 +62,21 @@ fn numbers<'a, const N: usize>(mut words: impl Iterator<Item = &'a [u8]>) -> Opt
 /// (also in user) and guest_nice (also in nice). What an old kernel does not count is 0.
 pub type CpuTicks = [u64; 10];
 
+/// Modes of [`CpuTicks`] and their places in it. Sorted by name, as the exposition is.
+pub const MODES: [(&str, usize); 8] = [
+    ("idle", 3),
+    ("iowait", 4),
+    ("irq", 5),
+    ("nice", 1),
+    ("softirq", 6),
+    ("steal", 7),
+    ("system", 2),
+    ("user", 0),
+];
+
+/// The modes of guests.
+pub const GUEST_MODES: [(&str, usize); 2] = [("nice", 9), ("user", 8)];
+
 /// The times of the CPUs that are online, as counters: the kernel lets idle and iowait go back a little now and then.
 #[derive(Debug, Default)]
 pub struct CpuTimes {

@@ -15,6 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a round waits for the file systems that may hang. Until one has had its time, what it answered last stands.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// What statfs(2) gives; sizes in blocks of `block_size` bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -63,7 +66,7 @@ pub struct Target {
 /// How long to wait for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long one round waits for the file systems that may hang.
+    /// How long a file system that may hang has before it counts as hung.
     pub timeout: Duration,
     /// How long one that answered late is left alone, when it failed or was late before.
     pub backoff: Duration,
@@ -116,7 +119,7 @@ impl Asker {
             .filter_map(|it| it.start(&self.targets, start, self.limits.backoff))
             .collect();
         let n_slow = self.slow.len();
-        self.pool.run(&jobs, start + self.limits.timeout, || {
+        self.pool.run(&jobs, start + self.limits.timeout.min(PATIENCE), || {
             for (target, answer) in self.targets.iter().zip(&mut self.answers) {
                 if !self.watched.contains_key(&target.device) {
                     let asked = Instant::now();
@@ -129,7 +132,7 @@ impl Asker {
         });
         let now = Instant::now();
         for watch in self.watched.values_mut() {
-            watch.finish(&mut self.answers, now, self.limits.backoff);
+            watch.finish(&mut self.answers, now, self.limits);
         }
         if self.slow.len() > n_slow {
             self.group();
@@ -139,7 +142,7 @@ impl Asker {
 
     /// Finds the file systems to watch among the targets.
     fn group(&mut self) {
-        self.watched.values_mut().for_each(|it| it.targets.clear());
+        self.watched.values_mut().for_each(Watch::forget_targets);
         for (index, target) in self.targets.iter().enumerate() {
             if target.may_hang || self.slow.contains(&target.device) {
                 self.watched.entry(target.device).or_default().targets.push(index);
@@ -155,6 +158,8 @@ struct Watch {
     /// Its mounts, as indices into the targets.
     targets: Vec<usize>,
     state: State,
+    /// The answers of the last round that had all of them.
+    last: Vec<Answer>,
     last_hang: Option<Instant>,
 }
 
@@ -162,18 +167,12 @@ struct Watch {
 enum State {
     #[default]
     Ready,
-    Asked(Arc<Job>),
+    /// It was asked in this round, or in an earlier one whose patience ended before its time did.
+    Asked { job: Arc<Job>, since: Instant },
     /// It was asked in an earlier round, and not all answers were there at the round's end.
-    Hung {
-        job: Arc<Job>,
-        since: Instant,
-        again: bool,
-    },
+    Hung { job: Arc<Job>, since: Instant, again: bool },
     /// It came back from hanging, and is left alone.
-    Resting {
-        until: Instant,
-        error: Option<Errno>,
-    },
+    Resting { until: Instant, error: Option<Errno> },
 }
 
 impl Watch {
@@ -189,31 +188,44 @@ impl Watch {
             let rests = *again || error.is_some();
             self.state = if rests { State::Resting { until: *since + backoff, error } } else { State::Ready };
         }
-        if matches!(self.state, State::Resting { until, .. } if now < until) {
-            return None;
+        match &self.state {
+            State::Resting { until, .. } if now < *until => return None,
+            State::Asked { job, .. } if !job.is_done() => return None,
+            _ => {}
         }
         let job = Job::new(self.targets.iter().map(|&index| targets[index].path.clone()));
-        self.state = State::Asked(Arc::clone(&job));
+        self.state = State::Asked { job: Arc::clone(&job), since: now };
         Some(job)
     }
 
     /// Puts down what is known of its mounts at the round's end.
-    fn finish(&mut self, answers: &mut [Option<Answer>], now: Instant, backoff: Duration) {
+    fn finish(&mut self, answers: &mut [Option<Answer>], now: Instant, limits: Limits) {
         match &self.state {
             State::Ready | State::Hung { .. } => {}
             State::Resting { error, .. } => {
                 self.targets.iter().for_each(|&index| answers[index] = error.map(Err));
             }
-            State::Asked(job) => {
-                self.targets.iter().zip(job.answers()).for_each(|(&index, it)| answers[index] = Some(it));
+            State::Asked { job, since } => {
+                let known = self.last.iter().copied().map(Some).chain(std::iter::repeat(None));
+                self.targets.iter().zip(known).for_each(|(&index, it)| answers[index] = it);
+                let fresh = job.answers();
+                self.targets.iter().zip(&fresh).for_each(|(&index, it)| answers[index] = Some(*it));
                 if job.is_done() || !job.is_started() {
+                    self.last = fresh;
                     self.state = State::Ready;
-                    return;
+                } else if now.duration_since(*since) >= limits.timeout {
+                    let again = self.last_hang.replace(now).is_some_and(|last| now - last < limits.backoff);
+                    self.targets.iter().skip(fresh.len()).for_each(|&index| answers[index] = None);
+                    self.state = State::Hung { job: Arc::clone(job), since: now, again };
                 }
-                let again = self.last_hang.replace(now).is_some_and(|last| now - last < backoff);
-                self.state = State::Hung { job: Arc::clone(job), since: now, again };
             }
         }
+    }
+
+    /// What was known belongs to the targets as they were.
+    fn forget_targets(&mut self) {
+        self.targets.clear();
+        self.last.clear();
     }
 }
 

@@ -89,7 +89,9 @@ impl Pool {
         if !jobs.is_empty() && (state.n_idle > 0 || state.n_threads < MAX_THREADS) {
             state.queue.extend(jobs.iter().cloned());
             self.add_threads(&mut state);
-            self.shared.has_work.notify_all();
+            for _ in 0..state.n_idle.min(jobs.len()) {
+                self.shared.has_work.notify_one();
+            }
         }
         drop(state);
         meanwhile();
@@ -101,7 +103,8 @@ impl Pool {
         let is_open = |job: &Arc<Job>, state: &PoolState| {
             !job.is_done() && (job.is_started() || !state.queue.is_empty())
         };
-        while jobs.iter().any(|job| is_open(job, &state)) {
+        // Without a thread there is nobody to wait for.
+        while state.n_threads > 0 && jobs.iter().any(|job| is_open(job, &state)) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

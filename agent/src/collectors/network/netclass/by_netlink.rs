@@ -38,9 +38,10 @@ impl ByNetlink {
     pub(super) fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let mut modes = Vec::new();
         self.modes.dump(&mut modes)?;
+        modes.sort_unstable_by_key(|it| it.link);
         let mut interfaces = Vec::new();
         Link::dump(&mut self.links, &mut interfaces, |link| {
-            let mode = modes.iter().find(|it| it.link == link.index);
+            let mode = modes.binary_search_by_key(&link.index, |it| it.link).ok().map(|index| &modes[index]);
             (!self.ignored.is_match(link.name)).then(|| Interface::new(link, mode))
         })?;
         interfaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -54,13 +55,18 @@ impl ByNetlink {
 
     /// Adds what netlink does not tell.
     fn read_sysfs(&mut self, interfaces: &mut [Interface]) -> Result<(), Error> {
-        let find = |interfaces: &[Interface], name: &[u8]| interfaces.binary_search_by(|it| (*it.name).cmp(name)).ok();
+        let find = |interfaces: &[Interface], name: &[u8]| {
+            interfaces.binary_search_by(|it| (*it.name).cmp(name)).ok()
+        };
         let mut rows = Vec::new();
         let read = self.class.for_each(
             |name| find(interfaces, name).is_some(),
             |name, files| {
                 let mut number = |file| Ok::<_, source::Error>(files.value(file)?.and_then(prefixed_number));
-                rows.push((name.to_vec(), [number("addr_assign_type")?, number("dev_id")?, number("name_assign_type")?]));
+                rows.push((
+                    name.to_vec(),
+                    [number("addr_assign_type")?, number("dev_id")?, number("name_assign_type")?],
+                ));
                 Ok(())
             },
         );

@@ -43,7 +43,9 @@ impl BySysfs {
             },
         );
         match read {
-            Err(error) if matches!(error.io_kind(), Some(ErrorKind::NotFound | ErrorKind::PermissionDenied)) => {
+            Err(error)
+                if matches!(error.io_kind(), Some(ErrorKind::NotFound | ErrorKind::PermissionDenied)) =>
+            {
                 Err(Error::Absent(error.to_string()))
             }
             read => Ok(read?),
@@ -137,7 +139,10 @@ mod tests {
 
     #[test]
     fn tells_what_an_interface_is() {
-        check::<Netclass>("", &ETH0, expect![[r##"
+        check::<Netclass>(
+            "",
+            &ETH0,
+            expect![[r##"
             # HELP node_network_address_assign_type Where the interface has its address from: 0 permanent, 1 random, 2 another interface, 3 set.
             # TYPE node_network_address_assign_type gauge
             node_network_address_assign_type{device="eth0"} 3
@@ -195,7 +200,8 @@ mod tests {
             # HELP node_network_up 1 if the interface's operational state is up.
             # TYPE node_network_up gauge
             node_network_up{device="eth0"} 1
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -206,7 +212,10 @@ mod tests {
             ("sys/class/net/tun0/speed", "-1\n"),
             ("sys/class/net/bonding_masters", "bond0\n"),
         ];
-        check::<Netclass>("", &files, expect![[r##"
+        check::<Netclass>(
+            "",
+            &files,
+            expect![[r##"
             # HELP node_network_flags Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.
             # TYPE node_network_flags gauge
             node_network_flags{device="lo"} 8
@@ -224,20 +233,29 @@ mod tests {
             # TYPE node_network_up gauge
             node_network_up{device="lo"} 0
             node_network_up{device="tun0"} 0
-        "##]]);
-        check::<Netclass>("ignore_invalid_speed = true\nignored_devices = \"lo\"", &files, expect![[r##"
+        "##]],
+        );
+        check::<Netclass>(
+            "ignore_invalid_speed = true\nignored_devices = \"lo\"",
+            &files,
+            expect![[r##"
             # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
             # TYPE node_network_info gauge
             node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
             # HELP node_network_up 1 if the interface's operational state is up.
             # TYPE node_network_up gauge
             node_network_up{device="tun0"} 0
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
     fn a_host_without_network_is_no_fault() {
-        check_error::<Netclass>("", &[], expect!["not on this host: read sys/class/net: No such file or directory (os error 2)"]);
+        check_error::<Netclass>(
+            "",
+            &[],
+            expect!["not on this host: read sys/class/net: No such file or directory (os error 2)"],
+        );
     }
 
     #[test]

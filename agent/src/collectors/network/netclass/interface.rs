@@ -8,8 +8,7 @@ use crate::{
 };
 
 /// Names of the operational states, of RFC 2863 section 3.1.14 as sysfs spells them.
-const OPERSTATES: [&str; 7] =
-    ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
+const OPERSTATES: [&str; 7] = ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
 
 /// One interface and what is shown of it.
 pub(super) struct Interface {
@@ -208,10 +207,12 @@ mod tests {
             # HELP node_network_altnames_info 1 for each other name of the interface; by netlink only.
             # TYPE node_network_altnames_info gauge
             node_network_altnames_info{altname="enp1s0",device="eth0"} 1
-            node_network_altnames_info{altname="lan",device="eth0"} 1"##]].assert_eq(&lines("altname"));
+            node_network_altnames_info{altname="lan",device="eth0"} 1"##]]
+        .assert_eq(&lines("altname"));
         expect![[r##"
             # HELP node_network_receive_bytes_total Traffic counter of the interface, as the kernel names it.
             # TYPE node_network_receive_bytes_total gauge
-            node_network_receive_bytes_total{device="eth0"} 12"##]].assert_eq(&lines("receive_bytes"));
+            node_network_receive_bytes_total{device="eth0"} 12"##]]
+        .assert_eq(&lines("receive_bytes"));
     }
 }

@@ -10,13 +10,14 @@ use std::net::IpAddr;
 pub(super) fn push(socket: &mut Socket, out: &mut Families) -> Result<(), Error> {
     let mut links = Vec::new();
     Link::dump(socket, &mut links, |link| Some((link.index, LinkName::new(link.name))))?;
+    links.sort_unstable();
     let mut addresses = Vec::new();
     Address::dump(socket, &mut addresses)?;
     for Address { link, ip, n_prefix_bits } in addresses {
         // An interface that came after the list was read appears at the next scrape.
-        let Some((_, device)) = links.iter().find(|(index, _)| *index == link) else { continue };
+        let Ok(index) = links.binary_search_by_key(&link, |it| it.0) else { continue };
         let address = ip.to_string();
-        out.push(ADDRESS, (&**device, address.as_str(), u16::from(n_prefix_bits), scope(ip)), 1_u64);
+        out.push(ADDRESS, (&*links[index].1, address.as_str(), u16::from(n_prefix_bits), scope(ip)), 1_u64);
     }
     Ok(())
 }

@@ -27,7 +27,9 @@ impl Traffic {
 
     pub(super) fn frame_errors(&self) -> u64 {
         let it = &self.stats;
-        [it.rx_length_errors, it.rx_over_errors, it.rx_crc_errors].into_iter().fold(it.rx_frame_errors, u64::wrapping_add)
+        [it.rx_length_errors, it.rx_over_errors, it.rx_crc_errors]
+            .into_iter()
+            .fold(it.rx_frame_errors, u64::wrapping_add)
     }
 
     pub(super) fn carrier_errors(&self) -> u64 {

@@ -1,0 +1,50 @@
+//! What `check-config` says of a good config that may not work on this host.
+
+use crate::{
+    collector::Entry,
+    collectors,
+    config::{Config, Diagnostic, Ebpf, Severity},
+    privileges,
+};
+use rustix::thread::{CapabilitySet, capabilities};
+use std::path::Path;
+
+/// About collectors that are asked for by name: others are there because they are the default.
+#[must_use]
+pub fn remarks(config: &Config) -> Vec<Diagnostic> {
+    let held = capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted);
+    let asked_for = collectors::all().filter(|entry| config.asks_for(entry.name));
+    asked_for.flat_map(|entry| about(entry, config, held)).collect()
+}
+
+fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic> {
+    const FOR_PROBES: CapabilitySet = CapabilitySet::BPF.union(CapabilitySet::PERFMON);
+    let name = entry.name;
+    let mut found = Vec::new();
+    let mut say = |severity, message, help: &str| {
+        let remark = Diagnostic::new(severity, message).help(help);
+        let place = config.place(&format!("collector.{name}.enabled")).cloned();
+        found.push(Diagnostic { place, ..remark });
+    };
+    if !entry.hooks.is_empty() {
+        let lacks = FOR_PROBES - held;
+        if !lacks.is_empty() && !held.contains(CapabilitySet::SYS_ADMIN) {
+            let lacks = privileges::names(lacks);
+            let message = format!("the collector `{name}` will be unavailable: this process lacks {lacks}");
+            say(Severity::Warning, message, "see `hostlens doctor`");
+        }
+        let types = config.section::<Ebpf>("ebpf").btf_path;
+        let types = if types.as_os_str().is_empty() { Path::new("/sys/kernel/btf/vmlinux") } else { &types };
+        if !types.exists() {
+            let message =
+                format!("the collector `{name}` will be unavailable: {} is missing", types.display());
+            say(Severity::Note, message, "on another kernel it may not be");
+        }
+    }
+    let lacks = entry.capabilities - held;
+    if !lacks.is_empty() {
+        let message = format!("the collector `{name}` shows more with {}", privileges::names(lacks));
+        say(Severity::Note, message, "this process lacks it");
+    }
+    found
+}

@@ -1,0 +1,76 @@
+//! `hostlens collectors`: what there is, and whether it is enabled.
+
+use crate::{
+    collector::Entry,
+    collectors,
+    config::{Config, Schema},
+};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// For people: a table.
+#[must_use]
+pub fn to_text(schema: &Schema, config: &Config) -> String {
+    let width = collectors::all().map(|entry| entry.name.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    let mut group = "";
+    for entry in collectors::all() {
+        if entry.group != group {
+            group = entry.group;
+            writeln!(out, "{}{group}:", if out.is_empty() { "" } else { "\n" }).expect("a string takes all");
+        }
+        let state = if config.enables(entry.name, entry.enabled) { "on " } else { "off" };
+        writeln!(out, "  {state} {:<width$}  {}", entry.name, entry.summary).expect("a string takes all");
+        for note in notes(schema, entry) {
+            writeln!(out, "      {:width$}  {note}", "").expect("a string takes all");
+        }
+    }
+    let others: Vec<&str> =
+        collectors::node_exporter::not_built(collectors::all()).map(|it| it.name).collect();
+    if !others.is_empty() {
+        writeln!(out, "\nnot built yet: {}", others.join(", ")).expect("a string takes all");
+    }
+    out
+}
+
+/// For programs: a list of objects.
+#[must_use]
+pub fn to_json(schema: &Schema, config: &Config) -> Value {
+    let built = collectors::all().map(|entry| (entry, true));
+    let others = collectors::node_exporter::not_built(collectors::all()).map(|entry| (entry, false));
+    built.chain(others).map(|(entry, is_built)| describe(schema, config, entry, is_built)).collect()
+}
+
+fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> Value {
+    let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
+    let keys = table.keys.iter().map(|key| {
+        json!({
+            "key": table.key_path(key),
+            "flag": table.flag(key).map(|flag| format!("--{flag}")),
+            "variable": table.variable(key),
+            "kind": key.kind,
+            "default": (key.default)(),
+            "value": config.value_in(&table.path, key),
+            "origin": config.origin(&table.key_path(key)).to_string(),
+        })
+    });
+    let families = entry.metrics.iter().map(|meta| {
+        json!({ "name": meta.name, "type": meta.kind.as_str(), "help": meta.help, "labels": meta.labels })
+    });
+    json!({
+        "name": entry.name,
+        "group": entry.group,
+        "summary": entry.summary,
+        "is_built": is_built,
+        "default": entry.enabled,
+        "enabled": config.enables(entry.name, entry.enabled),
+        "hooks": entry.hooks,
+        "notes": table.notes,
+        "keys": keys.collect::<Vec<_>>(),
+        "families": families.collect::<Vec<_>>(),
+    })
+}
+
+fn notes<'a>(schema: &'a Schema, entry: &Entry) -> &'a [String] {
+    schema.table(&format!("collector.{}", entry.name)).map_or(&[], |table| &table.notes)
+}

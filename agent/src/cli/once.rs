@@ -1,0 +1,102 @@
+//! `hostlens once` and `hostlens doctor`: collectors are opened and run a single time, as the service would.
+
+use crate::{
+    collector::Entry,
+    collectors,
+    config::{Config, Scrape, Security, Web},
+    doctor,
+    exposition::Encoder,
+    http::{ListenError, Listener},
+    metric::Families,
+    privileges,
+    scrape::{Registry, Selection, Summary},
+    source::Host,
+};
+use anyhow::{Context, Result, bail};
+use std::{fmt::Write as _, time::Instant};
+
+/// One scrape.
+pub struct Once {
+    /// In text format 0.0.4.
+    pub exposition: Vec<u8>,
+    /// How each collector fared, a line each.
+    pub report: String,
+}
+
+/// Runs the collectors named in `only`, enabled or not; all that are enabled when it is empty.
+///
+/// # Errors
+/// For a name that no collector has, and when the scrape does not end.
+pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
+    for name in only {
+        if !collectors::all().any(|entry| entry.name == name) {
+            bail!("there is no collector `{name}`, see `hostlens collectors`");
+        }
+        config.set(&format!("collector.{name}.enabled"), true.into());
+    }
+    let is_asked = |entry: &&Entry| only.is_empty() || only.iter().any(|name| name == entry.name);
+    let (exposition, outcomes) = scrape(&config, collectors::known(&config).filter(is_asked))?;
+    let width = outcomes.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or_default();
+    let mut report = String::new();
+    for (entry, summary) in outcomes {
+        let milliseconds = summary.duration.as_secs_f64() * 1e3;
+        let (state, reason) = (summary.state.as_str(), summary.state.reason());
+        let line = format!(
+            "{:<width$}  {state:<11} {milliseconds:>9.3} ms {:>6} series  {reason}",
+            entry.name, summary.n_series
+        );
+        writeln!(report, "{}", line.trim_end()).expect("a string takes all");
+    }
+    Ok(Once { exposition, report })
+}
+
+/// Looks at the host, the addresses to listen on, and all enabled collectors.
+///
+/// # Errors
+/// When the scrape does not end.
+pub fn examine(config: &Config) -> Result<doctor::Report> {
+    let host = doctor::Host::new(config, doctor::ports(&listen(config)));
+    let (_, outcomes) = scrape(config, collectors::known(config))?;
+    let states = outcomes.into_iter().map(|(entry, summary)| (entry, summary.state)).collect();
+    Ok(host.with(states))
+}
+
+/// What becomes of each address; systemd's sockets are only there for the service.
+fn listen(config: &Config) -> Vec<(String, Result<(), ListenError>)> {
+    let web: Web = config.section("web");
+    if web.systemd_socket {
+        return Vec::new();
+    }
+    let mut outcomes = Vec::new();
+    for address in web.listen_address {
+        let one = Web { listen_address: vec![address.clone()], ..config.section("web") };
+        outcomes.push((address, Listener::open_all(&one).map(drop)));
+    }
+    outcomes
+}
+
+type Outcome = (&'static Entry, Summary);
+
+/// The exposition, and how each enabled collector of `entries` fared.
+fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Result<(Vec<u8>, Vec<Outcome>)> {
+    let host = Host::new(config.section("path"), config.section("ebpf"));
+    privileges::raise().context("raise capabilities")?;
+    let registry = Registry::open(entries, config, &host);
+    // What is found with more than the service would have is not true of the service.
+    let security: Security = config.section("security");
+    privileges::lower(security.privileges, collectors::capabilities(config)).context("drop capabilities")?;
+    let limit = config.section::<Scrape>("scrape").default_timeout;
+    let encode = |parts: &[&Families]| {
+        let mut exposition = Vec::new();
+        // Contradictions are the server's to log.
+        drop(Encoder::default().write(parts, &mut exposition));
+        exposition
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let exposition = runtime.block_on(registry.scrape(&Selection::All, Instant::now() + limit, encode));
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    let outcomes = registry.collectors().filter_map(|(entry, summary)| Some((entry, summary?)));
+    Ok((exposition.context("scrape")?, outcomes.collect()))
+}

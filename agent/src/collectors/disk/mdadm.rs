@@ -1,0 +1,255 @@
+//! Software RAID: `/proc/mdstat`, and `/sys/block/md*/md`, which Documentation/admin-guide/md.rst describes.
+
+use crate::{
+    collectors::prelude::*,
+    source::proc::mdstat::{self, Activity, Array},
+};
+use std::path::PathBuf;
+
+metrics! {
+    STATE: Gauge "node_md_state" ["device", "state"], "Whether an array is in a state: active, inactive, recovering, resync or check.";
+    DISKS: Gauge "node_md_disks" ["device", "state"], "Disks of an array by state: active, failed or spare.";
+    REQUIRED: Gauge "node_md_disks_required" ["device"], "Disks that an array has when it is whole.";
+    BLOCKS: Gauge "node_md_blocks" ["device"], "Size of an array in blocks of 1 KiB.";
+    SYNCED: Gauge "node_md_blocks_synced" ["device"], "Blocks of 1 KiB that are in sync; all when nothing is being synced.";
+    RAID_DISKS: Gauge "node_md_raid_disks" ["device"], "Disks that an array is meant to have, spares aside.";
+    DEGRADED: Gauge "node_md_degraded" ["device"], "Disks that a redundant array lacks.";
+}
+
+pub(super) struct Mdadm {
+    mdstat: File,
+    sys_block: PathBuf,
+}
+
+impl Spec for Mdadm {
+    const SUMMARY: &'static str = "State of software RAID, from /proc/mdstat and /sys/block/md*.";
+    const ENABLED: bool = true;
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = NoConfig;
+
+    fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
+        Ok(Self { mdstat: host.proc("mdstat"), sys_block: host.sys("block") })
+    }
+}
+
+impl Collector for Mdadm {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let Some(text) = self.mdstat.read_if_present()? else {
+            return Err(Error::Absent(format!("{} does not exist", self.mdstat.path().display())));
+        };
+        match mdstat::parse(text) {
+            Ok(arrays) => arrays.iter().for_each(|it| push(it, out)),
+            Err(line) => return Err(self.mdstat.parse_error(line, "not as md(4) has it").into()),
+        }
+        let Some(sys_block) = Folder::open(&self.sys_block)? else { return Ok(()) };
+        for device in sys_block.names()?.iter().filter(|it| it.starts_with("md")) {
+            if let Some(array) = sys_block.folder(&format!("{device}/md"))? {
+                push_attributes(device, &array, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push(array: &Array<'_>, out: &mut Families) {
+    let device = array.name;
+    let states = [
+        ("active", Activity::Active),
+        ("inactive", Activity::Inactive),
+        ("recovering", Activity::Recovering),
+        ("resync", Activity::Resyncing),
+        ("check", Activity::Checking),
+    ];
+    for (word, state) in states {
+        out.push(STATE, (device, word), array.activity == state);
+    }
+    out.push(DISKS, (device, "active"), array.n_active);
+    out.push(DISKS, (device, "failed"), array.n_failed);
+    out.push(DISKS, (device, "spare"), array.n_spare);
+    out.push(REQUIRED, [device], array.n_required);
+    out.push(BLOCKS, [device], array.n_blocks);
+    out.push(SYNCED, [device], array.n_synced);
+}
+
+fn push_attributes(device: &str, array: &Folder, out: &mut Families) -> Result<(), Error> {
+    out.push(RAID_DISKS, [device], array.required_number::<u64>("raid_disks")?);
+    let is_redundant =
+        matches!(&*array.required_value("level")?, b"raid1" | b"raid4" | b"raid5" | b"raid6" | b"raid10");
+    let degraded: u64 = if is_redundant { array.required_number("degraded")? } else { 0 };
+    out.push(DEGRADED, [device], degraded);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECOVERING: &str = "Personalities : [raid1] [raid0]\nmd6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]\n      195310144 blocks super 1.2 [2/1] [U_]\n      [=>...................]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec\n      bitmap: 0/30 pages [0KB], 65536KB chunk\n\nunused devices: <none>\n";
+
+    #[test]
+    fn shows_an_array_that_recovers() {
+        check::<Mdadm>(
+            "",
+            &[
+                ("proc/mdstat", RECOVERING),
+                ("sys/block/md6/md/level", "raid1\n"),
+                ("sys/block/md6/md/raid_disks", "2\n"),
+                ("sys/block/md6/md/degraded", "1\n"),
+                ("sys/block/sda/", ""),
+            ],
+            expect![[r##"
+                # HELP node_md_blocks Size of an array in blocks of 1 KiB.
+                # TYPE node_md_blocks gauge
+                node_md_blocks{device="md6"} 1.95310144e+08
+                # HELP node_md_blocks_synced Blocks of 1 KiB that are in sync; all when nothing is being synced.
+                # TYPE node_md_blocks_synced gauge
+                node_md_blocks_synced{device="md6"} 1.6775552e+07
+                # HELP node_md_degraded Disks that a redundant array lacks.
+                # TYPE node_md_degraded gauge
+                node_md_degraded{device="md6"} 1
+                # HELP node_md_disks Disks of an array by state: active, failed or spare.
+                # TYPE node_md_disks gauge
+                node_md_disks{device="md6",state="active"} 1
+                node_md_disks{device="md6",state="failed"} 1
+                node_md_disks{device="md6",state="spare"} 1
+                # HELP node_md_disks_required Disks that an array has when it is whole.
+                # TYPE node_md_disks_required gauge
+                node_md_disks_required{device="md6"} 2
+                # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
+                # TYPE node_md_raid_disks gauge
+                node_md_raid_disks{device="md6"} 2
+                # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+                # TYPE node_md_state gauge
+                node_md_state{device="md6",state="active"} 0
+                node_md_state{device="md6",state="check"} 0
+                node_md_state{device="md6",state="inactive"} 0
+                node_md_state{device="md6",state="recovering"} 1
+                node_md_state{device="md6",state="resync"} 0
+            "##]],
+        );
+    }
+
+    #[test]
+    fn counts_disks_where_the_kernel_gives_no_numbers() {
+        check::<Mdadm>(
+            "",
+            &[
+                (
+                    "proc/mdstat",
+                    "Personalities : [raid0]\nmd0 : active raid0 sda1[0] sdb1[1]\n      314159265 blocks 64k chunks\n\nmd219 : inactive sdb[2](S) sdc[1](S)\n        7932 blocks super external:imsm\n\nunused devices: <none>\n",
+                ),
+                ("sys/block/md0/md/level", "raid0\n"),
+                ("sys/block/md0/md/raid_disks", "2\n"),
+            ],
+            expect![[r##"
+                # HELP node_md_blocks Size of an array in blocks of 1 KiB.
+                # TYPE node_md_blocks gauge
+                node_md_blocks{device="md0"} 3.14159265e+08
+                node_md_blocks{device="md219"} 7932
+                # HELP node_md_blocks_synced Blocks of 1 KiB that are in sync; all when nothing is being synced.
+                # TYPE node_md_blocks_synced gauge
+                node_md_blocks_synced{device="md0"} 3.14159265e+08
+                node_md_blocks_synced{device="md219"} 7932
+                # HELP node_md_degraded Disks that a redundant array lacks.
+                # TYPE node_md_degraded gauge
+                node_md_degraded{device="md0"} 0
+                # HELP node_md_disks Disks of an array by state: active, failed or spare.
+                # TYPE node_md_disks gauge
+                node_md_disks{device="md0",state="active"} 2
+                node_md_disks{device="md0",state="failed"} 0
+                node_md_disks{device="md0",state="spare"} 0
+                node_md_disks{device="md219",state="active"} 0
+                node_md_disks{device="md219",state="failed"} 0
+                node_md_disks{device="md219",state="spare"} 2
+                # HELP node_md_disks_required Disks that an array has when it is whole.
+                # TYPE node_md_disks_required gauge
+                node_md_disks_required{device="md0"} 2
+                node_md_disks_required{device="md219"} 0
+                # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
+                # TYPE node_md_raid_disks gauge
+                node_md_raid_disks{device="md0"} 2
+                # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+                # TYPE node_md_state gauge
+                node_md_state{device="md0",state="active"} 1
+                node_md_state{device="md0",state="check"} 0
+                node_md_state{device="md0",state="inactive"} 0
+                node_md_state{device="md0",state="recovering"} 0
+                node_md_state{device="md0",state="resync"} 0
+                node_md_state{device="md219",state="active"} 0
+                node_md_state{device="md219",state="check"} 0
+                node_md_state{device="md219",state="inactive"} 1
+                node_md_state{device="md219",state="recovering"} 0
+                node_md_state{device="md219",state="resync"} 0
+            "##]],
+        );
+    }
+
+    fn states(mdstat: &str) -> Vec<(Activity, u64)> {
+        mdstat::parse(mdstat.as_bytes()).unwrap().iter().map(|it| (it.activity, it.n_synced)).collect()
+    }
+
+    #[test]
+    fn tells_what_an_array_is_doing() {
+        let array = |rest: &str| {
+            format!(
+                "md9 : active (auto-read-only) raid1 sda[0] sdb[1]\n      100 blocks [2/2] [UU]\n{rest}\n"
+            )
+        };
+        assert_eq!(states(&array("      resync=DELAYED\n")), [(Activity::Resyncing, 0)]);
+        assert_eq!(
+            states(&array("      bitmap: 0/1 pages [0KB], 4KB chunk\n      resync=PENDING\n")),
+            [(Activity::Resyncing, 0)]
+        );
+        assert_eq!(
+            states(&array("      [>.]  check =  5.7% (57/100) finish=0.2min speed=1K/sec\n")),
+            [(Activity::Checking, 57)]
+        );
+        assert_eq!(
+            states(&array("      [>.]  reshape =  1.0% (1/100) finish=0.2min speed=1K/sec\n")),
+            [(Activity::Reshaping, 1)]
+        );
+        assert_eq!(states(&array("")), [(Activity::Active, 100)]);
+    }
+
+    #[test]
+    fn a_kernel_without_md_is_no_failure() {
+        check_error::<Mdadm>("", &[], expect!["not on this host: proc/mdstat does not exist"]);
+        check::<Mdadm>("", &[("proc/mdstat", "Personalities : \nunused devices: <none>\n")], expect![""]);
+    }
+
+    #[test]
+    fn refuses_lines_that_are_not_documented() {
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "Personalities : [raid1]\nmd0 : active raid1 sda[0]\n")],
+            expect!["parse proc/mdstat, line 2: not as md(4) has it"],
+        );
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "md0 : active raid1 sda[0]\n      100 blocks\n")],
+            expect!["parse proc/mdstat, line 1: not as md(4) has it"],
+        );
+        check_error::<Mdadm>(
+            "",
+            &[("proc/mdstat", "unused devices: <none>\n"), ("sys/block/md0/md/raid_disks", "2\n")],
+            expect![[r##"
+            # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
+            # TYPE node_md_raid_disks gauge
+            node_md_raid_disks{device="md0"} 2
+            read sys/block/md0/md/level: No such file or directory (os error 2)"##]],
+        );
+    }
+
+    #[test]
+    fn survives_any_text() {
+        never_panics::<Mdadm>(
+            "",
+            &[
+                ("proc/mdstat", RECOVERING),
+                ("sys/block/md6/md/level", "raid1\n"),
+                ("sys/block/md6/md/raid_disks", "2\n"),
+                ("sys/block/md6/md/degraded", "1\n"),
+            ],
+        );
+    }
+}

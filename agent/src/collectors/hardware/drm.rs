@@ -1,0 +1,145 @@
+//! `/sys/class/drm/card<N>/device` of AMD's graphics cards: load and memory. See Documentation/gpu/amdgpu/driver-misc.rst.
+
+use crate::{
+    collectors::prelude::*,
+    source::{hwmon, numbered},
+};
+use std::path::PathBuf;
+
+metrics! {
+    INFO: Gauge "node_drm_card_info" ["card", "chip", "memory_vendor", "power_performance_level", "unique_id", "vendor"], "1 for each graphics card; chip is its name in the sensors' metrics.";
+
+    |it: &Folder| ["card"];
+    Gauge "node_drm_gpu_busy_percent" = count(it, "gpu_busy_percent"), "Load of the graphics card, in percent.";
+    Gauge "node_drm_memory_gtt_size_bytes" = count(it, "mem_info_gtt_total"), "Memory of the host that the card can map, in bytes.";
+    Gauge "node_drm_memory_gtt_used_bytes" = count(it, "mem_info_gtt_used"), "Memory of the host that the card has mapped, in bytes.";
+    Gauge "node_drm_memory_vis_vram_size_bytes" = count(it, "mem_info_vis_vram_total"), "Memory of the card that the host can see, in bytes.";
+    Gauge "node_drm_memory_vis_vram_used_bytes" = count(it, "mem_info_vis_vram_used"), "Memory of the card that the host can see and that is in use, in bytes.";
+    Gauge "node_drm_memory_vram_size_bytes" = count(it, "mem_info_vram_total"), "Memory of the card, in bytes.";
+    Gauge "node_drm_memory_vram_used_bytes" = count(it, "mem_info_vram_used"), "Memory of the card that is in use, in bytes.";
+}
+
+pub(super) struct Drm {
+    class: PathBuf,
+}
+
+impl Spec for Drm {
+    const SUMMARY: &'static str = "Load and memory of AMD's graphics cards, from /sys/class/drm.";
+    const ENABLED: bool = false;
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = NoConfig;
+
+    fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
+        Ok(Self { class: host.sys("class/drm") })
+    }
+}
+
+impl Collector for Drm {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let Some(class) = Folder::open(&self.class)? else { return Ok(()) };
+        for name in class.names()? {
+            // `card0-DP-1` is a connector of `card0`.
+            let Some(number) = numbered(&name, "card") else { continue };
+            if number.bytes().any(|byte| !byte.is_ascii_digit()) {
+                continue;
+            }
+            let driver = class.required_value(&format!("{name}/device/uevent"))?;
+            if !source::lines(&driver).any(|(_, line)| line == b"DRIVER=amdgpu") {
+                continue;
+            }
+            let Some(device) = class.folder(&format!("{name}/device"))? else { continue };
+            push_info(&name, &device, out);
+            push_rows(&device, [name.as_str()], out);
+        }
+        Ok(())
+    }
+}
+
+/// What a card lacks, or does not tell while it sleeps, is 0.
+fn count(device: &Folder, file: &str) -> i64 {
+    device.prefixed_number(file).unwrap_or(0)
+}
+
+fn push_info(card: &str, device: &Folder, out: &mut Families) {
+    let text = |file| device.value(file).ok().flatten().map_or(String::new(), |text| label_text(&text));
+    let chip = hwmon::device_name(device.path());
+    let labels = [
+        ("card", Some(card.to_owned())),
+        ("chip", chip),
+        ("memory_vendor", Some(text("mem_info_vram_vendor"))),
+        ("power_performance_level", Some(text("power_dpm_force_performance_level"))),
+        ("unique_id", Some(text("unique_id"))),
+        ("vendor", Some("amd".to_owned())),
+    ];
+    let labels = labels.iter().filter_map(|(label, text)| Some((*label, text.as_deref()?)));
+    out.push_labelled(INFO, &labels.collect::<Vec<_>>(), 1_u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &[(&str, &str)] = &[
+        ("sys/class/drm/card0", "-> ../../devices/pci0000:00/0000:03:00.0/drm/card0"),
+        ("sys/class/drm/card0-DP-1/status", "connected\n"),
+        ("sys/devices/pci0000:00/0000:03:00.0/drm/card0/device", "-> ../.."),
+        ("sys/devices/pci0000:00/0000:03:00.0/uevent", "DRIVER=amdgpu\nPCI_CLASS=30000\n"),
+        ("sys/devices/pci0000:00/0000:03:00.0/gpu_busy_percent", "4\n"),
+        ("sys/devices/pci0000:00/0000:03:00.0/mem_info_vram_total", "8573157376\n"),
+        ("sys/devices/pci0000:00/0000:03:00.0/mem_info_vram_vendor", "samsung\n"),
+        ("sys/class/drm/card1/device/uevent", "DRIVER=i915\n"),
+    ];
+
+    #[test]
+    fn shows_cards_of_amd() {
+        check::<Drm>(
+            "",
+            HOST,
+            expect![[r##"
+            # HELP node_drm_card_info 1 for each graphics card; chip is its name in the sensors' metrics.
+            # TYPE node_drm_card_info gauge
+            node_drm_card_info{card="card0",chip="pci0000:00_0000:03:00_0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
+            # HELP node_drm_gpu_busy_percent Load of the graphics card, in percent.
+            # TYPE node_drm_gpu_busy_percent gauge
+            node_drm_gpu_busy_percent{card="card0"} 4
+            # HELP node_drm_memory_gtt_size_bytes Memory of the host that the card can map, in bytes.
+            # TYPE node_drm_memory_gtt_size_bytes gauge
+            node_drm_memory_gtt_size_bytes{card="card0"} 0
+            # HELP node_drm_memory_gtt_used_bytes Memory of the host that the card has mapped, in bytes.
+            # TYPE node_drm_memory_gtt_used_bytes gauge
+            node_drm_memory_gtt_used_bytes{card="card0"} 0
+            # HELP node_drm_memory_vis_vram_size_bytes Memory of the card that the host can see, in bytes.
+            # TYPE node_drm_memory_vis_vram_size_bytes gauge
+            node_drm_memory_vis_vram_size_bytes{card="card0"} 0
+            # HELP node_drm_memory_vis_vram_used_bytes Memory of the card that the host can see and that is in use, in bytes.
+            # TYPE node_drm_memory_vis_vram_used_bytes gauge
+            node_drm_memory_vis_vram_used_bytes{card="card0"} 0
+            # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
+            # TYPE node_drm_memory_vram_size_bytes gauge
+            node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
+            # HELP node_drm_memory_vram_used_bytes Memory of the card that is in use, in bytes.
+            # TYPE node_drm_memory_vram_used_bytes gauge
+            node_drm_memory_vram_used_bytes{card="card0"} 0
+        "##]],
+        );
+    }
+
+    #[test]
+    fn names_the_card_whose_driver_it_cannot_read() {
+        check_error::<Drm>(
+            "",
+            &[("sys/class/drm/card0/", "")],
+            expect!["read sys/class/drm/card0/device/uevent: No such file or directory (os error 2)"],
+        );
+    }
+
+    #[test]
+    fn a_host_without_graphics_gives_no_samples() {
+        check::<Drm>("", &[], expect![[""]]);
+    }
+
+    #[test]
+    fn survives_damaged_files() {
+        never_panics::<Drm>("", HOST);
+    }
+}

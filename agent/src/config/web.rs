@@ -1,0 +1,143 @@
+//! `[web…]`: the HTTP server. The keys of the tables mean what the same words mean in the web config file of
+//! Prometheus' exporters.
+
+use super::{Problem, Setting, choice, section};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use toml::{Table, Value};
+
+section! {
+    /// `[web]`
+    pub struct Web {
+        /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`, `localhost:http-alt`,
+        /// `unix:/run/hostlens.sock`, `vsock://:9100`.
+        listen_address: Vec<String> = vec![":9100".to_owned()],
+        /// Serves on the sockets that systemd hands over (`LISTEN_FDS`) instead of `listen_address`.
+        systemd_socket: bool = false,
+        /// Path of the metrics.
+        telemetry_path: UrlPath = "/metrics",
+        /// Scrapes of all collectors that may run at once; what exceeds it is answered with 503. 0: no limit.
+        max_requests: i64 = 40,
+        /// Leaves out `process_*`, `promhttp_*` and what else hostlens says of itself.
+        disable_exporter_metrics: bool = false,
+        /// A web config file of Prometheus' exporters (TLS, passwords, headers, rate limit); it takes the place of
+        /// [web.tls], [web.auth] and [web.rate_limit].
+        config_file: PathBuf = "" => "web.config.file",
+        /// Lets `POST /-/reload` read the config files again.
+        enable_lifecycle: bool = false,
+        /// The page at `/` and `/api/v1/collectors`. Without it `/` only says that hostlens runs.
+        enable_ui: bool = true,
+        /// Compresses answers with gzip or zstd for who accepts it.
+        compression: bool = true,
+        /// What is offered beside the text format: protobuf (the only one with native histograms), openmetrics.
+        formats: Vec<WebFormat> = vec!["protobuf", "openmetrics"],
+        /// Sends classic buckets beside native histograms in protobuf: for a Prometheus that is told to scrape protobuf
+        /// and to keep classic histograms.
+        classic_histograms: bool = false,
+        /// HTTP/2 for who asks for it; over TLS only.
+        http2: bool = true,
+        /// Headers of every answer: Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options,
+        /// X-XSS-Protection and Content-Security-Policy can be set.
+        headers: BTreeMap<String, String> = Table::new(),
+        /// Connections that may be open at once; beyond it the one that is idle for the longest is closed.
+        max_connections: u64 = 512,
+        /// How long a connection may take to send its next request.
+        idle_timeout: Duration = "90s",
+    }
+}
+
+section! {
+    /// `[web.tls]`
+    pub struct WebTls {
+        /// Certificate chain (PEM). Read again when it changes.
+        cert_file: PathBuf = "",
+        /// Its private key (PEM).
+        key_file: PathBuf = "",
+        /// Certificates that sign those of clients (PEM).
+        client_ca_file: PathBuf = "",
+        /// NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert.
+        client_auth_type: String = "",
+        /// Of a client's names (DNS, e-mail, IP address, URI) one must be among these; empty: any will do.
+        client_allowed_sans: Vec<String> = Value::Array(Vec::new()),
+        /// TLS12 or TLS13.
+        min_version: String = "TLS12",
+        /// TLS12 or TLS13.
+        max_version: String = "TLS13",
+        /// Cipher suites of TLS 1.2 by Go's names; empty: all that hostlens has.
+        cipher_suites: Vec<String> = Value::Array(Vec::new()),
+        /// Key exchange groups, best first: X25519, CurveP256, CurveP384; empty: all.
+        curve_preferences: Vec<String> = Value::Array(Vec::new()),
+        /// Of the cipher suites that both know, takes hostlens' first and not the client's.
+        prefer_server_cipher_suites: bool = true,
+    }
+}
+
+section! {
+    /// `[web.auth]`
+    pub struct WebAuth {
+        /// Users and the bcrypt hashes of their passwords.
+        basic_auth_users: BTreeMap<String, String> = Table::new(),
+        /// A file with a `user:hash` a line, as htpasswd(1) writes it. Read again when it changes.
+        users_file: PathBuf = "",
+        /// Paths that need no password, such as /-/healthy and /-/ready.
+        exempt: Vec<String> = Value::Array(Vec::new()),
+    }
+}
+
+section! {
+    /// `[web.rate_limit]`
+    pub struct WebRateLimit {
+        /// One request is let in each; 0: no limit. What exceeds it is answered with 429.
+        interval: Duration = "0",
+        /// Requests that may come at once after a pause.
+        burst: u64 = 1,
+    }
+}
+
+choice! {
+    /// A format of answers.
+    pub enum WebFormat { Protobuf = "protobuf", OpenMetrics = "openmetrics", Text = "text" }
+}
+
+/// A path that requests can have, and none of hostlens' own.
+#[derive(Clone, Debug)]
+pub struct UrlPath(pub String);
+
+impl Setting for UrlPath {
+    const KIND: &'static str = "URL path";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        let path = String::from_value(value)?;
+        if !path.starts_with('/') {
+            return Err(Problem::new(format!("the path `{path}` does not begin with `/`")));
+        }
+        if let Some(odd) = path.chars().find(|c| !c.is_ascii_graphic() || "{}?#*".contains(*c)) {
+            return Err(Problem::new(format!("the path `{path}` holds {odd:?}")));
+        }
+        if path.starts_with("/-/") || path.starts_with("/api/") {
+            return Err(Problem::new(format!("hostlens itself uses the path `{path}`")));
+        }
+        Ok(Self(path))
+    }
+}
+
+impl Setting for Vec<WebFormat> {
+    const KIND: &'static str = "list of \"protobuf\", \"openmetrics\", \"text\"";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        match value {
+            Value::Array(items) => items.iter().map(WebFormat::from_value).collect(),
+            one => WebFormat::from_value(one).map(|it| vec![it]),
+        }
+    }
+}
+
+impl Setting for BTreeMap<String, String> {
+    const KIND: &'static str = "table of strings";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        let problem =
+            || Problem::new(format!("expected a table of strings, found {} `{value}`", value.type_str()));
+        let table = value.as_table().ok_or_else(problem)?;
+        table.iter().map(|(key, value)| Ok((key.clone(), String::from_value(value)?))).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! What the process may do: see capabilities(7) and proc_pid_status(5).
+
+use super::Fact;
+use crate::privileges;
+use rustix::{
+    process::{Resource, getrlimit, getuid},
+    thread::{CapabilitySet, capabilities},
+};
+use std::{fs, io};
+
+/// What the process may make effective.
+pub(super) fn held() -> CapabilitySet {
+    capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted)
+}
+
+/// User, capabilities, seccomp, security modules and the limit of locked memory.
+pub(super) fn facts() -> Vec<Fact> {
+    let status = fs::read_to_string("/proc/self/status");
+    let mut facts = vec![user()];
+    facts.extend(match &status {
+        Ok(status) => vec![capability_facts(status), seccomp(status)],
+        Err(error) => {
+            vec![Fact::bad("privileges", format!("read /proc/self/status: {error}"), "mount procfs at /proc")]
+        }
+    });
+    facts.push(security_modules());
+    facts.push(locked_memory());
+    facts
+}
+
+fn user() -> Fact {
+    let uid = getuid();
+    Fact::good("user", if uid.is_root() { "root".to_owned() } else { format!("uid {uid}") })
+}
+
+fn capability_facts(status: &str) -> Fact {
+    let bounding = field(status, "CapBnd:").and_then(|set| u64::from_str_radix(set, 16).ok());
+    let bounding = bounding.map(CapabilitySet::from_bits_truncate);
+    let (permitted, effective) = match capabilities(None) {
+        Ok(held) => (held.permitted, held.effective),
+        Err(error) => return Fact::bad("capabilities", format!("capget(2): {error}"), ""),
+    };
+    let is_locked = field(status, "NoNewPrivs:") == Some("1");
+    let found = format!(
+        "permitted {}; effective {}; bounding {}; new privileges {}",
+        named(permitted),
+        named(effective),
+        bounding.map_or_else(|| "unknown".to_owned(), named),
+        if is_locked { "forbidden" } else { "possible" },
+    );
+    let for_probes = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    let may_probe = permitted.contains(for_probes) || permitted.contains(CapabilitySet::SYS_ADMIN);
+    match may_probe {
+        true => Fact::good("capabilities", found),
+        false => Fact::note("capabilities", found, "CAP_BPF and CAP_PERFMON let eBPF collectors run"),
+    }
+}
+
+/// The names, or those that are missing where these are fewer.
+fn named(set: CapabilitySet) -> String {
+    let missing = known() - set;
+    match (set.is_empty(), missing.is_empty()) {
+        (true, _) => "none".to_owned(),
+        (false, true) => "all".to_owned(),
+        (false, false) if missing.iter_names().count() <= 3 => {
+            format!("all but {}", privileges::names(missing))
+        }
+        (false, false) => privileges::names(set),
+    }
+}
+
+/// Those that this kernel has.
+fn known() -> CapabilitySet {
+    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
+    let last: u32 = last.and_then(|text| text.trim().parse().ok()).unwrap_or(63);
+    let bits = u64::MAX >> (63 - last.min(63));
+    CapabilitySet::all() & CapabilitySet::from_bits_truncate(bits)
+}
+
+fn seccomp(status: &str) -> Fact {
+    match field(status, "Seccomp:") {
+        Some("0") => Fact::good("seccomp", "no filter"),
+        Some("1") => Fact::bad("seccomp", "strict mode", "use a filter that passes what hostlens calls"),
+        Some(_) => {
+            Fact::note("seccomp", "a filter", "container runtimes' profiles pass bpf(2) if CAP_BPF is added")
+        }
+        None => Fact::good("seccomp", "not in this kernel"),
+    }
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn security_modules() -> Fact {
+    let read = |path| fs::read_to_string(path).map(|text| text.trim_matches(['\n', '\0', ' ']).to_owned());
+    let modules = match read("/sys/kernel/security/lsm") {
+        Ok(modules) => modules,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            "not shown (securityfs is not mounted)".to_owned()
+        }
+        Err(error) => format!("not shown ({error})"),
+    };
+    match read("/proc/self/attr/current") {
+        Ok(profile) if !profile.is_empty() && profile != "unconfined" => {
+            Fact::note("security modules", format!("{modules}; confined as {profile}"), "")
+        }
+        _ => Fact::good("security modules", modules),
+    }
+}
+
+/// Memory of maps counts here before Linux 5.11 only.
+fn locked_memory() -> Fact {
+    let text =
+        |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |it| format!("{} KiB", it >> 10));
+    let limit = getrlimit(Resource::Memlock);
+    Fact::good("locked memory", format!("{}; it counts maps before Linux 5.11 only", text(limit.current)))
+}

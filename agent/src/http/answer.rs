@@ -1,0 +1,118 @@
+//! From families to a response's body, in memory that is kept from one answer to the next.
+
+use crate::{
+    exposition::{Coding, Compressor, Encoder},
+    metric::{Conflict, Families},
+    own::{Own, Part},
+};
+use bytes::Bytes;
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What makes answers.
+pub(super) struct Answers {
+    pub(super) own: Arc<Own>,
+    /// What every answer holds of `own`.
+    pub(super) part: Part,
+    desks: Mutex<Vec<Desk>>,
+    buffers: Arc<Buffers>,
+}
+
+/// What one answer is made with.
+#[derive(Default)]
+struct Desk {
+    own: Option<Families>,
+    compressor: Compressor,
+}
+
+/// An answer and how it came about.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    /// As it was sent; `None` for plain.
+    pub(super) coding: Option<Coding>,
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) compression_error: Option<io::Error>,
+}
+
+impl Answers {
+    pub(super) fn new(own: Arc<Own>, part: Part) -> Self {
+        Self { own, part, desks: Mutex::default(), buffers: Arc::default() }
+    }
+
+    /// Writes `parts` and the agent's own metrics.
+    pub(super) fn write(&self, parts: &[&Families], encoder: &Encoder, coding: Option<Coding>) -> Answer {
+        let mut desk = lock(&self.desks).pop().unwrap_or_default();
+        let own = desk.own.get_or_insert_with(|| Families::new(&[]));
+        own.clear();
+        self.own.push(self.part, own);
+        let mut plain = self.buffers.take();
+        let all: Vec<&Families> = parts.iter().copied().chain([&*own]).collect();
+        let conflicts = encoder.write(&all, &mut plain);
+        let mut compression_error = None;
+        let packed = coding.and_then(|coding| {
+            let mut packed = self.buffers.take();
+            compression_error = desk.compressor.pack(coding, &plain, &mut packed).err();
+            if compression_error.is_none() {
+                return Some((coding, packed));
+            }
+            self.buffers.put(packed);
+            None
+        });
+        lock(&self.desks).push(desk);
+        let (coding, buffer) = match packed {
+            Some((coding, packed)) => {
+                self.buffers.put(plain);
+                (Some(coding), packed)
+            }
+            None => (None, plain),
+        };
+        let body = Bytes::from_owner(Lent { buffer, home: Arc::clone(&self.buffers) });
+        Answer { body, coding, conflicts, compression_error }
+    }
+}
+
+/// Buffers that no answer uses.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    /// More are given back to the system: they are left of a rush.
+    const MAX: usize = 4;
+
+    fn take(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        let mut free = lock(&self.0);
+        if free.len() < Self::MAX {
+            buffer.clear();
+            free.push(buffer);
+        }
+    }
+}
+
+/// A body that goes back to the buffers when it has been sent.
+struct Lent {
+    buffer: Vec<u8>,
+    home: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.home.put(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// No code that holds these locks can leave a value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

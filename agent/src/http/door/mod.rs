@@ -1,0 +1,221 @@
+//! Who may come in: TLS, passwords, the rate limit, and the headers that every answer carries. What files say is
+//! read again when they change; an edit that is broken leaves the last good settings in force.
+
+mod passwords;
+mod rate;
+mod settings;
+mod tls;
+mod yaml;
+
+pub use settings::{DoorError, Origin};
+
+use crate::own::Reloads;
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use passwords::Passwords;
+use rate::RateLimit;
+use rustls::ServerConfig;
+use settings::Settings;
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::task::spawn_blocking;
+use tracing::{error, info};
+
+/// No request has a body that is read.
+const MAX_BODY: u64 = 64 << 10;
+
+/// How long a change may go unseen.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The door of the server.
+pub struct Door {
+    origin: Origin,
+    policy: Mutex<Arc<Policy>>,
+    watched: Mutex<Watched>,
+    passwords: Passwords,
+    /// Its settings hold from start to end: what has been used up is not given again by touching a file.
+    rate: Option<RateLimit>,
+    reloads: Reloads,
+}
+
+/// The settings in force.
+struct Policy {
+    tls: Option<Arc<ServerConfig>>,
+    users: BTreeMap<String, String>,
+    headers: HeaderMap,
+    exempt: Vec<String>,
+}
+
+/// The files as they were when they were last looked at.
+struct Watched {
+    looked: Instant,
+    files: Vec<(PathBuf, Stamp)>,
+}
+
+/// Device, inode, size and time of change: a file's content does not change without one of them.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let it = fs::metadata(path).ok()?;
+    Some((it.dev(), it.ino(), it.size(), it.ctime(), it.ctime_nsec()))
+}
+
+fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Stamp)> {
+    files.iter().map(|path| (path.clone(), stamp(path))).collect()
+}
+
+impl Door {
+    /// # Errors
+    /// When the settings cannot be used.
+    pub fn open(origin: Origin, reloads: Reloads) -> Result<Arc<Self>, DoorError> {
+        let settings = origin.read()?;
+        let files = stamps(&settings.files);
+        let policy = Policy::new(&settings)?;
+        reloads.succeeded();
+        Ok(Arc::new(Self {
+            origin,
+            policy: Mutex::new(Arc::new(policy)),
+            watched: Mutex::new(Watched { looked: Instant::now(), files }),
+            passwords: Passwords::new()
+                .map_err(|_| DoorError::wrong("the kernel gives no random numbers"))?,
+            rate: RateLimit::new(settings.rate),
+            reloads,
+        }))
+    }
+
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        lock(&self.policy).tls.is_some()
+    }
+
+    /// What the next handshake is to use; `None` for plain HTTP.
+    pub(super) async fn tls(self: &Arc<Self>) -> Option<Arc<ServerConfig>> {
+        self.policy().await.tls.clone()
+    }
+
+    /// Lets `request` pass, or answers it.
+    pub(super) async fn admit(self: &Arc<Self>, request: &Parts) -> Result<(), Response> {
+        if self.rate.as_ref().is_some_and(|rate| !rate.takes_one(Instant::now())) {
+            return Err(refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n"));
+        }
+        if body_size(request) > MAX_BODY {
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large\n"));
+        }
+        let policy = self.policy().await;
+        if policy.users.is_empty() || policy.exempt.iter().any(|path| path == request.uri.path()) {
+            return Ok(());
+        }
+        let authorization = request.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        if self.passwords.fit(&policy.users, authorization).await {
+            return Ok(());
+        }
+        let mut response = refusal(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        Err(response)
+    }
+
+    /// Adds the headers that every answer carries.
+    pub(super) fn mark(&self, response: &mut Response) {
+        let policy = Arc::clone(&lock(&self.policy));
+        response
+            .headers_mut()
+            .extend(policy.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    async fn policy(self: &Arc<Self>) -> Arc<Policy> {
+        if self.is_due() {
+            let door = Arc::clone(self);
+            spawn_blocking(move || door.look()).await.expect("looking does not panic and is not cancelled");
+        }
+        Arc::clone(&lock(&self.policy))
+    }
+
+    /// Whether it is time to look, and nobody is at it.
+    fn is_due(&self) -> bool {
+        let Ok(mut watched) = self.watched.try_lock() else { return false };
+        let is_due = !watched.files.is_empty() && watched.looked.elapsed() >= FRESH;
+        if is_due {
+            watched.looked = Instant::now();
+        }
+        is_due
+    }
+
+    /// Reads the files again if one of them has changed.
+    fn look(&self) {
+        let mut watched = lock(&self.watched);
+        if watched.files.iter().all(|(path, before)| stamp(path) == *before) {
+            return;
+        }
+        // Before they are read, so that what changes meanwhile is seen next time.
+        let before: Vec<_> = watched.files.iter().map(|(path, _)| path.clone()).collect();
+        watched.files = stamps(&before);
+        let read = self.origin.read().and_then(|settings| Ok((Policy::new(&settings)?, settings.files)));
+        match read {
+            Ok((policy, _)) if policy.tls.is_some() != self.has_tls() => {
+                self.reloads.failed();
+                error!("web settings changed and are not used: switching TLS on or off needs a restart");
+            }
+            Ok((policy, files)) => {
+                watched.files.extend(stamps(&files).into_iter().filter(|(path, _)| !before.contains(path)));
+                *lock(&self.policy) = Arc::new(policy);
+                self.reloads.succeeded();
+                info!("web settings were read again");
+            }
+            Err(error) => {
+                self.reloads.failed();
+                error!(%error, "web settings changed and are not used");
+            }
+        }
+    }
+}
+
+impl Policy {
+    fn new(settings: &Settings) -> Result<Self, DoorError> {
+        let tls = settings.tls.as_ref().map(|it| tls::server_config(it, settings.has_http2)).transpose()?;
+        let headers = settings.headers.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(name).map_err(|error| DoorError::wrong(error.to_string()))?;
+            let value =
+                HeaderValue::try_from(value).map_err(|error| DoorError::wrong(format!("{name}: {error}")))?;
+            Ok((name, value))
+        });
+        Ok(Self {
+            tls: tls.map(Arc::new),
+            users: settings.users.clone(),
+            headers: headers.collect::<Result<_, DoorError>>()?,
+            exempt: settings.exempt.clone(),
+        })
+    }
+}
+
+/// What the request says; a body of unknown size is never read.
+fn body_size(request: &Parts) -> u64 {
+    let size = request.headers.get(header::CONTENT_LENGTH);
+    size.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// An answer in the form of Go's `http.Error`.
+pub(super) fn refusal(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// No code that holds these locks can leave a value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The metrics themselves: which collectors a request asks for, in which form, and by when.
+
+use super::{App, Running, answer::Answer, door::refusal};
+use crate::{
+    config::Scrape,
+    exposition::{Coding, Encoder, Format},
+    metric::Conflict,
+    scrape::{Registry, Selection},
+};
+use axum::{
+    body::Body,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use std::{
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+use tracing::{error, info, warn};
+
+/// What a query asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Query {
+    collect: Vec<String>,
+    exclude: Vec<String>,
+    /// Families.
+    name: Vec<String>,
+}
+
+impl Query {
+    fn parse(text: &str) -> Self {
+        let mut query = Self::default();
+        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+            match &*key {
+                "collect[]" => query.collect.push(value.into_owned()),
+                "exclude[]" => query.exclude.push(value.into_owned()),
+                "name[]" => query.name.push(value.into_owned()),
+                _ => {}
+            }
+        }
+        query
+    }
+
+    /// The collectors to run, or node_exporter's words for why not. As there, leaving out every collector that is
+    /// enabled leaves out none.
+    fn selection(&self, registry: &Registry) -> Result<Selection, String> {
+        match (&self.collect[..], &self.exclude[..]) {
+            ([], []) => Ok(Selection::All),
+            ([], excluded) if registry.names().all(|name| excluded.iter().any(|it| it == name)) => {
+                Ok(Selection::All)
+            }
+            ([], excluded) => Ok(Selection::Except(excluded.to_vec())),
+            (wanted, []) => match wanted.iter().find(|name| !registry.has(name)) {
+                None => Ok(Selection::Only(wanted.to_vec())),
+                Some(name) => {
+                    let problem = if registry.knows(name) { "disabled" } else { "missing" };
+                    Err(format!(
+                        "Couldn't create filtered metrics handler: couldn't create collector: {problem} collector: {name}"
+                    ))
+                }
+            },
+            _ => Err("Combined collect and exclude queries are not allowed.".to_owned()),
+        }
+    }
+
+    /// Whether it names collectors; such a scrape does not count for `max_requests`.
+    fn is_filtered(&self) -> bool {
+        !self.collect.is_empty() || !self.exclude.is_empty()
+    }
+}
+
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let start = Instant::now();
+    let query = Query::parse(query.as_deref().unwrap_or_default());
+    let Running { registry, scrape, .. } = app.running();
+    let selection = match query.selection(&registry) {
+        Ok(selection) => selection,
+        Err(problem) => {
+            let mut response = refusal(StatusCode::BAD_REQUEST, problem);
+            response.headers_mut().remove(header::X_CONTENT_TYPE_OPTIONS);
+            return response;
+        }
+    };
+    let is_filtered = query.is_filtered();
+    let _permit = match &app.permits {
+        Some(permits) if !is_filtered => match Arc::clone(permits).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                app.answers.own.count_answer("503", start.elapsed());
+                let max = app.web.max_requests;
+                let text = format!("Limit of concurrent requests reached ({max}), try again later.\n");
+                return refusal(StatusCode::SERVICE_UNAVAILABLE, text);
+            }
+        },
+        _ => None,
+    };
+    let encoder = Encoder {
+        format: Format::negotiate(&joined(&headers, header::ACCEPT), &app.offers),
+        histograms: app.histograms,
+        names: query.name,
+    };
+    let coding =
+        app.web.compression.then(|| Coding::negotiate(&joined(&headers, header::ACCEPT_ENCODING))).flatten();
+    let deadline = start + time_limit(&headers, &scrape);
+    let content_type = encoder.format.content_type();
+
+    app.answers.own.in_flight.inc();
+    let at_work = Arc::clone(&app);
+    let write = move |parts: &[&_]| at_work.answers.write(parts, &encoder, coding);
+    // A task of its own: a client that goes away must not leave a scrape half done.
+    let scrape = tokio::spawn(async move { registry.scrape(&selection, deadline, write).await });
+    let answer = scrape.await.expect("a scrape does not panic and is not cancelled");
+    app.answers.own.in_flight.dec();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(busy) => {
+            app.answers.own.count_answer("503", start.elapsed());
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n"));
+        }
+    };
+    app.note(&answer, is_filtered);
+    app.answers.own.count_answer("200", start.elapsed());
+    response(answer, &content_type)
+}
+
+fn response(answer: Answer, content_type: &str) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_str(content_type).expect("content types are of our own making");
+    headers.insert(header::CONTENT_TYPE, content_type);
+    if let Some(coding) = answer.coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+    }
+    response
+}
+
+impl App {
+    /// Counts the answer, and logs what had to be left out of it when that changes.
+    fn note(&self, answer: &Answer, is_filtered: bool) {
+        let own = &self.answers.own;
+        own.count_bytes(answer.coding.map_or("identity", Coding::as_str), answer.body.len());
+        if let Some(error) = &answer.compression_error {
+            own.count_error("encoding");
+            error!(%error, "answer could not be compressed");
+        }
+        if !answer.conflicts.is_empty() {
+            own.count_error("gathering");
+        }
+        // A filtered scrape sees some of the conflicts only: it would seem to end the others.
+        if !is_filtered {
+            let mut known = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known != answer.conflicts {
+                log_conflicts(&known, &answer.conflicts);
+                known.clone_from(&answer.conflicts);
+            }
+        }
+    }
+}
+
+fn log_conflicts(before: &[Conflict], now: &[Conflict]) {
+    for it in now.iter().filter(|it| !before.contains(it)) {
+        warn!(family = it.family, "samples are left out: {}", it.why);
+    }
+    if now.is_empty() {
+        info!("no samples are left out any more");
+    }
+}
+
+/// All of a header's lines as the one list that they are.
+fn joined(headers: &HeaderMap, name: HeaderName) -> String {
+    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// How long the scrape may take: the scraper's own timeout, which Prometheus sends, less a margin.
+fn time_limit(headers: &HeaderMap, scrape: &Scrape) -> Duration {
+    let timeout = headers
+        .get("x-prometheus-scrape-timeout-seconds")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
+    // A margin that leaves nothing would be worse than none.
+    timeout
+        .map_or(scrape.default_timeout, |limit| limit.saturating_sub(scrape.deadline_offset.min(limit / 4)))
+}

@@ -1,0 +1,258 @@
+//! The accept loop: connections are bounded in number and time, and end in good order.
+
+use super::{
+    connections::{Connections, Use},
+    door::Door,
+    listen::{Acceptor, Listener},
+};
+use crate::config::Web;
+use axum::{Router, body::Body, extract::Request, response::Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The size of a request's head; more is answered with 431.
+const MAX_HEAD: usize = 16 << 10;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How connections are bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub max_connections: usize,
+    /// How long a connection may take to send its next request's head.
+    pub idle: Duration,
+    /// How long answers under way may take once the server is to end.
+    pub grace: Duration,
+}
+
+impl Limits {
+    /// What `web` sets, and `grace`.
+    #[must_use]
+    pub fn new(web: &Web, grace: Duration) -> Self {
+        let max_connections = usize::try_from(web.max_connections).unwrap_or(usize::MAX);
+        Self { max_connections, idle: web.idle_timeout, grace }
+    }
+}
+
+/// Ends the server: it takes no new connection, and those at work end with the answer under way.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Shutdown {
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn begun(&self) {
+        self.0.subscribe().wait_for(|begun| *begun).await.expect("self holds a sender");
+    }
+}
+
+/// Serves `router` behind `door` on all `listeners` until `shutdown` begins; then waits for answers under way.
+///
+/// # Errors
+/// When a listener cannot be registered with the runtime.
+pub async fn serve(
+    listeners: Vec<Listener>,
+    router: Router,
+    door: Arc<Door>,
+    limits: Limits,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let connections = Connections::new(limits.max_connections);
+    let server = Arc::new(Server { router, door, limits, connections, shutdown: shutdown.clone() });
+    // Each connection holds a sender, so the channel closes with the last of them.
+    let (alive, mut ended) = mpsc::channel::<Infallible>(1);
+    let mut loops = tokio::task::JoinSet::new();
+    for listener in listeners {
+        loops.spawn(Arc::clone(&server).accept_all(listener.into_acceptor()?, alive.clone()));
+    }
+    drop(alive);
+    while loops.join_next().await.is_some() {}
+    if timeout(limits.grace, ended.recv()).await.is_err() {
+        warn!(seconds = limits.grace.as_secs(), "answers under way did not end in time");
+    }
+    Ok(())
+}
+
+struct Server {
+    router: Router,
+    door: Arc<Door>,
+    limits: Limits,
+    connections: Connections,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    async fn accept_all(self: Arc<Self>, acceptor: Acceptor, alive: mpsc::Sender<Infallible>) {
+        /// When descriptors or memory have run out, trying again at once only burns CPU.
+        const PAUSE: Duration = Duration::from_millis(100);
+        loop {
+            let accepted = tokio::select! {
+                accepted = acceptor.accept() => accepted,
+                () = self.shutdown.begun() => return,
+            };
+            match accepted {
+                Ok(stream) => {
+                    let (server, alive) = (Arc::clone(&self), alive.clone());
+                    tokio::spawn(async move {
+                        server.connection(stream).await;
+                        drop(alive);
+                    });
+                }
+                // The peer has gone again.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    warn!(%error, "accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream) {
+        let Some(entered) = self.connections.enter() else {
+            return debug!("connection closed: all others are at work");
+        };
+        let served = async {
+            match self.door.tls().await {
+                None => self.http1(stream, &entered.it).await,
+                Some(tls) => self.tls(stream, tls, &entered.it).await,
+            }
+        };
+        tokio::select! {
+            served = served => if let Err(error) = served {
+                debug!(%error, "connection ended");
+            },
+            () = entered.it.evicted() => debug!("connection closed to make room for another"),
+        }
+    }
+
+    async fn tls(
+        &self,
+        stream: TcpStream,
+        config: Arc<rustls::ServerConfig>,
+        it: &Arc<Use>,
+    ) -> Result<(), Error> {
+        let Some(stream) = timeout(HANDSHAKE, handshake(stream, config)).await?? else { return Ok(()) };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, it).await
+        } else {
+            self.http1(stream, it).await
+        }
+    }
+
+    async fn http1(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        it: &Arc<Use>,
+    ) -> Result<(), Error> {
+        let service = service_fn(|request| {
+            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(it), request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        self.drive(connection).await
+    }
+
+    async fn http2(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        it: &Arc<Use>,
+    ) -> Result<(), Error> {
+        const MAX_STREAMS: u32 = 64;
+        let service = service_fn(|request| {
+            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(it), request)
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.limits.idle)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEAD as u32)
+            .serve_connection(TokioIo::new(stream), service);
+        self.drive(connection).await
+    }
+
+    /// Until its end, or that of the answer under way once the server is to end.
+    async fn drive(&self, connection: impl GracefulConnection<Error = hyper::Error>) -> Result<(), Error> {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended.map(drop)?),
+            () = self.shutdown.begun() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        Ok(connection.await.map(drop)?)
+    }
+}
+
+async fn answer(
+    router: Router,
+    door: Arc<Door>,
+    it: Arc<Use>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let _busy = it.busy();
+    let (head, body) = request.into_parts();
+    let mut response = match door.admit(&head).await {
+        Ok(()) => router.oneshot(Request::from_parts(head, Body::new(body))).await?,
+        Err(refusal) => refusal,
+    };
+    door.mark(&mut response);
+    Ok(response)
+}
+
+/// `None` for a client that speaks plain HTTP, which is told so.
+async fn handshake(
+    mut stream: TcpStream,
+    config: Arc<rustls::ServerConfig>,
+) -> io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
+    const ANSWER: &[u8] =
+        b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    if speaks_plain_http(&stream).await? {
+        stream.write_all(ANSWER).await?;
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    tokio_rustls::TlsAcceptor::from(config).accept(stream).await.map(Some)
+}
+
+/// Whether the first bytes are those of a request and not of a handshake, by the same look as Go's.
+async fn speaks_plain_http(stream: &TcpStream) -> io::Result<bool> {
+    const METHODS: [&[u8]; 5] = [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
+    let mut first = [0; 5];
+    let n_bytes = stream.peek(&mut first).await?;
+    Ok(METHODS.contains(&&first[..n_bytes]))
+}

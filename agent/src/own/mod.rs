@@ -1,0 +1,199 @@
+//! What hostlens says of itself: prometheus-client metrics in a registry, which join the answer as families.
+
+mod bridge;
+mod process;
+
+use crate::metric::Families;
+use bridge::Bridge;
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::{
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::{Duration, SystemTime},
+};
+
+/// The version of this hostlens.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What it was built from, where the packager says so.
+pub const REVISION: &str = match option_env!("HOSTLENS_REVISION") {
+    Some(revision) => revision,
+    None => "",
+};
+
+/// The branch it was built from, where the packager says so.
+pub const BRANCH: &str = match option_env!("HOSTLENS_BRANCH") {
+    Some(branch) => branch,
+    None => "",
+};
+
+type Label = [(&'static str, &'static str); 1];
+
+/// The metrics, updated by who knows.
+pub struct Own {
+    /// In every answer.
+    always: Registry,
+    /// Left out with `disable_exporter_metrics`.
+    exporter: Registry,
+    bridge: Mutex<Bridge>,
+    requests: Family<Label, Counter>,
+    pub(crate) in_flight: Gauge,
+    errors: Family<Label, Counter>,
+    seconds: Counter<f64, AtomicU64>,
+    bytes: Family<Label, Counter>,
+}
+
+/// How the last attempt to read something again went.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads {
+    is_good: Gauge,
+    last_good: Gauge<f64, AtomicU64>,
+}
+
+impl Reloads {
+    pub fn succeeded(&self) {
+        self.is_good.set(1);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        self.last_good.set(now.unwrap_or_default().as_secs_f64());
+    }
+
+    pub fn failed(&self) {
+        self.is_good.set(0);
+    }
+
+    #[must_use]
+    pub fn are_good(&self) -> bool {
+        self.is_good.get() == 1
+    }
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Own {
+    #[must_use]
+    pub fn new() -> Self {
+        let mut always = Registry::default();
+        register_build_info(&mut always);
+        let mut exporter = Registry::default();
+        exporter.register_collector(Box::new(process::Process::new()));
+        let requests = Family::<Label, Counter>::default();
+        exporter.register(
+            "promhttp_metric_handler_requests",
+            "Scrapes answered, by status code",
+            requests.clone(),
+        );
+        let in_flight = Gauge::default();
+        exporter.register(
+            "promhttp_metric_handler_requests_in_flight",
+            "Scrapes being answered now",
+            in_flight.clone(),
+        );
+        let errors = Family::<Label, Counter>::default();
+        exporter.register(
+            "promhttp_metric_handler_errors",
+            "Scrapes whose answer lacks something, by cause: two collectors that contradict each other (gathering), \
+             or an answer that could not be compressed (encoding)",
+            errors.clone(),
+        );
+        let seconds = Counter::default();
+        exporter.register(
+            "hostlens_scrape_seconds",
+            "Time from scrape requests to their answers",
+            seconds.clone(),
+        );
+        let bytes = Family::<Label, Counter>::default();
+        exporter.register(
+            "hostlens_scrape_bytes",
+            "Size of answers to scrapes, by content coding",
+            bytes.clone(),
+        );
+        for code in ["200", "500", "503"] {
+            drop(requests.get_or_create(&[("code", code)]));
+        }
+        for cause in ["encoding", "gathering"] {
+            drop(errors.get_or_create(&[("cause", cause)]));
+        }
+        Self { always, exporter, bridge: Mutex::default(), requests, in_flight, errors, seconds, bytes }
+    }
+
+    /// Adds `hostlens_<what>_last_reload_…` to every answer.
+    #[must_use]
+    pub fn reloads(&mut self, what: &str) -> Reloads {
+        let it = Reloads::default();
+        it.succeeded();
+        self.always.register(
+            format!("hostlens_{what}_last_reload_successful"),
+            "1 if what was read last is in force, 0 if it is broken and the one before still holds",
+            it.is_good.clone(),
+        );
+        self.always.register(
+            format!("hostlens_{what}_last_reload_success_timestamp_seconds"),
+            "Unix time at which what is in force was read",
+            it.last_good.clone(),
+        );
+        it
+    }
+
+    pub(crate) fn count_answer(&self, code: &'static str, took: Duration) {
+        self.requests.get_or_create(&[("code", code)]).inc();
+        self.seconds.inc_by(took.as_secs_f64());
+    }
+
+    pub(crate) fn count_error(&self, cause: &'static str) {
+        self.errors.get_or_create(&[("cause", cause)]).inc();
+    }
+
+    pub(crate) fn count_bytes(&self, coding: &'static str, n_bytes: usize) {
+        self.bytes.get_or_create(&[("coding", coding)]).inc_by(n_bytes as u64);
+    }
+
+    /// Pushes what every answer holds, and with [`Part::All`] the rest.
+    pub(crate) fn push(&self, part: Part, out: &mut Families) {
+        let mut bridge = self.bridge.lock().unwrap_or_else(PoisonError::into_inner);
+        bridge.push(&self.always, out);
+        if part == Part::All {
+            bridge.push(&self.exporter, out);
+        }
+    }
+}
+
+/// How much an answer holds of this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Always,
+    All,
+}
+
+fn register_build_info(registry: &mut Registry) {
+    /// What Go calls the architecture.
+    const ARCH: &str = if cfg!(target_arch = "x86_64") {
+        "amd64"
+    } else if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        std::env::consts::ARCH
+    };
+    let ours = [("branch", BRANCH), ("revision", REVISION), ("version", VERSION)];
+    let info = Family::<[(&str, &str); 3], Gauge>::default();
+    info.get_or_create(&ours).set(1);
+    registry.register("hostlens_build_info", "1, for the hostlens that runs", info);
+    let compatible = [
+        ("branch", BRANCH),
+        ("goarch", ARCH),
+        ("goos", "linux"),
+        ("goversion", ""),
+        ("revision", REVISION),
+        ("tags", "hostlens"),
+        ("version", VERSION),
+    ];
+    let info = Family::<[(&str, &str); 7], Gauge>::default();
+    info.get_or_create(&compatible).set(1);
+    let help = "1, for the hostlens that runs: for dashboards that look for node_exporter";
+    registry.register("node_exporter_build_info", help, info);
+}

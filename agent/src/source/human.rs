@@ -1,0 +1,62 @@
+//! Numbers as bcache and bcachefs write them for people.
+
+/// A number by bcache's `bch_hprint` (drivers/md/bcache/util.c), rounded down. What stands after the point counts
+/// 100/1024: 1.1M is 1 + 100/1024 MiB, and up to `.10` may follow.
+#[must_use]
+pub(crate) fn bcache_number(text: &[u8]) -> Option<u64> {
+    let (scale, digits) = split_unit(text)?;
+    let number = match scale {
+        None => super::number::<f64>(digits)?,
+        Some(scale) => {
+            let mut parts = digits.split(|&it| it == b'.');
+            let whole: f64 = super::number(parts.next()?)?;
+            let parts: f64 = parts.next().map_or(Some(0.0), super::number)?;
+            (whole + parts / 10.24) * scale
+        }
+    };
+    // As a cast does it: what is negative or no number becomes 0.
+    Some(number as u64)
+}
+
+/// A number by bcachefs's `prt_human_readable_u64`, rounded down: `2.05G` is 2.05 GiB.
+#[must_use]
+pub(crate) fn bcachefs_number(text: &[u8]) -> Option<u64> {
+    match split_unit(text)? {
+        // All digits of a count that is written out, which may exceed what a float holds.
+        (None, digits) => super::number(digits).or_else(|| super::number::<f64>(digits).map(|it| it as u64)),
+        (Some(scale), digits) => Some((super::number::<f64>(digits)? * scale) as u64),
+    }
+}
+
+/// The unit's scale, if there is a unit, and the digits before it.
+fn split_unit(text: &[u8]) -> Option<(Option<f64>, &[u8])> {
+    let (last, digits) = text.split_last()?;
+    if last.is_ascii_digit() {
+        return Some((None, text));
+    }
+    let power = b"kMGTPEZY".iter().position(|unit| unit.eq_ignore_ascii_case(last))?;
+    Some((Some(1024_f64.powi(power as i32 + 1)), digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_bcache_writes() {
+        let numbers =
+            [&b"512"[..], b"1.1M", b"20.4G", b"427.5k", b"0", b"-1.5k", b"5x", b"k", b""].map(bcache_number);
+        let expected = [512, 1_150_976, 21_894_266_880, 437_748, 0];
+        assert_eq!(numbers[..5], expected.map(Some));
+        assert_eq!(numbers[6..], [None, None, None]);
+    }
+
+    #[test]
+    fn reads_what_bcachefs_writes() {
+        let numbers = [&b"1260"[..], b"1.26k", b"2.05G", b"10.8T", b"11299659571772285102", b"1.2x"]
+            .map(bcachefs_number);
+        let expected = [1260, 1290, 2_201_170_739, 11_874_725_579_980, 11_299_659_571_772_285_102];
+        assert_eq!(numbers[..5], expected.map(Some));
+        assert_eq!(numbers[5], None);
+    }
+}

@@ -1,0 +1,235 @@
+use super::*;
+use expect_test::expect;
+use proptest::prelude::*;
+use std::fmt::Write as _;
+
+/// What each text is refused for.
+fn problems(texts: &[&str]) -> String {
+    let mut problems = String::new();
+    for text in texts {
+        let Malformed { line, problem } = parse(text.as_bytes()).expect_err(text);
+        writeln!(problems, "{text:?}: line {line}: {problem}").unwrap();
+    }
+    problems
+}
+
+#[test]
+fn reads_every_type() {
+    let text = "# TYPE c counter\n# HELP c One \\\\ two\\nthree \\\" four.\nc{x=\"y\"} 5\nc 6\n\
+        # TYPE h histogram\nh_bucket{le=\"2\"} 3\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 4\nh_sum 0.5\nh_count 4\n\
+        # TYPE s summary\ns{quantile=\"0.5\",x=\"y\"} NaN\ns_sum{x=\"y\"} 7\ns_count{x=\"y\"} 8\n\
+        u -1e3\n# TYPE nothing gauge\n# HELP nothing There are no samples.\n";
+    let families = parse(text.as_bytes()).unwrap();
+    let lines: String = families.iter().map(|family| format!("{family:?}\n")).collect();
+    expect![[r#"
+        Family { name: "c", kind: Counter, help: Some("One \\ two\nthree \" four."), samples: [Sample { labels: [("x", "y")], value: Number(5.0) }, Sample { labels: [], value: Number(6.0) }] }
+        Family { name: "h", kind: Histogram, help: None, samples: [Sample { labels: [], value: Distribution(Distribution { points: [(1.0, 2.0), (2.0, 3.0)], sum: 0.5, count: 4 }) }] }
+        Family { name: "s", kind: Summary, help: None, samples: [Sample { labels: [("x", "y")], value: Distribution(Distribution { points: [(0.5, NaN)], sum: 7.0, count: 8 }) }] }
+        Family { name: "u", kind: Untyped, help: None, samples: [Sample { labels: [], value: Number(-1000.0) }] }
+    "#]].assert_eq(&lines);
+}
+
+#[test]
+fn reads_odd_spellings() {
+    for (odd, plain) in [
+        ("\t a\t{ x = \"y\" , }  1\n", "a{x=\"y\"} 1\n"),
+        ("a{}1\n", "a 1\n"),
+        ("{\"a\", x=\"y\"} 1\n", "a{x=\"y\"} 1\n"),
+        ("{\"a\"} 1\n", "a 1\n"),
+        ("a{\"x\"=\"y\"} 1\n", "a{x=\"y\"} 1\n"),
+        ("a{y=\"2\",x=\"1\"} 1\n", "a{x=\"1\",y=\"2\"} 1\n"),
+        ("\n \t\n# a comment\n#\n# HELP\n# HELP a\n# TYPE a \n# help a x\n# UNIT a s\na 1\n  ", "a 1\n"),
+        ("#\tTYPE \t a\tGauGe\na 1\n", "# TYPE a gauge\na 1\n"),
+        ("#HELP a   text \na 1\n", "a 1\n# HELP a text \n"),
+        ("a iNf\n", "a +Inf\n"),
+        ("a -Infinity\n", "a -inf\n"),
+        ("a +.5\n", "a 5.e-1\n"),
+        ("a 1e-400\n", "a 0\n"),
+        // Part of the family: a bucket by the family's own name, what has no place, the later of two.
+        (
+            "# TYPE a histogram\na{le=\"1\"} 3\na 7\na_bucket 8\n",
+            "# TYPE a histogram\na_bucket{le=\"1\"} 3\n",
+        ),
+        (
+            "# TYPE a summary\na{quantile=\"1\"} 3\na{quantile=\"1.0\"} 4\n",
+            "# TYPE a summary\na{quantile=\"1\"} 4\n",
+        ),
+        ("# TYPE a histogram\na_bucket{le=\"+Inf\"} 3\n", "# TYPE a histogram\na_count 3\n"),
+        ("# TYPE a summary\n# HELP a_sum x\na_sum 3\n", "# TYPE a summary\n# HELP a x\na_sum 3\n"),
+    ] {
+        assert_eq!(parse(odd.as_bytes()).expect(odd), parse(plain.as_bytes()).unwrap(), "{odd}");
+    }
+}
+
+#[test]
+fn refuses_broken_lines() {
+    expect![[r#"
+        "a 1": line 1: the last line has no newline: the file was cut short
+        "a 1\n#": line 2: the last line has no newline: the file was cut short
+        "a\n": line 1: expected a number, found ``
+        "1a 1\n": line 1: expected a metric name
+        "a-b 1\n": line 1: expected a number, found `-b`
+        "a 1,5\n": line 1: expected a number, found `1,5`
+        "a 0x10\n": line 1: expected a number, found `0x10`
+        "a 1_000\n": line 1: expected a number, found `1_000`
+        "a 1e400\n": line 1: expected a number, found `1e400`
+        "a -nan\n": line 1: expected a number, found `-nan`
+        "a 1\r\n": line 1: expected a number, found `1\r`
+        "a 1 \n": line 1: blanks after the number
+        "a 1 1700000000\n": line 1: timestamps are not supported
+        "a{\n": line 1: expected a label's name, or `}`
+        "a{x=\"1\"\n": line 1: expected `,` or `}` after the label `x`
+        "a{,} 1\n": line 1: expected a label's name, or `}`
+        "a{x=\"1\",,} 1\n": line 1: expected a label's name, or `}`
+        "a{x=\"1\" y=\"2\"} 1\n": line 1: expected `,` or `}` after the label `x`
+        "a{x} 1\n": line 1: expected `=` after the label name `x`
+        "a{x=1} 1\n": line 1: expected the label `x` in double quotes
+        "a{x=\"1} 1\n": line 1: expected the label `x` in double quotes
+        "a{x=\"\\t\"} 1\n": line 1: a backslash may only stand before `\`, `"` or `n`
+        "a{x=\"1\",x=\"1\"} 1\n": line 1: the label `x` is given twice
+        "a{__name__=\"b\"} 1\n": line 1: the label name `__name__` is reserved
+        "a{x:y=\"1\"} 1\n": line 1: expected `=` after the label name `x`
+        "{x=\"1\"} 1\n": line 1: expected `,` or `}` after the name `x`
+        "{\"a.b\"} 1\n": line 1: expected a metric name
+        "{} 1\n": line 1: expected a metric name
+        "\u{feff}a 1\n": line 1: expected a metric name
+    "#]]
+    .assert_eq(&problems(&[
+        "a 1",
+        "a 1\n#",
+        "a\n",
+        "1a 1\n",
+        "a-b 1\n",
+        "a 1,5\n",
+        "a 0x10\n",
+        "a 1_000\n",
+        "a 1e400\n",
+        "a -nan\n",
+        "a 1\r\n",
+        "a 1 \n",
+        "a 1 1700000000\n",
+        "a{\n",
+        "a{x=\"1\"\n",
+        "a{,} 1\n",
+        "a{x=\"1\",,} 1\n",
+        "a{x=\"1\" y=\"2\"} 1\n",
+        "a{x} 1\n",
+        "a{x=1} 1\n",
+        "a{x=\"1} 1\n",
+        "a{x=\"\\t\"} 1\n",
+        "a{x=\"1\",x=\"1\"} 1\n",
+        "a{__name__=\"b\"} 1\n",
+        "a{x:y=\"1\"} 1\n",
+        "{x=\"1\"} 1\n",
+        "{\"a.b\"} 1\n",
+        "{} 1\n",
+        "\u{feff}a 1\n",
+    ]));
+    assert_eq!(parse(b"a{x=\"\xff\"} 1\n").unwrap_err().problem, "the label `x` is not UTF-8");
+}
+
+#[test]
+fn refuses_contradictions_and_counts_that_are_none() {
+    expect![[r##"
+        "# HELP a-b x\n": line 1: expected a blank after the name `a`
+        "# HELP a one\n# HELP a one\n": line 2: a second HELP for `a`
+        "# HELP a \\t\n": line 1: a backslash may only stand before `\`, `"` or `n`
+        "# HELP a \\\n": line 1: a backslash may only stand before `\`, `"` or `n`
+        "# TYPE a counter\n# TYPE a counter\n": line 2: a second TYPE for `a`, or one after its samples
+        "a 1\n# TYPE a counter\n": line 2: a second TYPE for `a`, or one after its samples
+        "# TYPE a counter \n": line 1: unknown type `counter `
+        "# TYPE a unknown\n": line 1: unknown type `unknown`
+        "# TYPE a gauge_histogram\n": line 1: unknown type `gauge_histogram`
+        "# TYPE a summary\n# TYPE a_sum counter\n": line 2: a second TYPE for `a`, or one after its samples
+        "# TYPE a summary\na{quantile=\"x\"} 1\n": line 2: the label `quantile` is no number
+        "# TYPE a summary\na_count 1.5\n": line 2: expected a count, found 1.5
+        "# TYPE a summary\na_count nan\n": line 2: expected a count, found NaN
+        "# TYPE a summary\na_count 1e30\n": line 2: expected a count, found 1000000000000000000000000000000
+        "# TYPE a histogram\na_bucket{le=\"\"} 1\n": line 2: the label `le` is no number
+        "# TYPE a histogram\na_bucket{le=\"1\"} -1\n": line 2: expected a count, found -1
+        "# TYPE a histogram\na_bucket{le=\"+Inf\"} 9\na_count 4\n": line 3: the count, which is the bucket up to +Inf too, is both 9 and 4
+    "##]].assert_eq(&problems(&[
+        "# HELP a-b x\n",
+        "# HELP a one\n# HELP a one\n",
+        "# HELP a \\t\n",
+        "# HELP a \\\n",
+        "# TYPE a counter\n# TYPE a counter\n",
+        "a 1\n# TYPE a counter\n",
+        "# TYPE a counter \n",
+        "# TYPE a unknown\n",
+        "# TYPE a gauge_histogram\n",
+        "# TYPE a summary\n# TYPE a_sum counter\n",
+        "# TYPE a summary\na{quantile=\"x\"} 1\n",
+        "# TYPE a summary\na_count 1.5\n",
+        "# TYPE a summary\na_count nan\n",
+        "# TYPE a summary\na_count 1e30\n",
+        "# TYPE a histogram\na_bucket{le=\"\"} 1\n",
+        "# TYPE a histogram\na_bucket{le=\"1\"} -1\n",
+        "# TYPE a histogram\na_bucket{le=\"+Inf\"} 9\na_count 4\n",
+    ]));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_replaced_in_help() {
+    assert_eq!(parse(b"# HELP a x\xffy\na 1\n").unwrap()[0].help.as_deref(), Some("x\u{fffd}y"));
+}
+
+#[test]
+fn gives_each_sample_the_labels_of_all() {
+    let mut family = parse(b"a 1\na{x=\"1\"} 2\na{y=\"2\"} 3\n").unwrap().remove(0);
+    family.complete_labels();
+    let expected =
+        parse(b"a{x=\"\",y=\"\"} 1\na{x=\"1\",y=\"\"} 2\na{x=\"\",y=\"2\"} 3\n").unwrap().remove(0);
+    assert_eq!(family, expected);
+}
+
+proptest! {
+    #[test]
+    fn never_panics_on_bytes(text: Vec<u8>) {
+        drop(parse(&text));
+    }
+
+    #[test]
+    fn never_panics_on_pieces_of_the_format(pieces in prop::collection::vec(piece(), 0..40)) {
+        let text: Vec<u8> = pieces.concat();
+        if let Ok(families) = parse(&text) {
+            prop_assert!(families.iter().all(|family| !family.samples.is_empty()));
+        }
+    }
+}
+
+fn piece() -> impl Strategy<Value = &'static [u8]> {
+    const PIECES: &[&[u8]] = &[
+        b"a",
+        b"b",
+        b"_count",
+        b"_sum",
+        b"_bucket",
+        b"# TYPE a ",
+        b"# HELP a ",
+        b"summary\n",
+        b"histogram\n",
+        b"{",
+        b"}",
+        b"le=\"1\"",
+        b"quantile=\"0.5\"",
+        b"x=\"y\"",
+        b",",
+        b"=",
+        b"\"",
+        b"\\",
+        b" 1\n",
+        b" -1.5\n",
+        b" nan\n",
+        b" +Inf\n",
+        b"1e9",
+        b" ",
+        b"\t",
+        b"\n",
+        b"\r\n",
+        b"\xff",
+        b"\xc3\xa9",
+        b"\0",
+    ];
+    prop::sample::select(PIECES)
+}

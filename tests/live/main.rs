@@ -1,0 +1,65 @@
+//! What the agent's probes count on this machine, against what its kernel counts elsewhere. They load probes, so they
+//! need root (or CAP_BPF and CAP_PERFMON) and a kernel with BTF; `cargo xtask test` runs them where it can.
+
+mod disk;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Result, ensure};
+use hostlens_tests::{
+    Agent,
+    truth::{self, Operation},
+};
+
+/// Tasks that end while the load runs take with them what they waited last.
+const WAIT_BOUND: f64 = 0.1;
+const REQUESTS_BOUND: f64 = 0.01;
+
+/// One test at a time: each counts what happens on the whole machine.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn waits_for_a_cpu_add_up_to_the_run_delay_of_all_tasks() -> Result<()> {
+    let _alone = alone();
+    truth::run_queue_wait(&Agent::start("", &[])?)?.within(WAIT_BOUND)?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn counts_a_wait_for_every_switch_of_a_ping_pong() -> Result<()> {
+    let _alone = alone();
+    truth::run_queue_count(&Agent::start("", &[])?)?.inside()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root, BTF and a disk below the target directory"]
+fn counts_every_request_of_a_disk() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start("", &[])?;
+    let n_requests = 4000;
+    let file = disk::File::for_requests(n_requests)?;
+    for operation in [Operation::Read, Operation::Write] {
+        let requests = truth::block_requests(&agent, &file.disk, file.path(), operation, n_requests)?;
+        requests.widened(REQUESTS_BOUND).inside()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn no_collector_fails() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start("", &[])?;
+    let states = truth::states(&agent.scrape()?)?;
+    let bad: Vec<_> =
+        states.iter().filter(|it| !["running", "absent"].contains(&it.state.as_str())).collect();
+    ensure!(bad.is_empty(), "{bad:?}");
+    ensure!(agent.stop()?.success(), "the agent did not end well");
+    Ok(())
+}
