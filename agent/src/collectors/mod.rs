@@ -91,8 +91,8 @@ pub fn schema() -> Schema {
 #[must_use]
 pub fn notes(entry: &Entry) -> Vec<String> {
     let mut notes = Vec::new();
-    if !entry.hooks.is_empty() {
-        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks.join(", ")));
+    if entry.probe.is_some() {
+        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks().join(", ")));
     }
     if !entry.capabilities.is_empty() {
         notes.push(format!("Shows more with {}.", privileges::names(entry.capabilities)));

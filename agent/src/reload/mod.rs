@@ -146,7 +146,7 @@ impl Reloader {
     fn reopen(&mut self, after: &Config, report: &mut Report) {
         let is_same_host = !report.is_host_changed();
         if !is_same_host {
-            self.host = Host::new(after.section("path"), after.section("ebpf"));
+            self.host = self.host.renewed(after.section("path"), after.section("ebpf"));
         }
         self.keep_budget(after, report);
         // With `privileges = "retain"` this thread may raise what it gave up.
@@ -163,7 +163,7 @@ impl Reloader {
         }
         self.keep_budget(after, report);
         self.registry = registry;
-        report.collectors = changes;
+        report.take(changes);
     }
 
     /// Of the probes that there are, and of those that are loaded next.

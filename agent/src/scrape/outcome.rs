@@ -36,19 +36,15 @@ pub enum State {
         remedy: String,
     },
     /// Its probe costs too much and is detached for now.
-    OverBudget {
-        reason: String,
-        remedy: String,
-    },
+    OverBudget,
     /// Its run did not end in time; it is left to end, and holds one thread until then.
     Late,
 }
 
 impl State {
-    pub(super) fn of_error(error: Error) -> Self {
+    pub(super) fn of_open_error(error: Error) -> Self {
         match error {
             Error::Unavailable { reason, remedy } => Self::Unavailable { reason, remedy },
-            Error::OverBudget { reason, remedy } => Self::OverBudget { reason, remedy },
             Error::Absent(reason) => Self::Absent { reason },
             error => Self::Failed { reason: error.to_string() },
         }
@@ -61,7 +57,7 @@ impl State {
             Self::Absent { .. } => "absent",
             Self::Failed { .. } => "failed",
             Self::Unavailable { .. } => "unavailable",
-            Self::OverBudget { .. } => "over_budget",
+            Self::OverBudget => "over_budget",
             Self::Late => "late",
         }
     }
@@ -70,10 +66,8 @@ impl State {
     pub fn reason(&self) -> &str {
         match self {
             Self::Running => "",
-            Self::Absent { reason }
-            | Self::Failed { reason }
-            | Self::Unavailable { reason, .. }
-            | Self::OverBudget { reason, .. } => reason,
+            Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
+            Self::OverBudget => "its probe cost more than [ebpf.budget] allows, and is detached for now",
             Self::Late => "did not end before the deadline of the scrape",
         }
     }
@@ -81,7 +75,8 @@ impl State {
     #[must_use]
     pub fn remedy(&self) -> &str {
         match self {
-            Self::Unavailable { remedy, .. } | Self::OverBudget { remedy, .. } => remedy,
+            Self::Unavailable { remedy, .. } => remedy,
+            Self::OverBudget => "raise `max_cpu` in [ebpf.budget], or disable the collector",
             _ => "",
         }
     }
@@ -151,7 +146,7 @@ fn log_change(collector: &str, before: Option<&State>, now: &State) {
             warn!(collector, %reason, %remedy, "collector is unavailable");
         }
         // The budget has said so, with figures.
-        (_, State::OverBudget { reason, .. }) => debug!(collector, %reason, "collector's probe is detached"),
+        (_, State::OverBudget) => debug!(collector, reason = now.reason(), "collector does not count"),
         (_, State::Failed { reason }) => warn!(collector, %reason, "collector failed"),
         (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
     }

@@ -2,7 +2,7 @@
 
 use super::{
     File,
-    ebpf::{self, Kernel},
+    ebpf::{self, Kernel, Probes},
     network_namespace,
 };
 use crate::config::{Budget, ClassicBuckets, Ebpf, Paths, UseProbes};
@@ -22,9 +22,20 @@ pub struct Host {
 impl Host {
     #[must_use]
     pub fn new(paths: Paths, ebpf: Ebpf) -> Self {
+        Self::with_probes(paths, ebpf, Probes::default())
+    }
+
+    fn with_probes(paths: Paths, ebpf: Ebpf, probes: Probes) -> Self {
         let btf_path = (!ebpf.btf_path.as_os_str().is_empty()).then(|| ebpf.btf_path.clone());
         let net = network_namespace::folder(&paths.procfs, paths.network_namespace);
-        Self { paths, ebpf, kernel: Kernel::new(btf_path), net }
+        Self { paths, ebpf, kernel: Kernel::with_probes(btf_path, probes), net }
+    }
+
+    /// The same kernel with its probes, seen by other settings.
+    #[must_use]
+    pub fn renewed(&self, paths: Paths, ebpf: Ebpf) -> Self {
+        let probes = self.kernel.probes().clone();
+        Self::with_probes(paths, ebpf, probes)
     }
 
     /// The running kernel, for probes.
@@ -44,7 +55,7 @@ impl Host {
     /// # Errors
     /// When there is no thread to be had.
     pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
-        self.kernel.keep_budget(budget)
+        self.kernel.probes().keep_budget(budget)
     }
 
     /// Gives back the memory that loading probes took. To be called when all collectors are open.

@@ -5,6 +5,7 @@ use crate::{
     collectors::prelude::*,
     source::ebpf::{Probes, Standing},
 };
+use std::time::UNIX_EPOCH;
 
 metrics! {
     RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each.";
@@ -12,6 +13,7 @@ metrics! {
     MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe", "program"], "Events that an eBPF program of hostlens did not see, because it ran on that CPU already (from Linux 5.12).";
     MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe", "map"], "Kernel memory of each eBPF map of hostlens.";
     ATTACHED: Gauge "hostlens_bpf_probe_attached" ["probe"], "1 if the probe's programs run at their events, 0 while they are detached because they cost more than [ebpf.budget] allows.";
+    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a detached probe is attached again, in seconds since the epoch.";
     CPU: Gauge "hostlens_bpf_probe_cpu_ratio" ["probe"], "Share of the machine's CPU time that the probe's programs took in the last window of [ebpf.budget].";
 }
 
@@ -47,6 +49,10 @@ impl Collector for BpfPrograms {
                 out.push(MAP_MEMORY, [name, map], *bytes);
             }
             out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
+            if let Standing::OverBudget(excess) = probe.standing() {
+                let retry_at = excess.retry_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                out.push(RETRY, [name], retry_at.as_secs_f64());
+            }
             out.push(CPU, [name], probe.share());
         }
         match probes[..] {

@@ -11,22 +11,22 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tracing::{error, info, warn};
 
-use super::{Excess, Loaded, Probes};
+use super::{Excess, Loaded, probes::WeakProbes};
 use crate::config::{Budget, Measure, OnExceed};
 
 /// Watches over probes until it is dropped.
 #[derive(Debug)]
-pub struct Guard {
+pub(super) struct Guard {
     changes: Sender<Budget>,
 }
 
 impl Guard {
-    pub fn start(probes: Probes, budget: Budget) -> io::Result<Self> {
+    pub(super) fn start(probes: WeakProbes, budget: Budget) -> io::Result<Self> {
         let (changes, receiver) = channel();
         let watch = move || watch(&probes, budget, &receiver);
         thread::Builder::new().name("bpf-budget".to_owned()).spawn(watch)?;
@@ -34,12 +34,12 @@ impl Guard {
     }
 
     /// Goes on by another budget; the window begins anew.
-    pub fn change(&self, budget: Budget) {
+    pub(super) fn change(&self, budget: Budget) {
         self.changes.send(budget).expect("the thread ends when this is dropped, and does not panic");
     }
 }
 
-fn watch(probes: &Probes, mut budget: Budget, changes: &Receiver<Budget>) {
+fn watch(probes: &WeakProbes, mut budget: Budget, changes: &Receiver<Budget>) {
     let mut ledger = Ledger::new(Instant::now());
     loop {
         match changes.recv_timeout(budget.window.0) {
@@ -139,7 +139,7 @@ fn excessive(shares: &[f64], max: f64) -> Vec<usize> {
 
 fn suspend(probe: &Loaded, share: f64, budget: &Budget) {
     let (max_share, retry_after) = (budget.max_cpu.0, budget.retry_after);
-    probe.suspend(Excess { share, max_share, retry_after });
+    probe.suspend(Excess { share, max_share, retry_at: SystemTime::now() + retry_after });
     warn!(
         probe = probe.spec().name,
         share,

@@ -8,7 +8,7 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 
-use super::{Attach, Excess, btf::FieldError};
+use super::{Attach, Program, btf::FieldError};
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +35,10 @@ pub enum Error {
     Denied(Denial),
     #[error("the kernel refuses program {program}: {last_line}")]
     Refused { program: &'static str, last_line: String, source: io::Error },
+    #[error("the kernel does not let its function be traced, {hook}")]
+    Untraceable { hook: Attach, source: io::Error },
     #[error("probe {probe} is broken: {why}")]
     Object { probe: &'static str, why: String },
-    #[error(
-        "it took {} of the machine's CPU time, and all probes together may take {}; it is detached for {:?}",
-        percent(.0.share), percent(.0.max_share), .0.retry_after
-    )]
-    OverBudget(Excess),
     #[error("{action}")]
     Call { action: &'static str, source: io::Error },
 }
@@ -90,8 +87,10 @@ impl Error {
             Self::FieldSize { .. } | Self::Refused { .. } => {
                 "report it with the version of the kernel; until it is mended disable the collector"
             }
+            Self::Untraceable { .. } => {
+                "use a kernel built with CONFIG_FUNCTION_TRACER and without a security module against it, or disable the collector"
+            }
             Self::Object { .. } => "the agent was not built right: install it anew",
-            Self::OverBudget(_) => "raise `max_cpu` in [ebpf.budget], or disable the collector",
             Self::Read { .. } | Self::Call { .. } => "see the reason; if it stays, disable the collector",
         }
     }
@@ -117,17 +116,24 @@ impl Error {
     }
 
     /// What went wrong when a program was loaded or attached.
-    pub(super) fn program(probe: &'static str, program: &'static str, error: ProgramError) -> Self {
-        match error {
+    pub(super) fn program(probe: &'static str, program: &Program, error: ProgramError) -> Self {
+        let (action, source) = match error {
             ProgramError::LoadError { io_error, verifier_log } => {
-                let log = verifier_log.to_string();
-                match last_line(&log) {
-                    Some(last_line) => Self::Refused { program, last_line, source: io_error },
-                    None => Self::call("load a program", io_error),
+                if let Some(last_line) = last_line(&verifier_log.to_string()) {
+                    return Self::Refused { program: program.name, last_line, source: io_error };
                 }
+                ("load a program", io_error)
             }
-            ProgramError::SyscallError(error) => Self::call("attach a program", error.io_error),
-            error => Self::Object { probe, why: chain(&error) },
+            ProgramError::SyscallError(error) => ("attach a program", error.io_error),
+            error => return Self::Object { probe, why: chain(&error) },
+        };
+        let is_function = matches!(program.attach, Attach::FEntry(_) | Attach::FExit(_));
+        let again = io::Error::from(source.kind());
+        match Self::call(action, source) {
+            Self::Denied(Denial::Other) if is_function => {
+                Self::Untraceable { hook: program.attach, source: again }
+            }
+            error => error,
         }
     }
 }
@@ -192,10 +198,6 @@ fn last_line(log: &str) -> Option<String> {
                 && !it.starts_with("stack depth")
         })
         .map(str::to_owned)
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }
 
 pub(super) fn chain(error: &dyn std::error::Error) -> String {

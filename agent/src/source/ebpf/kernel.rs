@@ -1,21 +1,15 @@
 //! What the probes need to know of the running kernel.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use aya::{Btf as AyaBtf, EbpfLoader, Endianness};
 
-use super::{Error, Loaded, btf::Btf, budget::Guard, loaded::lock};
-use crate::{
-    config::{Budget, Measure},
-    source::sys::memory::trim_heap,
-};
+use super::{Error, Probes, btf::Btf};
+use crate::source::sys::memory::trim_heap;
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
@@ -25,24 +19,6 @@ pub struct Kernel {
     btf_path: PathBuf,
     types: Mutex<Option<Types>>,
     probes: Probes,
-    measures: AtomicBool,
-    guard: Mutex<Option<Guard>>,
-}
-
-/// The probes that are loaded, in the order in which they were.
-#[derive(Clone, Debug, Default)]
-pub struct Probes(Arc<Mutex<Vec<Weak<Loaded>>>>);
-
-impl Probes {
-    pub fn list(&self) -> Vec<Arc<Loaded>> {
-        lock(&self.0).iter().filter_map(Weak::upgrade).collect()
-    }
-
-    pub(super) fn add(&self, probe: &Arc<Loaded>) {
-        let mut probes = lock(&self.0);
-        probes.retain(|it| it.strong_count() > 0);
-        probes.push(Arc::downgrade(probe));
-    }
 }
 
 /// The kernel's types, three times: ours finds fields, aya's two find hooks and cannot be had otherwise.
@@ -58,42 +34,17 @@ pub(super) struct Types {
 impl Kernel {
     /// `btf_path`: where the kernel's types are, if not in `/sys/kernel/btf/vmlinux`.
     pub fn new(btf_path: Option<PathBuf>) -> Self {
-        Self {
-            btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()),
-            types: Mutex::new(None),
-            probes: Probes::default(),
-            measures: AtomicBool::new(true),
-            guard: Mutex::new(None),
-        }
+        Self::with_probes(btf_path, Probes::default())
+    }
+
+    /// With probes that were loaded for it before.
+    pub fn with_probes(btf_path: Option<PathBuf>, probes: Probes) -> Self {
+        Self { btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()), types: Mutex::new(None), probes }
     }
 
     /// The probes that were loaded for it, wherever they are by now.
     pub fn probes(&self) -> &Probes {
         &self.probes
-    }
-
-    /// Holds the probes to `budget` from now on; those that are loaded later measure what they cost or do not, as it
-    /// says. To be called before they are loaded, and when the calling thread has the capabilities that the thread
-    /// that watches over them is to have: it begins as soon as there is a probe.
-    ///
-    /// # Errors
-    /// When there is no thread to be had.
-    pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
-        let is_measured = budget.measure == Measure::Sampled;
-        self.measures.store(is_measured, Relaxed);
-        let mut guard = lock(&self.guard);
-        match &*guard {
-            Some(guard) => guard.change(budget),
-            None if is_measured && !self.probes.list().is_empty() => {
-                *guard = Some(Guard::start(self.probes.clone(), budget)?);
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    pub(super) fn measures(&self) -> bool {
-        self.measures.load(Relaxed)
     }
 
     /// CPUs that the kernel may ever have online: rows of maps by CPU.

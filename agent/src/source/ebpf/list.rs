@@ -5,7 +5,7 @@ use std::{io::Read as _, sync::Arc};
 
 use aya::{programs, programs::links::LinkError};
 
-use super::{Attach, Error, Loaded, Probe};
+use super::{Attach, Error, Loaded, Probe, Program};
 
 /// A list whose program writes `N` words for each item that it picks.
 ///
@@ -13,7 +13,7 @@ use super::{Attach, Error, Loaded, Probe};
 #[derive(Debug)]
 pub struct List<const N: usize> {
     probe: Arc<Loaded>,
-    program: &'static str,
+    program: &'static Program,
     buffer: Vec<u8>,
 }
 
@@ -22,16 +22,16 @@ impl<const N: usize> List<N> {
     pub fn new(probe: &Probe, program: &'static str) -> Result<Self, Error> {
         let probe = Arc::clone(probe.loaded());
         let spec = probe.spec();
-        let is_list = |it: &super::Program| it.name == program && matches!(it.attach, Attach::Iter(_));
-        if !spec.programs.iter().any(is_list) {
+        let is_list = |it: &&Program| it.name == program && matches!(it.attach, Attach::Iter(_));
+        let Some(program) = spec.programs.iter().find(is_list) else {
             return Err(Error::Object { probe: spec.name, why: format!("program {program} is for no list") });
-        }
+        };
         Ok(Self { probe, program, buffer: Vec::new() })
     }
 
     /// What the program has to say of each item, now. It runs in the context of this call.
     pub fn read(&mut self) -> Result<impl Iterator<Item = [u64; N]>, Error> {
-        let mut file = self.probe.with_object(|ebpf| match ebpf.program_mut(self.program) {
+        let mut file = self.probe.with_object(|ebpf| match ebpf.program_mut(self.program.name) {
             Some(programs::Program::Iter(program)) => {
                 let link = program.attach().and_then(|id| program.take_link(id));
                 let link =
@@ -47,7 +47,7 @@ impl<const N: usize> List<N> {
         file.read_to_end(&mut self.buffer).map_err(|source| Error::Call { action: "read a list", source })?;
         let records = self.buffer.chunks_exact(N * size_of::<u64>());
         if !records.remainder().is_empty() {
-            let why = format!("program {} writes other records than of {N} words", self.program);
+            let why = format!("program {} writes other records than of {N} words", self.program.name);
             return Err(Error::Object { probe: self.probe.spec().name, why });
         }
         Ok(records.map(|record| {

@@ -12,7 +12,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aya::{
@@ -86,8 +86,8 @@ pub struct Excess {
     pub share: f64,
     /// What all probes together may take.
     pub max_share: f64,
-    /// When it is attached again, from the time at which it was detached.
-    pub retry_after: Duration,
+    /// When it is attached again.
+    pub retry_at: SystemTime,
 }
 
 /// What a program has cost since it was loaded.
@@ -249,24 +249,23 @@ fn load(spec: &Spec, ebpf: &mut Ebpf, program: &Program, types: &aya::Btf) -> Re
         (programs::Program::Iter(it), Attach::Iter(list)) => it.load(list, types),
         _ => return Err(other_kind(spec, program)),
     };
-    loaded.map_err(|error| Error::program(spec.name, name, error))
+    loaded.map_err(|error| Error::program(spec.name, program, error))
 }
 
 /// What the kernel numbers it by.
 fn number(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<u32, Error> {
     let info = find(spec, ebpf, program.name)?.info();
-    info.map(|it| it.id()).map_err(|error| Error::program(spec.name, program.name, error))
+    info.map(|it| it.id()).map_err(|error| Error::program(spec.name, program, error))
 }
 
 fn attach(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<Link, Error> {
-    let Program { name, .. } = program;
-    let link: Result<Link, ProgramError> = match find(spec, ebpf, name)? {
+    let link: Result<Link, ProgramError> = match find(spec, ebpf, program.name)? {
         programs::Program::BtfTracePoint(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::TpBtf),
         programs::Program::FEntry(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FEntry),
         programs::Program::FExit(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FExit),
         _ => return Err(other_kind(spec, program)),
     };
-    link.map_err(|error| Error::program(spec.name, name, error))
+    link.map_err(|error| Error::program(spec.name, program, error))
 }
 
 fn find<'a>(spec: &Spec, ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut programs::Program, Error> {

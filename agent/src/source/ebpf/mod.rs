@@ -7,11 +7,11 @@
 //!
 //! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`spec`] what a probe
 //! declares, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in shared memory,
-//! [`list`] lists of the kernel, [`budget`] what all of it may cost, and one module for each probe.
+//! [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, and one module for each probe.
 
 pub mod block_io;
 pub mod btf;
-pub mod budget;
+mod budget;
 mod error;
 pub mod kernel;
 pub mod list;
@@ -19,18 +19,20 @@ pub mod loaded;
 pub mod map;
 pub mod memory;
 pub mod probe;
+mod probes;
 pub mod runqueue;
 pub mod spec;
 
 pub use self::{
     block_io::BlockIo,
     error::Error,
-    kernel::{Kernel, Probes},
+    kernel::Kernel,
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
     map::Table,
     memory::Memory,
     probe::{Probe, Sizing},
+    probes::Probes,
     runqueue::RunQueue,
     spec::{Attach, Constant, Need, Origin, Program, Spec},
 };

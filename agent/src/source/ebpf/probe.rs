@@ -9,8 +9,8 @@ use aya::{
 use probe_abi::{ABSENT, Meter};
 
 use super::{
-    Attach, Error, Kernel, Loaded, Program, Spec, Standing, Table, error::chain, kernel::Types,
-    loaded::Meters, map::Row, spec::resolve,
+    Attach, Error, Kernel, Loaded, Program, Spec, Table, error::chain, kernel::Types, loaded::Meters,
+    map::Row, spec::resolve,
 };
 use crate::source::sys::memory::{SharedWords, WritableWords};
 
@@ -50,7 +50,7 @@ impl Probe {
     /// Loads a probe and attaches its programs, all or none.
     pub fn load(spec: &'static Spec, kernel: &Kernel, sizing: &Sizing<'_>) -> Result<Self, Error> {
         let n_cpus = kernel.possible_cpus()?;
-        let is_measured = kernel.measures();
+        let is_measured = kernel.probes().are_measured();
         let loaded = kernel.with_types(|types| {
             let mut globals = resolve(spec, &types.btf)?;
             globals.extend(sizing.globals);
@@ -85,17 +85,6 @@ impl Probe {
     /// What of it is in the kernel.
     pub fn loaded(&self) -> &Arc<Loaded> {
         &self.loaded
-    }
-
-    /// For a collector to return when it has pushed what the probe has counted so far.
-    ///
-    /// # Errors
-    /// When the probe does not count at present.
-    pub fn attached(&self) -> Result<(), Error> {
-        match self.loaded.standing() {
-            Standing::Attached => Ok(()),
-            Standing::OverBudget(excess) => Err(Error::OverBudget(excess)),
-        }
     }
 }
 

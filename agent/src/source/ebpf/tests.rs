@@ -20,6 +20,8 @@ use rustix::thread::{
 
 use super::*;
 
+mod fixture;
+
 /// For tests that put a load on: what one of them does is no part of what another counts.
 fn alone() -> MutexGuard<'static, ()> {
     static LOAD: Mutex<()> = Mutex::new(());
