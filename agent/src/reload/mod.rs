@@ -148,8 +148,9 @@ impl Reloader {
     fn reopen(&mut self, after: &Config, report: &mut Report) {
         let is_same_host = !report.is_host_changed();
         if !is_same_host {
-            self.host = Host::new(after.section("path"), after.section("ebpf"));
+            self.host = self.host.renewed(after.section("path"), after.section("ebpf"));
         }
+        self.keep_budget(after, report);
         // With `privileges = "retain"` this thread may raise what it gave up.
         if let Err(error) = privileges::raise() {
             report.warnings.push(format!("raise capabilities: {error}"));
@@ -162,6 +163,7 @@ impl Reloader {
         if let Err(error) = privileges::lower(after.section::<Security>("security").privileges, used) {
             report.warnings.push(format!("drop capabilities: {error}"));
         }
+        self.keep_budget(after, report);
         if !self.sandbox.connects {
             let cannot = |name| {
                 format!("`{name}` connects to a server, which the sandbox allows from the next start on")
@@ -169,7 +171,14 @@ impl Reloader {
             report.warnings.extend(collectors::connecting(after).map(cannot));
         }
         self.registry = registry;
-        report.collectors = changes;
+        report.take(changes);
+    }
+
+    /// Of the probes that there are, and of those that are loaded next.
+    fn keep_budget(&self, after: &Config, report: &mut Report) {
+        if let Err(error) = self.host.keep_budget(after.section("ebpf.budget")) {
+            report.warnings.push(format!("watch what probes cost: {error}"));
+        }
     }
 }
 
