@@ -222,6 +222,8 @@ fn a_collector_that_connects_may_and_nothing_else() {
     );
 }
 
+const HOSTLENS: &str = env!("CARGO_BIN_EXE_hostlens");
+
 /// An agent that serves on a socket in its own folder.
 struct Agent {
     process: Child,
@@ -232,12 +234,9 @@ impl Agent {
     fn start(args: &[&str], prepare: impl FnOnce(&Path, &mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        // Other users cannot reach it where it was built.
-        let program = folder.path().join("hostlens");
-        fs::copy(env!("CARGO_BIN_EXE_hostlens"), &program).unwrap();
         fs::write(folder.path().join("hostlens.toml"), "").unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(program);
+        let mut command = Command::new(HOSTLENS);
         command.args([
             "--config.file=hostlens.toml",
             "--web.listen-address=unix:socket",
@@ -360,11 +359,17 @@ fn collectors_do_not_notice() {
 fn collectors_of_root_and_of_others_do_not_notice() {
     assert!(see_the_same(&MORE, |_| {}).contains(RUNQUEUE));
     let bounded = "--bounding-set=-all,+bpf,+perfmon";
+    // Others cannot reach it where it was built. Another process copies it: one that this process had open for writing
+    // while another thread forks could not be executed.
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("hostlens");
+    assert!(Command::new("cp").arg(HOSTLENS).arg(&program).status().unwrap().success());
     let series = see_the_same(&MORE, |command| {
         let mut as_nobody = Command::new("setpriv");
         as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", bounded]);
         as_nobody.args(["--inh-caps=+bpf,+perfmon", "--ambient-caps=+bpf,+perfmon", "--"]);
-        as_nobody.arg(command.get_program()).args(command.get_args()).env_clear();
+        as_nobody.arg(&program).args(command.get_args()).env_clear();
         *command = as_nobody;
     });
     assert!(series.contains(RUNQUEUE));
@@ -440,7 +445,7 @@ fn landlock_is_left_out_where_it_would_hide_processes() {
             --collector.disable-defaults --web.listen-address=127.0.0.1:0 \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--", "sh", "-c", script]);
-        command.arg(env!("CARGO_BIN_EXE_hostlens")).args(args).output().unwrap()
+        command.arg(HOSTLENS).args(args).output().unwrap()
     };
     let found = String::from_utf8(hidden(&[]).stdout).unwrap();
     let expected =
