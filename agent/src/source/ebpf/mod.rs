@@ -30,7 +30,7 @@ pub use self::{
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
     map::Table,
-    memory::Memory,
+    memory::{MANY_CPUS, MapMemory, Memory},
     probe::{Probe, Sizing},
     probes::Probes,
     runqueue::RunQueue,
