@@ -357,7 +357,8 @@ fn collectors_do_not_notice() {
 #[test]
 #[ignore = "loads eBPF and changes user: needs root and BTF"]
 fn collectors_of_root_and_of_others_do_not_notice() {
-    assert!(see_the_same(&MORE, |_| {}).contains(RUNQUEUE));
+    let all = [&MORE[..], &["--collector.bpf_other_programs"]].concat();
+    assert!(see_the_same(&all, |_| {}).contains(RUNQUEUE));
     let bounded = "--bounding-set=-all,+bpf,+perfmon";
     // Others cannot reach it where it was built. Another process copies it: one that this process had open for writing
     // while another thread forks could not be executed.

@@ -11,7 +11,7 @@ use crate::{
     http::ListenError,
     privileges,
     sandbox::{self, Sandbox},
-    scrape::State,
+    scrape::{ProbeSummary, State, Summary},
 };
 use advice::Advice;
 use rustix::thread::CapabilitySet;
@@ -79,6 +79,20 @@ pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
     outcomes.iter().map(fact).collect()
 }
 
+/// What a probe takes of the kernel's memory, here and on a large host.
+fn memory(probe: &ProbeSummary) -> Fact {
+    let kib = |bytes: u64| bytes.div_ceil(1024);
+    let maps: Vec<_> = probe.maps.iter().map(|it| format!("{} {}", it.name, kib(it.memory_bytes))).collect();
+    let found = format!(
+        "{}: {} KiB in the kernel (maps: {}), with 512 possible CPUs {}",
+        probe.name,
+        kib(probe.memory_bytes),
+        maps.join(", "),
+        kib(probe.memory_bytes_with_512_cpus),
+    );
+    Fact::good("probe", found)
+}
+
 /// How an enabled collector fares here.
 #[derive(Debug)]
 struct Verdict {
@@ -118,12 +132,13 @@ impl Host {
     pub fn with(
         mut self,
         sandbox: &Result<Sandbox, sandbox::Error>,
-        collectors: Vec<(&'static Entry, State)>,
+        collectors: Vec<(&'static Entry, Summary)>,
     ) -> Report {
         self.facts.push(process::confinement(sandbox));
         let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
-        let verdict = |(entry, state): (&Entry, State)| {
-            Verdict::new(entry.name, &state, entry.capabilities - self.held)
+        self.facts.extend(collectors.iter().filter_map(|(_, summary)| summary.probe.as_ref()).map(memory));
+        let verdict = |(entry, summary): (&Entry, Summary)| {
+            Verdict::new(entry.name, &summary.state, entry.capabilities - self.held)
         };
         let collectors = collectors.into_iter().map(|(entry, state)| verdict((entry, state))).collect();
         Report { facts: self.facts, collectors, advice }
