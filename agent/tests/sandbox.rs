@@ -118,7 +118,7 @@ fn try_all(folder: &Path) {
     say("remove", fs::remove_file(at("link")));
     say("remove the socket", fs::remove_file(at("served/socket")));
     say("change the mode", fs::set_permissions(at("file"), fs::Permissions::from_mode(0o777)));
-    say("execute", Command::new("/bin/true").stdin(Stdio::inherit()).status());
+    say("execute", Command::new("true").stdin(Stdio::inherit()).status());
     let tmpfs = mount("none", folder, "tmpfs", MountFlags::empty(), None);
     if tmpfs.is_ok() {
         unmount(folder, UnmountFlags::empty()).unwrap();

@@ -108,8 +108,8 @@ pub struct Sandbox {
     pub connects: bool,
 }
 
-/// Holds the process to reading, answering and `needs`, for good, as far as the config wants it. To be called by its only
-/// thread: Landlock knows no others before Linux 7.0.
+/// Holds the process to reading, answering and `needs`, for good, as far as the config wants it. To be called by its
+/// only thread: Landlock knows no others before Linux 7.0.
 ///
 /// # Errors
 /// When a layer that the config requires cannot be had.
