@@ -36,6 +36,7 @@ const STEPS: &[(&str, Step)] = &[
     ("scrape config", Step::Peer("promtool", &["check", "config", "config/prometheus/prometheus.yml"])),
     ("probes come from their sources", Step::Verb(&["ebpf", "--check"])),
     ("other kernels", Step::Verb(&["vm"])),
+    ("systemd unit", Step::Verb(&["systemd"])),
     ("tests", Step::Verb(&["test", "--live"])),
 ];
 
