@@ -6,6 +6,7 @@ mod ci;
 mod dist;
 mod ebpf;
 mod guest;
+mod manifests;
 mod peers;
 mod process;
 mod systemd;
@@ -37,6 +38,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
+    Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];
