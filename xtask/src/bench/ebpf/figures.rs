@@ -1,0 +1,85 @@
+//! The figures to be reached, and whether they are.
+
+use serde::Serialize;
+
+use super::{
+    host::{Memory, Reading},
+    load::Load,
+    summary::LoadSummary,
+};
+use crate::table::Table;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Something measured and what it may be at the most.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    /// None: it could not be measured here, or was not asked for.
+    pub(crate) measured: Option<f64>,
+    pub(crate) limit: f64,
+}
+
+impl Figure {
+    pub(crate) fn is_missed(&self) -> bool {
+        self.measured.is_some_and(|it| it > self.limit)
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.measured {
+            None => "not measured",
+            Some(_) if self.is_missed() => "MISSED",
+            Some(_) => "reached",
+        }
+    }
+}
+
+pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Option<&Memory>) -> Vec<Figure> {
+    let load = |it: Load| loads.iter().find(|summary| summary.load == it.name());
+    let ours = |it| load(it).and_then(|it| it.beside("hostlens"));
+    let against = |it, tool| load(it).and_then(|it| it.beside(tool)).and_then(|it| it.ours_to_theirs);
+    let switch_ns = ours(Load::Switch).map(|it| {
+        let at_switch = it.programs.iter().filter(|it| it.hook == "sched_switch");
+        at_switch.map(|it| it.net_ns).sum()
+    });
+    let slow_down = |it| ours(it).map(|it| (it.slow_down.median - 1.0) * 100.0);
+    let figure = |what, unit, measured, limit| Figure { what, unit, measured, limit };
+    vec![
+        figure("run-queue program, net, a switch", "ns", switch_ns, 40.0),
+        figure("run queue against runqlat", "x", against(Load::Switch, "runqlat"), 0.1),
+        figure("block I/O against biolatency", "x", against(Load::Disk, "biolatency"), 0.5),
+        figure("CPU an operation of `switch`", "%", slow_down(Load::Switch), 3.0),
+        figure("CPU an operation of `disk`", "%", slow_down(Load::Disk), 3.0),
+        figure("CPU an operation of `connect`", "%", slow_down(Load::Connect), 3.0),
+        figure("CPU an operation of `stream`", "%", slow_down(Load::Stream), 3.0),
+        figure("reading the maps at a scrape", "ms", readings.first().map(Reading::net_ms), 0.3),
+        figure("memory of the maps", "MiB", memory.map(|it| it.map_bytes() as f64 / MIB), 4.0),
+        figure("resident memory of the agent", "MiB", memory.map(|it| it.resident_kib as f64 / 1024.0), 12.0),
+    ]
+}
+
+pub(crate) fn table(figures: &[Figure]) -> Table {
+    let mut table = Table::default();
+    table.row(["figure", "measured", "at most", "unit", ""]);
+    for it in figures {
+        let measured = it.measured.map(|it| format!("{it:.3}")).unwrap_or_default();
+        table.row([it.what, &measured, &it.limit.to_string(), it.unit, it.verdict()]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_neither_reached_nor_missed() {
+        let none = figures(&[], &[], None);
+        assert!(none.iter().all(|it| it.verdict() == "not measured" && !it.is_missed()));
+        let reading = Reading { collectors: Vec::new(), with_ms: 0.9, without_ms: 0.5 };
+        let missed: Vec<_> =
+            figures(&[], &[reading], None).into_iter().filter(Figure::is_missed).map(|it| it.what).collect();
+        assert_eq!(missed, ["reading the maps at a scrape"]);
+    }
+}
