@@ -19,6 +19,8 @@ pub(crate) struct Figure {
     /// None: it could not be measured here, or was not asked for.
     pub(crate) measured: Option<f64>,
     pub(crate) limit: f64,
+    /// What empty programs make of it: what the kernel takes to call a program.
+    pub(crate) floor: Option<f64>,
 }
 
 impl Figure {
@@ -43,16 +45,20 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
         let at_switch = it.programs.iter().filter(|it| it.hook == "sched_switch");
         at_switch.map(|it| it.net_ns).sum()
     });
-    let slow_down = |it| ours(it).map(|it| (it.slow_down.median - 1.0) * 100.0);
-    let figure = |what, unit, measured, limit| Figure { what, unit, measured, limit };
+    let figure = |what, unit, measured, limit| Figure { what, unit, measured, limit, floor: None };
+    let slow_down = |what, it| {
+        let beside = |name| load(it).and_then(|it| it.beside(name));
+        let percent = |name| beside(name).map(|it| (it.slow_down.median - 1.0) * 100.0);
+        Figure { floor: percent("empty programs"), ..figure(what, "%", percent("hostlens"), 3.0) }
+    };
     vec![
         figure("run-queue program, net, a switch", "ns", switch_ns, 40.0),
         figure("run queue against runqlat", "x", against(Load::Switch, "runqlat"), 0.1),
         figure("block I/O against biolatency", "x", against(Load::Disk, "biolatency"), 0.5),
-        figure("CPU an operation of `switch`", "%", slow_down(Load::Switch), 3.0),
-        figure("CPU an operation of `disk`", "%", slow_down(Load::Disk), 3.0),
-        figure("CPU an operation of `connect`", "%", slow_down(Load::Connect), 3.0),
-        figure("CPU an operation of `stream`", "%", slow_down(Load::Stream), 3.0),
+        slow_down("CPU an operation of `switch`", Load::Switch),
+        slow_down("CPU an operation of `disk`", Load::Disk),
+        slow_down("CPU an operation of `connect`", Load::Connect),
+        slow_down("CPU an operation of `stream`", Load::Stream),
         figure("reading the maps at a scrape", "ms", readings.first().map(Reading::net_ms), 0.3),
         figure("memory of the maps", "MiB", memory.map(|it| it.map_bytes() as f64 / MIB), 4.0),
         figure("resident memory of the agent", "MiB", memory.map(|it| it.resident_kib as f64 / 1024.0), 12.0),
@@ -61,10 +67,11 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
 
 pub(crate) fn table(figures: &[Figure]) -> Table {
     let mut table = Table::default();
-    table.row(["figure", "measured", "at most", "unit", ""]);
+    table.row(["figure", "measured", "at most", "unit", "", "empty programs"]);
     for it in figures {
-        let measured = it.measured.map(|it| format!("{it:.3}")).unwrap_or_default();
-        table.row([it.what, &measured, &it.limit.to_string(), it.unit, it.verdict()]);
+        let number = |it: Option<f64>| it.map(|it| format!("{it:.3}")).unwrap_or_default();
+        let (measured, floor) = (number(it.measured), number(it.floor));
+        table.row([it.what, &measured, &it.limit.to_string(), it.unit, it.verdict(), &floor]);
     }
     table
 }

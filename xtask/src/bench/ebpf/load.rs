@@ -5,22 +5,24 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    hint::{black_box, spin_loop},
     io::{ErrorKind, Read, Write, pipe},
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::{
         fs::{FileExt, OpenOptionsExt},
         process::parent_id,
     },
-    thread,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
-use nix::{
-    fcntl::OFlag,
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
-    time::ClockId,
-    unistd::Pid,
+use nix::time::ClockId;
+use rustix::{
+    fs::OFlags,
+    process::setpriority_process,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 use socket2::SockRef;
 use tempfile::NamedTempFile;
@@ -34,6 +36,9 @@ const FILE_BLOCKS: u64 = 16 * 1024;
 const DISK_THREADS: u64 = 4;
 const MESSAGE: usize = 64;
 const CHUNK: usize = 64 * 1024;
+/// Of one connection of the stream.
+const CHUNKS: u64 = 512;
+const WINDOW: usize = 128 * 1024;
 
 /// What a load does, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +101,11 @@ impl Load {
             Self::Connect => connections(time),
             Self::Stream => stream(time),
         };
-        workers.and_then(|it| place.run(it)).with_context(|| format!("run the load `{}`", self.name()))
+        // The others keep their CPU busy.
+        let may_idle = self == Self::Disk;
+        workers
+            .and_then(|it| place.run(it, may_idle))
+            .with_context(|| format!("run the load `{}`", self.name()))
     }
 }
 
@@ -114,8 +123,8 @@ impl Work {
 impl Place {
     /// The last CPU that is allowed, as interrupts prefer the first ones; and a file below the target directory.
     pub(crate) fn find() -> Result<Self> {
-        let allowed = sched_getaffinity(Pid::from_raw(0))?;
-        let cpu = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+        let allowed = sched_getaffinity(None)?;
+        let cpu = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
         let folder = workspace().join("target");
         fs::create_dir_all(&folder)?;
         let mut file = NamedTempFile::new_in(folder)?;
@@ -126,34 +135,55 @@ impl Place {
         Ok(Self { cpu: cpu.context("find a CPU to run on")?, file })
     }
 
-    fn run(&self, workers: Vec<Worker<'_>>) -> Result<Work> {
+    fn run(&self, workers: Vec<Worker<'_>>, may_idle: bool) -> Result<Work> {
         let started = Instant::now();
+        let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            let awake = may_idle.then(|| scope.spawn(|| keep_awake(self.cpu, &stop)));
             let threads: Vec<_> =
                 workers.into_iter().map(|it| scope.spawn(move || on_cpu(self.cpu, it))).collect();
-            let mut work = Work { n_ops: 0, cpu: Duration::ZERO, wall: Duration::ZERO };
             // All of them, also after an error: it ends the others.
-            let results: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            let results: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
+            let mut work = Work { n_ops: 0, cpu: Duration::ZERO, wall: started.elapsed() };
+            stop.store(true, Ordering::Relaxed);
+            let panicked = |_| anyhow!("a thread panicked");
+            if let Some(awake) = awake {
+                awake.join().map_err(panicked)??;
+            }
             for result in results {
-                let (n_ops, cpu) = result.map_err(|_| anyhow!("a thread panicked"))??;
+                let (n_ops, cpu) = result.map_err(panicked)??;
                 work.n_ops += n_ops;
                 work.cpu += cpu;
             }
-            work.wall = started.elapsed();
             Ok(work)
         })
     }
 }
 
+/// Keeps the CPU awake at the lowest priority: to wake it takes a time of its own, more so in a virtual machine.
+fn keep_awake(cpu: usize, stop: &AtomicBool) -> Result<()> {
+    stay_on(cpu)?;
+    // Of this thread alone; see the notes in setpriority(2).
+    setpriority_process(None, 19)?;
+    while !stop.load(Ordering::Relaxed) {
+        spin_loop();
+    }
+    Ok(())
+}
+
 fn on_cpu(cpu: usize, worker: Worker<'_>) -> Result<(u64, Duration)> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    sched_setaffinity(Pid::from_raw(0), &set).context("stay on one CPU")?;
+    stay_on(cpu)?;
     // What getrusage(2) says of a thread, without its rounding.
     let spent = || -> Result<Duration> { Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into()) };
     let before = spent()?;
     let n_ops = worker()?;
     Ok((n_ops, spent()?.saturating_sub(before)))
+}
+
+fn stay_on(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).context("stay on one CPU")
 }
 
 /// Repeats an operation, and looks at the clock after every `batch` of them.
@@ -191,7 +221,7 @@ fn ping_pong(time: Duration) -> Result<Vec<Worker<'static>>> {
 fn syscalls(time: Duration) -> Worker<'static> {
     Box::new(move || {
         repeat(time, 512, || {
-            std::hint::black_box(parent_id());
+            black_box(parent_id());
             Ok(())
         })
     })
@@ -200,7 +230,11 @@ fn syscalls(time: Duration) -> Worker<'static> {
 fn direct_io(place: &Place, time: Duration) -> Result<Vec<Worker<'static>>> {
     let open = || {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(OFlag::O_DIRECT.bits()).open(place.file.path())
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::DIRECT.bits().cast_signed())
+            .open(place.file.path())
     };
     let worker = |idx| -> Result<Worker<'static>> {
         let file: File = open().context("open a file past the page cache")?;
@@ -265,17 +299,36 @@ fn connections(time: Duration) -> Result<Vec<Worker<'static>>> {
     Ok(vec![Box::new(client), Box::new(server)])
 }
 
+/// Many connections in turn: where the kernel happens to find memory for one makes a difference of some percent.
 fn stream(time: Duration) -> Result<Vec<Worker<'static>>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let mut sender = TcpStream::connect(listener.local_addr()?)?;
-    let (mut receiver, _) = listener.accept()?;
-    let send = move || repeat(time, 1, || Ok(sender.write_all(&[1; CHUNK])?));
-    let receive = move || {
-        let mut buffer = vec![0; CHUNK];
-        while receiver.read(&mut buffer)? != 0 {}
-        Ok(0)
+    // Fixed, or how much is under way, and so in the caches, is a matter of chance, too.
+    SockRef::from(&listener).set_recv_buffer_size(WINDOW)?;
+    let address = listener.local_addr()?;
+    let sender = move || {
+        let n_connections = repeat(time, 1, || {
+            let mut stream = TcpStream::connect(address)?;
+            SockRef::from(&stream).set_send_buffer_size(WINDOW)?;
+            (0..CHUNKS).try_for_each(|_| Ok(stream.write_all(&[1; CHUNK])?))
+        });
+        // A connection without a word ends the receiver.
+        drop(TcpStream::connect(address)?);
+        Ok(n_connections? * CHUNKS)
     };
-    Ok(vec![Box::new(send), Box::new(receive)])
+    let receiver = move || {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let (mut stream, _) = listener.accept()?;
+            let mut n_bytes = 0;
+            while let n @ 1.. = stream.read(&mut buffer)? {
+                n_bytes += n;
+            }
+            if n_bytes == 0 {
+                return Ok(0);
+            }
+        }
+    };
+    Ok(vec![Box::new(sender), Box::new(receiver)])
 }
 
 #[cfg(test)]
@@ -301,6 +354,6 @@ mod tests {
         });
         let other: Worker<'_> = Box::new(move || Ok(from.read(&mut [0])? as u64));
         let place = Place::find().unwrap();
-        assert_eq!(place.run(vec![bad, other]).unwrap_err().to_string(), "no disk");
+        assert_eq!(place.run(vec![bad, other], true).unwrap_err().to_string(), "no disk");
     }
 }

@@ -16,7 +16,7 @@ use super::{
     subject::{Running, Tool},
 };
 
-/// What a start leaves behind in the caches must not count.
+/// What a start leaves behind must not count, nor the load's own first operations.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// What runs beside a load.
@@ -83,12 +83,17 @@ impl ProgramCost {
 }
 
 impl Bench<'_> {
-    /// The samples of each, in the order of the rounds. The order within a round rotates: drift falls on all alike.
+    /// The samples of each, in the order of the rounds. The order within a round rotates and turns round: drift falls
+    /// on all alike, and none always comes after the same other.
     pub(crate) fn rounds(&mut self, load: Load, besides: &[Beside]) -> Result<Vec<Vec<Sample>>> {
         let mut samples: Vec<Vec<Sample>> = besides.iter().map(|_| Vec::new()).collect();
         for round in 0..self.n_rounds {
-            for idx in 0..besides.len() {
-                let idx = (round + idx) % besides.len();
+            let mut order: Vec<usize> = (0..besides.len()).collect();
+            order.rotate_left(round % besides.len());
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for idx in order {
                 let sample = self.sample(load, &besides[idx]);
                 let name = besides[idx].name();
                 samples[idx].push(sample.with_context(|| format!("{} beside {name}", load.name()))?);
@@ -109,6 +114,7 @@ impl Bench<'_> {
             Beside::Tool(tool) => Running::tool(tool)?,
         };
         thread::sleep(SETTLE);
+        load.run(&self.place, self.time / 10)?;
         let work = load.run(&self.place, self.time)?;
         let hooks = running.hooks()?;
         let programs = if hooks.is_empty() { Vec::new() } else { self.program_costs(load, &hooks)? };
@@ -121,8 +127,6 @@ impl Bench<'_> {
     fn program_costs(&mut self, load: Load, hooks: &BTreeMap<u32, String>) -> Result<Vec<ProgramCost>> {
         let empties = self.factory.attach_all(&hooks.values().cloned().collect())?;
         let _statistics = statistics()?;
-        // The first runs find nothing in the caches.
-        load.run(&self.place, self.time / 10)?;
         let before = counts();
         let work = load.run(&self.place, self.time / 2)?;
         let after = counts();
