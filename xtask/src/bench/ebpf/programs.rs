@@ -1,7 +1,7 @@
 //! eBPF programs as the kernel knows them: whose they are, where they are attached, what they have cost.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{read_dir, read_to_string},
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::Path,
@@ -32,7 +32,7 @@ pub(crate) fn is_tracepoint(hook: &str) -> bool {
 /// [`statistics`].
 pub(crate) fn counts() -> BTreeMap<u32, Count> {
     let count = |it: &ProgramInfo| Count {
-        name: it.name_as_str().unwrap_or_default().to_owned(),
+        name: name(it.name_as_str()),
         n_runs: it.run_count(),
         time: it.run_time(),
     };
@@ -40,7 +40,6 @@ pub(crate) fn counts() -> BTreeMap<u32, Count> {
 }
 
 pub(crate) struct Count {
-    /// At most 15 bytes of it.
     pub(crate) name: String,
     pub(crate) n_runs: u64,
     pub(crate) time: Duration,
@@ -55,27 +54,34 @@ pub(crate) fn statistics() -> Result<OwnedFd> {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) programs: u64,
-    /// By name.
+    /// By name, and that of the first program that uses it.
     pub(crate) maps: Vec<(String, u64)>,
 }
 
 pub(crate) fn memory(pid: u32) -> Result<Memory> {
     let ours = hooks(pid)?;
     let mut memory = Memory::default();
-    let mut map_ids = BTreeSet::new();
+    let mut users = BTreeMap::new();
     for program in infos().filter(|it| ours.contains_key(&it.id())) {
         memory.programs += u64::from(program.memory_locked()?);
-        map_ids.extend(program.map_ids()?.unwrap_or_default());
+        for id in program.map_ids()?.unwrap_or_default() {
+            users.entry(id).or_insert_with(|| name(program.name_as_str()));
+        }
     }
-    for id in map_ids {
+    for (id, user) in users {
         let map = MapInfo::from_id(id)?;
         let fd = map.fd()?;
         let text = read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()))?;
         let size =
             value(&text, "memlock:").and_then(|it| it.parse().ok()).context("no `memlock:` of a map")?;
-        memory.maps.push((map.name_as_str().unwrap_or_default().to_owned(), size));
+        memory.maps.push((format!("{} of {user}", name(map.name_as_str())), size));
     }
     Ok(memory)
+}
+
+/// At most 15 bytes of it.
+fn name(it: Option<&str>) -> String {
+    it.unwrap_or("(no name)").to_owned()
 }
 
 /// All that are loaded; those that end while we walk are left out.

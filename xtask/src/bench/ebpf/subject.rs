@@ -97,7 +97,7 @@ impl Running {
     pub(crate) fn end(self) -> Result<()> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Agent(it) => it.end(),
+            Self::Agent(mut it) => it.end(),
             Self::Tool(mut it) => {
                 let ended = it.0.try_wait()?;
                 ensure!(ended.is_none(), "the tool ended too early");
@@ -107,11 +107,11 @@ impl Running {
     }
 }
 
-/// An agent that is scraped from time to time.
+/// An agent that is scraped from time to time; killed when dropped.
 pub(crate) struct Scraped {
     exporter: Arc<Exporter>,
-    stop: Sender<()>,
-    scraper: JoinHandle<Result<()>>,
+    /// Both are there until it ends.
+    scraper: Option<(Sender<()>, JoinHandle<Result<()>>)>,
 }
 
 impl Scraped {
@@ -126,12 +126,20 @@ impl Scraped {
             }
             Ok(())
         });
-        Self { exporter, stop, scraper }
+        Self { exporter, scraper: Some((stop, scraper)) }
     }
 
-    fn end(self) -> Result<()> {
-        drop(self.stop);
-        self.scraper.join().map_err(|_| anyhow!("the scraper panicked"))?
+    fn end(&mut self) -> Result<()> {
+        let Some((stop, scraper)) = self.scraper.take() else { return Ok(()) };
+        drop(stop);
+        scraper.join().map_err(|_| anyhow!("the scraper panicked"))?
+    }
+}
+
+impl Drop for Scraped {
+    fn drop(&mut self) {
+        // The scraper must let go of the agent first. What went wrong with it has been told, or something else has.
+        self.end().ok();
     }
 }
 
