@@ -32,7 +32,8 @@ scrape:
 ebpf (needs root and a kernel with BTF):
   --rounds N            rounds of each load (default: 7)
   --seconds S           how long a load runs at a time (default: 1)
-  --only LOAD           this load alone: switch, disk, syscall, connect or stream; may be repeated
+  --only LOAD           this load alone: switch, storm, disk, syscall, connect or stream; may be
+                        repeated
   --tools               beside tools of libbpf-tools, too
   --check               fail when a figure is missed
 

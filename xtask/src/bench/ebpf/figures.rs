@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     host::{Memory, Reading},
     load::Load,
-    summary::LoadSummary,
+    summary::{LoadSummary, ProgramSummary},
 };
 use crate::table::Table;
 
@@ -41,10 +41,10 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
     let load = |it: Load| loads.iter().find(|summary| summary.load == it.name());
     let ours = |it| load(it).and_then(|it| it.beside("hostlens"));
     let against = |it, tool| load(it).and_then(|it| it.beside(tool)).and_then(|it| it.ours_to_theirs);
-    let switch_ns = ours(Load::Switch).map(|it| {
-        let at_switch = it.programs.iter().filter(|it| it.hook == "sched_switch");
-        at_switch.map(|it| it.net_ns).sum()
-    });
+    let switch_ns = |load| {
+        let at_switch = |it: &&ProgramSummary| it.hook == "sched_switch";
+        ours(load).map(|it| it.programs.iter().filter(at_switch).map(|it| it.net_ns).sum())
+    };
     let figure = |what, unit, measured, limit| Figure { what, unit, measured, limit, floor: None };
     let slow_down = |what, it| {
         let beside = |name| load(it).and_then(|it| it.beside(name));
@@ -52,10 +52,12 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
         Figure { floor: percent("empty programs"), ..figure(what, "%", percent("hostlens"), 3.0) }
     };
     vec![
-        figure("run-queue program, net, a switch", "ns", switch_ns, 40.0),
+        figure("run-queue program, net, a switch", "ns", switch_ns(Load::Switch), 40.0),
+        figure("the same on all CPUs at once", "ns", switch_ns(Load::Storm), 40.0),
         figure("run queue against runqlat", "x", against(Load::Switch, "runqlat"), 0.1),
         figure("block I/O against biolatency", "x", against(Load::Disk, "biolatency"), 0.5),
         slow_down("CPU an operation of `switch`", Load::Switch),
+        slow_down("CPU an operation of `storm`", Load::Storm),
         slow_down("CPU an operation of `disk`", Load::Disk),
         slow_down("CPU an operation of `connect`", Load::Connect),
         slow_down("CPU an operation of `stream`", Load::Stream),

@@ -1,7 +1,8 @@
 //! Loads that make the kernel run through its hooks as often as it can.
 //!
-//! All threads of a load stay on one CPU: what they do is the same each time, and a hook that runs in an interrupt
-//! takes its time from one of them.
+//! The threads of a load stay on one CPU: what they do is the same each time, and a hook that runs in an interrupt takes
+//! its time from one of them. One load does so on every CPU at once: there CPUs are in each other's way if programs
+//! write what they share.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -44,6 +45,7 @@ const WINDOW: usize = 128 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     Switch,
+    Storm,
     Disk,
     Syscall,
     Connect,
@@ -62,6 +64,7 @@ pub(crate) struct Work {
 /// Where loads run.
 pub(crate) struct Place {
     cpu: usize,
+    cpus: Vec<usize>,
     file: NamedTempFile,
 }
 
@@ -69,11 +72,13 @@ pub(crate) struct Place {
 type Worker<'a> = Box<dyn FnOnce() -> Result<u64> + Send + 'a>;
 
 impl Load {
-    pub(crate) const ALL: [Self; 5] = [Self::Switch, Self::Disk, Self::Syscall, Self::Connect, Self::Stream];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Switch, Self::Storm, Self::Disk, Self::Syscall, Self::Connect, Self::Stream];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Switch => "switch",
+            Self::Storm => "storm",
             Self::Disk => "disk",
             Self::Syscall => "syscall",
             Self::Connect => "connect",
@@ -85,6 +90,7 @@ impl Load {
     pub(crate) fn operation(self) -> &'static str {
         match self {
             Self::Switch => "a byte to another thread and back, through pipes: 2 context switches",
+            Self::Storm => "the same, on every CPU at once",
             Self::Disk => "a direct read or write of 4 KiB, from 4 threads",
             Self::Syscall => "getppid(2)",
             Self::Connect => "a TCP connection over loopback: 64 bytes there, 64 back, closed",
@@ -96,6 +102,7 @@ impl Load {
     pub(crate) fn run(self, place: &Place, time: Duration) -> Result<Work> {
         let workers = match self {
             Self::Switch => ping_pong(time),
+            Self::Storm => return place.run_everywhere(|| ping_pong(time)).context("run the load `storm`"),
             Self::Disk => direct_io(place, time),
             Self::Syscall => Ok(vec![syscalls(time)]),
             Self::Connect => connections(time),
@@ -104,7 +111,7 @@ impl Load {
         // The others keep their CPU busy.
         let may_idle = self == Self::Disk;
         workers
-            .and_then(|it| place.run(it, may_idle))
+            .and_then(|it| place.run(place.cpu, it, may_idle))
             .with_context(|| format!("run the load `{}`", self.name()))
     }
 }
@@ -124,7 +131,7 @@ impl Place {
     /// The last CPU that is allowed, as interrupts prefer the first ones; and a file below the target directory.
     pub(crate) fn find() -> Result<Self> {
         let allowed = sched_getaffinity(None)?;
-        let cpu = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
+        let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
         let folder = workspace().join("target");
         fs::create_dir_all(&folder)?;
         let mut file = NamedTempFile::new_in(folder)?;
@@ -132,16 +139,33 @@ impl Place {
             file.write_all(&[1; BLOCK])?;
         }
         file.as_file().sync_all()?;
-        Ok(Self { cpu: cpu.context("find a CPU to run on")?, file })
+        Ok(Self { cpu: *cpus.last().context("find a CPU to run on")?, cpus, file })
     }
 
-    fn run(&self, workers: Vec<Worker<'_>>, may_idle: bool) -> Result<Work> {
+    /// The same on every CPU.
+    fn run_everywhere<'a>(&self, workers: impl Fn() -> Result<Vec<Worker<'a>>>) -> Result<Work> {
+        let teams: Vec<_> = self.cpus.iter().map(|cpu| Ok((*cpu, workers()?))).collect::<Result<_>>()?;
+        thread::scope(|scope| {
+            let run = |(cpu, workers)| scope.spawn(move || self.run(cpu, workers, false));
+            let threads: Vec<_> = teams.into_iter().map(run).collect();
+            let mut all = Work { n_ops: 0, cpu: Duration::ZERO, wall: Duration::ZERO };
+            for thread in threads {
+                let work = thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+                all.n_ops += work.n_ops;
+                all.cpu += work.cpu;
+                all.wall = all.wall.max(work.wall);
+            }
+            Ok(all)
+        })
+    }
+
+    fn run(&self, cpu: usize, workers: Vec<Worker<'_>>, may_idle: bool) -> Result<Work> {
         let started = Instant::now();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            let awake = may_idle.then(|| scope.spawn(|| keep_awake(self.cpu, &stop)));
+            let awake = may_idle.then(|| scope.spawn(|| keep_awake(cpu, &stop)));
             let threads: Vec<_> =
-                workers.into_iter().map(|it| scope.spawn(move || on_cpu(self.cpu, it))).collect();
+                workers.into_iter().map(|it| scope.spawn(move || on_cpu(cpu, it))).collect();
             // All of them, also after an error: it ends the others.
             let results: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
             let mut work = Work { n_ops: 0, cpu: Duration::ZERO, wall: started.elapsed() };
@@ -354,6 +378,6 @@ mod tests {
         });
         let other: Worker<'_> = Box::new(move || Ok(from.read(&mut [0])? as u64));
         let place = Place::find().unwrap();
-        assert_eq!(place.run(vec![bad, other], true).unwrap_err().to_string(), "no disk");
+        assert_eq!(place.run(place.cpu, vec![bad, other], true).unwrap_err().to_string(), "no disk");
     }
 }

@@ -166,6 +166,9 @@ mod tests {
         assert_eq!(options.only, [Load::Disk, Load::Switch]);
         assert_eq!(options.time, Duration::from_millis(500));
         let error = parse(&["--only".to_owned(), "fork".to_owned()]).err().unwrap();
-        assert_eq!(error.to_string(), "no load `fork`; there are switch, disk, syscall, connect, stream");
+        assert_eq!(
+            error.to_string(),
+            "no load `fork`; there are switch, storm, disk, syscall, connect, stream"
+        );
     }
 }

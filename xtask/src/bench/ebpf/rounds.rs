@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     empty::{Empty, Factory},
@@ -117,6 +117,10 @@ impl Bench<'_> {
         load.run(&self.place, self.time / 10)?;
         let work = load.run(&self.place, self.time)?;
         let hooks = running.hooks()?;
+        if let Beside::Agent = beside {
+            let attached: BTreeSet<String> = hooks.values().cloned().collect();
+            ensure!(attached == self.hooks, "the agent has detached programs: {attached:?} are left");
+        }
         let programs = if hooks.is_empty() { Vec::new() } else { self.program_costs(load, &hooks)? };
         drop(empties);
         running.end()?;
