@@ -98,9 +98,9 @@ fn descriptors(pid: u32) -> Result<Vec<String>> {
     entries.map(|entry| Ok(text(&entry?.path()))).collect()
 }
 
-/// The program and the hook of a link.
+/// The program and the hook of a link. Iterators have none: they run when they are read.
 fn hook(text: &str) -> Option<(u32, String)> {
-    value(text, "link_type:")?;
+    value(text, "link_type:").filter(|it| *it != "iter")?;
     let id = value(text, "prog_id:")?.parse().ok()?;
     let hook = match value(text, "tp_name:") {
         Some(tracepoint) => tracepoint.to_owned(),
@@ -125,6 +125,7 @@ mod tests {
         assert!(is_tracepoint("sched_switch"));
         let program = "prog_type:\t26\nprog_jited:\t1\nmemlock:\t4096\nprog_id:\t3583\nrun_cnt:\t0\n";
         assert_eq!(hook(program), None);
+        assert_eq!(hook("link_type:\titer\nlink_id:\t4\nprog_id:\t8\ntarget_name:\ttask\n"), None);
         let function = "link_type:\ttracing\nlink_id:\t3\nprog_id:\t9\nattach_type:\t24\ntarget_obj_id:\t1\n\
                         target_btf_id:\t77\n";
         assert_eq!(hook(function), Some((9, "btf:77".to_owned())));
