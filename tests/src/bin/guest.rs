@@ -11,17 +11,18 @@ use std::{
     os::fd::AsFd,
     path::Path,
     process::{ExitCode, id},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use hostlens_tests::{
-    Agent,
+    Agent, KernelObjects, replay,
     truth::{self, Operation, State},
 };
 use rustix::{
     mount::{MountFlags, mount},
     net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink, recv, sendto, socket},
+    process::Signal,
     system::{RebootCommand, reboot, uname},
     termios::tcdrain,
 };
@@ -38,6 +39,8 @@ const LOCKDOWN: &str = "hostlens_lockdown";
 /// Emulated CPUs are slow: what the two readings of both sides differ by weighs more than on a real one.
 const WAIT_BOUND: f64 = 0.15;
 const REQUESTS_BOUND: f64 = 0.01;
+/// Half a bucket of schema 3.
+const QUANTILE_BOUND: f64 = 0.045;
 
 /// The collectors that must count right; each has its checks below.
 const RUN_QUEUE: &str = "runqueue";
@@ -77,6 +80,7 @@ fn examine() -> Result<()> {
             compare(&agent, &mut report)?;
             eprintln!("guest: the agent wrote\n{}", agent.stderr());
             report.check("stop", stop(agent))?;
+            report.check("kill", kill())?;
         }
         Err(error) => report.check("start", Err::<&str, _>(error))?,
     }
@@ -102,6 +106,7 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
 
     report.probe("runqueue/wait", state(RUN_QUEUE), || truth::run_queue_wait(agent)?.within(WAIT_BOUND))?;
     report.probe("runqueue/count", state(RUN_QUEUE), || truth::run_queue_count(agent)?.inside())?;
+    report.probe("runqueue/quantiles", state(RUN_QUEUE), || quantiles(agent))?;
     let device = Path::new("/dev").join(DISK);
     for operation in [Operation::Read, Operation::Write] {
         report.probe(&format!("block_io/{}", operation.label()), state(BLOCK_IO), || {
@@ -115,6 +120,31 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     report.check("forks", counter("node_forks_total", "processes"))?;
     report.check("boot time", counter("node_boot_time_seconds", "btime"))?;
     report.check("loopback bytes", truth::loopback_bytes(agent, 4 << 20).and_then(truth::Bounded::inside))
+}
+
+/// By how much p50, p90 and p99 are off. Hardly anybody else runs here, so those of all waits are those of ours.
+fn quantiles(agent: &Agent) -> Result<String> {
+    let busy = Duration::from_micros(30)..Duration::from_micros(1500);
+    let replay = replay::run_queue(agent, busy, 20_000)?;
+    let mut errors = Vec::new();
+    for quantile in replay.quantiles() {
+        errors.push(format!("{:+.1}", quantile.alone_within(QUANTILE_BOUND)?.error() * 100.0));
+    }
+    let errors = errors.join(" ");
+    Ok(format!("{errors} % of {}", replay.without_others()?.n_waits()))
+}
+
+/// An agent that is killed takes its programs, maps and links with it.
+fn kill() -> Result<String> {
+    let agent = Agent::start_program(Path::new(AGENT), "", &[])?;
+    // It listens before it has opened its collectors.
+    agent.scrape()?;
+    let held = KernelObjects::held_by(agent.pid())?;
+    ensure!(held.programs.len() >= 2 && held.maps.len() >= 2 && held.links.len() >= 2, "it holds but {held}");
+    agent.signal(Signal::KILL)?;
+    let after = held.wait_until_gone(Duration::from_secs(1))?;
+    let n_objects = held.programs.len() + held.maps.len() + held.links.len();
+    Ok(format!("{n_objects} gone in {} ms", after.as_millis()))
 }
 
 fn stop(agent: Agent) -> Result<String> {
