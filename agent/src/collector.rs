@@ -3,7 +3,10 @@
 use crate::{
     config::{Config, Key, Problem, Section},
     metric::{Families, Meta},
-    source::{self, Host, ebpf},
+    source::{
+        self, Host,
+        ebpf::{self, Probe},
+    },
 };
 use rustix::thread::CapabilitySet;
 
@@ -17,6 +20,11 @@ pub trait Collector: Send {
     /// # Errors
     /// [`Error::Absent`] when this host has no such thing, anything else when reading it failed.
     fn collect(&mut self, out: &mut Families) -> Result<(), Error>;
+
+    /// The probe that it reads, if it reads one: what it costs is told beside it and held to a budget.
+    fn probe(&self) -> Option<&Probe> {
+        None
+    }
 }
 
 /// All that a collector says about itself: registry, config, docs and tests read it from here.
@@ -25,8 +33,8 @@ pub trait Spec: Collector + Sized + 'static {
     const SUMMARY: &'static str;
     /// Whether it runs when the config does not say.
     const ENABLED: bool;
-    /// The kernel events its probe hooks, for people; none for a collector without a probe.
-    const HOOKS: &'static [&'static str] = &[];
+    /// The probe that it reads, if it reads one.
+    const PROBE: Option<&'static ebpf::Spec> = None;
     /// Capabilities that let it see more at a scrape, if the process has them; they are kept for it.
     const CAPABILITIES: CapabilitySet = CapabilitySet::empty();
     /// What it costs where that is worth knowing: a part of a sentence.
@@ -84,7 +92,7 @@ pub struct Entry {
     pub group: &'static str,
     pub summary: &'static str,
     pub enabled: bool,
-    pub hooks: &'static [&'static str],
+    pub probe: Option<&'static ebpf::Spec>,
     pub capabilities: CapabilitySet,
     pub cost: &'static str,
     pub metrics: &'static [Meta],
@@ -99,12 +107,19 @@ impl Entry {
             group,
             summary: S::SUMMARY,
             enabled: S::ENABLED,
-            hooks: S::HOOKS,
+            probe: S::PROBE,
             capabilities: S::CAPABILITIES,
             cost: S::COST,
             metrics: S::METRICS,
             keys: S::Config::KEYS,
             open,
         }
+    }
+
+    /// The kernel events that its probe hooks, as `tp_btf/sched_switch`; none for a collector without one.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<String> {
+        let programs = self.probe.map_or(&[][..], |probe| probe.programs);
+        programs.iter().map(|program| program.attach.to_string()).collect()
     }
 }

@@ -163,6 +163,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         info!(address = listener.name, tls = door.has_tls(), "listening");
     }
     let host = Host::new(config.section("path"), config.section("ebpf"));
+    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
@@ -170,6 +171,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();

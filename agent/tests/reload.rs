@@ -99,6 +99,10 @@ impl Agent {
             .map(|it| if it.starts_with("anon_inode:") { it.to_str().unwrap().to_owned() } else { name(it) })
             .collect();
         names.retain(|it| it != "socket");
+        // A description of a descriptor, which has another number when it is opened anew.
+        for name in &mut names {
+            name.truncate(name.find("/fdinfo/").map_or(name.len(), |it| it + "/fdinfo".len()));
+        }
         names.sort();
         names
     }

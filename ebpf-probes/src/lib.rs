@@ -7,11 +7,15 @@
 //! which lockdown forbids.
 #![no_std]
 #![cfg(target_arch = "bpf")]
+#![feature(asm_experimental_arch)]
 #![expect(unsafe_code, reason = "probes read kernel memory")]
+
+mod meter;
 
 use core::{ffi::c_void, ptr};
 
 pub use aya_ebpf::Global;
+pub use meter::measured;
 use probe_abi::ABSENT;
 
 /// A pointer to a kernel object. The verifier knows its type; Rust need not.

@@ -230,11 +230,11 @@ fn manifest(objects: &BTreeMap<String, Vec<u8>>) -> Result<Manifest> {
 fn source_hash(probe: &str) -> Result<String> {
     let mut files = vec![
         PathBuf::from(format!("ebpf-probes/src/bin/{probe}.rs")),
-        "ebpf-probes/src/lib.rs".into(),
         "ebpf-probes/Cargo.toml".into(),
         "ebpf-probes/abi/Cargo.toml".into(),
         TOOLCHAIN.into(),
     ];
+    source_files(Path::new("ebpf-probes/src"), &mut files)?;
     source_files(Path::new("ebpf-probes/abi/src"), &mut files)?;
     files.sort();
     let mut hash = Sha256::new();
@@ -257,11 +257,14 @@ fn source_hash(probe: &str) -> Result<String> {
     Ok(format!("{:x}", hash.finalize()))
 }
 
-/// Adds the Rust files below a folder that are not tests.
+/// Adds the Rust files below a folder that are neither tests nor binaries.
 fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(workspace().join(folder))? {
         let entry = entry?;
         let path = folder.join(entry.file_name());
+        if path.ends_with("src/bin") {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             source_files(&path, files)?;
         } else if path.file_name().is_some_and(|it| it != "tests.rs") {

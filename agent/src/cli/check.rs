@@ -26,7 +26,7 @@ fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic>
         let place = config.place(&format!("collector.{name}.enabled")).cloned();
         found.push(Diagnostic { place, ..remark });
     };
-    if !entry.hooks.is_empty() {
+    if entry.probe.is_some() {
         let lacks = FOR_PROBES - held;
         if !lacks.is_empty() && !held.contains(CapabilitySet::SYS_ADMIN) {
             let lacks = privileges::names(lacks);

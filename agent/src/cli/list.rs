@@ -64,7 +64,7 @@ fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> 
         "is_built": is_built,
         "default": entry.enabled,
         "enabled": config.enables(entry.name, entry.enabled),
-        "hooks": entry.hooks,
+        "hooks": entry.hooks(),
         "notes": table.notes,
         "keys": keys.collect::<Vec<_>>(),
         "families": families.collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! One file a collector, named as the collector, in folders by what it shows.
 
+pub mod bpf;
 pub mod cpu;
 pub mod disk;
 pub mod files;
@@ -29,6 +30,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         kernel::ENTRIES,
         hardware::ENTRIES,
         files::ENTRIES,
+        bpf::ENTRIES,
     ];
     folders.into_iter().flatten()
 }
@@ -89,8 +91,8 @@ pub fn schema() -> Schema {
 #[must_use]
 pub fn notes(entry: &Entry) -> Vec<String> {
     let mut notes = Vec::new();
-    if !entry.hooks.is_empty() {
-        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks.join(", ")));
+    if entry.probe.is_some() {
+        notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks().join(", ")));
     }
     if !entry.capabilities.is_empty() {
         notes.push(format!("Shows more with {}.", privileges::names(entry.capabilities)));

@@ -125,6 +125,40 @@ section! {
 }
 
 choice! {
+    /// How the cost of probes is known.
+    pub enum Measure {
+        /// Programs time one run in 128 or so themselves, which takes no privilege.
+        Sampled = "sampled",
+        Off = "off",
+    }
+}
+
+choice! {
+    /// What is done when probes cost too much.
+    pub enum OnExceed {
+        Detach = "detach",
+        Warn = "warn",
+    }
+}
+
+section! {
+    /// `[ebpf.budget]`
+    #[derive(Clone)]
+    pub struct Budget {
+        /// Share of the whole machine's CPU time that all probes together may take.
+        max_cpu: Share = "1%",
+        /// Over how long it is measured; at least 1s. A probe that costs too much is found within two windows.
+        window: Window = "30s",
+        /// sampled: programs time some of their own runs. off: they do not, and there is no budget.
+        measure: Measure = "sampled",
+        /// detach: the costliest probe, and the next, until the others fit. warn: say so in the log.
+        on_exceed: OnExceed = "detach",
+        /// How long a probe stays detached.
+        retry_after: Duration = "15m",
+    }
+}
+
+choice! {
     /// What becomes of the process' capabilities once the collectors are open.
     pub enum Privileges {
         Drop = "drop",
@@ -153,8 +187,42 @@ pub fn add_general_tables(schema: &mut Schema) {
     schema.add::<Log>("log", "Log on stderr");
     schema.add::<Scrape>("scrape", "How collectors are run");
     schema.add::<Ebpf>("ebpf", "Probes in the kernel");
+    schema.add::<Budget>("ebpf.budget", "What probes in the kernel may cost");
     schema.add::<Security>("security", "Privileges");
     schema.add::<Collectors>("collector", "Collectors");
+}
+
+/// A share of a whole, from 0 to 1: `"0.5%"`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Setting for Share {
+    const KIND: &'static str = "percentage";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        let percent = value.as_str().and_then(|it| it.strip_suffix('%')?.trim_end().parse::<f64>().ok());
+        match percent {
+            Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(percent / 100.0)),
+            _ => Err(Problem::new(format!(
+                "expected a percentage from 0 to 100 as a string with its sign, such as \"0.5%\", found `{value}`"
+            ))),
+        }
+    }
+}
+
+/// A time long enough to measure something over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window(pub Duration);
+
+impl Setting for Window {
+    const KIND: &'static str = Duration::KIND;
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        match Duration::from_value(value)? {
+            window if window >= Duration::from_secs(1) => Ok(Self(window)),
+            _ => Err(Problem::new(format!("expected 1s or more, found `{value}`"))),
+        }
+    }
 }
 
 /// A version of the file's format.

@@ -161,7 +161,7 @@ impl Verdict {
             }
             State::Absent { .. } => ("absent", reason, remedy),
             State::Unavailable { .. } => ("unavailable", reason, remedy),
-            State::Failed { .. } | State::Late => ("degraded", reason, remedy),
+            State::Failed { .. } | State::Late | State::OverBudget => ("degraded", reason, remedy),
         };
         Self { name, state, reason, remedy }
     }

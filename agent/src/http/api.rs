@@ -5,7 +5,7 @@ use crate::{
     collector::Entry,
     config::{CollectorLimits, Config, Key, Section as _},
     metric::Meta,
-    scrape::Summary,
+    scrape::{ProbeSummary, Summary},
 };
 use axum::{
     extract::State,
@@ -26,11 +26,13 @@ struct Collector<'a> {
     /// What would help.
     remedy: &'a str,
     /// The kernel events that it hooks.
-    hooks: &'a [&'a str],
+    hooks: Vec<String>,
     settings: Vec<Setting<'a>>,
     families: Vec<Family<'a>>,
     /// `null` before its first run.
     last_run: Option<LastRun>,
+    /// `null` if it reads no probe, or the probe is not loaded.
+    probe: Option<ProbeSummary>,
 }
 
 #[derive(Serialize)]
@@ -92,10 +94,11 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
         state,
         reason,
         remedy,
-        hooks: entry.hooks,
+        hooks: entry.hooks(),
         settings: settings(entry, config),
         families: entry.metrics.iter().map(family).collect(),
         last_run,
+        probe: summary.and_then(|it| it.probe.clone()),
     }
 }
 

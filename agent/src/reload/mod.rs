@@ -146,8 +146,9 @@ impl Reloader {
     fn reopen(&mut self, after: &Config, report: &mut Report) {
         let is_same_host = !report.is_host_changed();
         if !is_same_host {
-            self.host = Host::new(after.section("path"), after.section("ebpf"));
+            self.host = self.host.renewed(after.section("path"), after.section("ebpf"));
         }
+        self.keep_budget(after, report);
         // With `privileges = "retain"` this thread may raise what it gave up.
         if let Err(error) = privileges::raise() {
             report.warnings.push(format!("raise capabilities: {error}"));
@@ -160,8 +161,16 @@ impl Reloader {
         if let Err(error) = privileges::lower(after.section::<Security>("security").privileges, used) {
             report.warnings.push(format!("drop capabilities: {error}"));
         }
+        self.keep_budget(after, report);
         self.registry = registry;
-        report.collectors = changes;
+        report.take(changes);
+    }
+
+    /// Of the probes that there are, and of those that are loaded next.
+    fn keep_budget(&self, after: &Config, report: &mut Report) {
+        if let Err(error) = self.host.keep_budget(after.section("ebpf.budget")) {
+            report.warnings.push(format!("watch what probes cost: {error}"));
+        }
     }
 }
 

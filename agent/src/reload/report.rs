@@ -14,7 +14,7 @@ const AT_START: &[&str] = &["web", "security"];
 pub(super) struct Report {
     /// The keys that have another value, by table.
     changed: BTreeMap<String, Vec<&'static str>>,
-    pub(super) collectors: Changes,
+    collectors: Changes,
     pub(super) warnings: Vec<String>,
 }
 
@@ -34,7 +34,17 @@ impl Report {
 
     /// Whether what is common to all collectors changed.
     pub(super) fn is_host_changed(&self) -> bool {
-        self.changed.contains_key("path") || self.changed.contains_key("ebpf")
+        let is_measured_anew = self.changed.get("ebpf.budget").is_some_and(|keys| keys.contains(&"measure"));
+        self.changed.contains_key("path") || self.changed.contains_key("ebpf") || is_measured_anew
+    }
+
+    /// Adds what became of the collectors.
+    pub(super) fn take(&mut self, changes: Changes) {
+        let kept = changes.kept.iter().map(|(name, why)| format!("{name} goes on as it was: {why}"));
+        let unavailable =
+            changes.unavailable.iter().map(|(name, why)| format!("{name} is unavailable: {why}"));
+        self.warnings.extend(kept.chain(unavailable));
+        self.collectors = changes;
     }
 
     fn lines(&self) -> Vec<String> {
@@ -45,7 +55,7 @@ impl Report {
             let table = if table.is_empty() { String::new() } else { format!("[{table}] ") };
             lines.push(format!("{table}{} changed{when}", keys.join(", ")));
         }
-        let Changes { started, stopped, reopened } = &self.collectors;
+        let Changes { started, stopped, reopened, .. } = &self.collectors;
         for (what, names) in [("started", started), ("stopped", stopped), ("reopened", reopened)] {
             if !names.is_empty() {
                 lines.push(format!("{what} {}", names.join(", ")));

@@ -1,6 +1,7 @@
 //! Runs collectors: each at most once at a time, all within a deadline, whatever they do.
 
 mod outcome;
+mod probe;
 mod reopen;
 mod round;
 mod slot;
@@ -8,6 +9,7 @@ mod slot;
 mod tests;
 
 pub use outcome::{FAMILIES, State};
+pub use probe::{ProbeSummary, ProgramSummary};
 pub use reopen::Changes;
 pub use slot::Summary;
 

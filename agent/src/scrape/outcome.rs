@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use tracing::{debug, info, warn};
 
 metrics! {
-    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), failed or unavailable.";
+    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
     AGE: Gauge "hostlens_collector_age_seconds" ["collector"], "How old the samples are, of collectors that answer from what they read last (min_interval).";
     DROPPED: Counter "hostlens_series_dropped_total" ["collector"], "Series that were left out because the collector gave more than its max_series.";
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
@@ -35,6 +35,8 @@ pub enum State {
         reason: String,
         remedy: String,
     },
+    /// Its probe costs too much and is detached for now.
+    OverBudget,
     /// Its run did not end in time; it is left to end, and holds one thread until then.
     Late,
 }
@@ -55,6 +57,7 @@ impl State {
             Self::Absent { .. } => "absent",
             Self::Failed { .. } => "failed",
             Self::Unavailable { .. } => "unavailable",
+            Self::OverBudget => "over_budget",
             Self::Late => "late",
         }
     }
@@ -64,6 +67,7 @@ impl State {
         match self {
             Self::Running => "",
             Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
+            Self::OverBudget => "its probe cost more than [ebpf.budget] allows, and is detached for now",
             Self::Late => "did not end before the deadline of the scrape",
         }
     }
@@ -72,6 +76,7 @@ impl State {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Unavailable { remedy, .. } => remedy,
+            Self::OverBudget => "raise `max_cpu` in [ebpf.budget], or disable the collector",
             _ => "",
         }
     }
@@ -140,6 +145,8 @@ fn log_change(collector: &str, before: Option<&State>, now: &State) {
         (_, State::Unavailable { reason, remedy }) => {
             warn!(collector, %reason, %remedy, "collector is unavailable");
         }
+        // The budget has said so, with figures.
+        (_, State::OverBudget) => debug!(collector, reason = now.reason(), "collector does not count"),
         (_, State::Failed { reason }) => warn!(collector, %reason, "collector failed"),
         (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
     }

@@ -1,6 +1,6 @@
 //! A registry for another config, made beside the one that runs.
 
-use super::{Registry, slot::Slot};
+use super::{Registry, State, slot::Slot};
 use crate::{
     collector::Entry,
     config::{CollectorLimits, Config, Key, Section as _},
@@ -15,6 +15,10 @@ pub struct Changes {
     pub stopped: Vec<&'static str>,
     /// Opened anew, with other keys or because they were not open.
     pub reopened: Vec<&'static str>,
+    /// Not opened with their new keys, and why: what ran before goes on.
+    pub kept: Vec<(&'static str, String)>,
+    /// Not opened, and why.
+    pub unavailable: Vec<(&'static str, String)>,
 }
 
 impl Registry {
@@ -35,8 +39,12 @@ impl Registry {
             let running = self.slots.iter().find(|slot| slot.entry.name == entry.name);
             slots.push(match running {
                 None => {
-                    changes.started.push(entry.name);
-                    Arc::new(Slot::open(entry, after, host))
+                    let opened = Slot::open(entry, after, host);
+                    match why_unavailable(&opened) {
+                        None => changes.started.push(entry.name),
+                        Some(reason) => changes.unavailable.push((entry.name, reason)),
+                    }
+                    Arc::new(opened)
                 }
                 Some(slot) if is_same_host && has_same_keys(entry, before, after) => {
                     let opened = if slot.is_open() { None } else { Some(Slot::open(entry, after, host)) };
@@ -49,9 +57,23 @@ impl Registry {
                         }
                     }
                 }
-                Some(_) => {
-                    changes.reopened.push(entry.name);
-                    Arc::new(Slot::open(entry, after, host))
+                Some(slot) => {
+                    let opened = Slot::open(entry, after, host);
+                    match why_unavailable(&opened) {
+                        // What it was opened with may be gone for good, such as a capability.
+                        Some(reason) if slot.is_open() => {
+                            changes.kept.push((entry.name, reason));
+                            Arc::clone(slot)
+                        }
+                        Some(reason) => {
+                            changes.unavailable.push((entry.name, reason));
+                            Arc::new(opened)
+                        }
+                        None => {
+                            changes.reopened.push(entry.name);
+                            Arc::new(opened)
+                        }
+                    }
                 }
             });
         }
@@ -59,6 +81,15 @@ impl Registry {
         changes.stopped = self.names().filter(is_stopped).collect();
         let Self { turn, outcomes, .. } = self.clone();
         (Self { slots, known, turn, outcomes }, changes)
+    }
+}
+
+/// Why a slot could not be opened, with what would help; `None` if it was, or its host has no such thing.
+fn why_unavailable(opened: &Slot) -> Option<String> {
+    match opened.summary().state {
+        State::Unavailable { reason, remedy } => Some(format!("{reason}; {remedy}")),
+        State::Failed { reason } => Some(reason),
+        _ => None,
     }
 }
 
@@ -103,6 +134,11 @@ mod tests {
         type Config = Keys;
 
         fn open(config: Keys, _: &Host) -> Result<Self, Error> {
+            if config.step > MAX_STEP {
+                let (reason, remedy) =
+                    (format!("a step is at most {MAX_STEP}"), "take a smaller one".to_owned());
+                return Err(Error::Unavailable { reason, remedy });
+            }
             Ok(Self(config.step, 0))
         }
     }
@@ -114,6 +150,8 @@ mod tests {
             Ok(())
         }
     }
+
+    const MAX_STEP: u64 = 100;
 
     static CAN_OPEN: AtomicBool = AtomicBool::new(false);
 
@@ -188,5 +226,24 @@ mod tests {
         let (registry, changes) = registry.reopen(ENTRIES, (&config, &config), &host, true);
         assert_eq!(changes.reopened, ["late"]);
         assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 1"#]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_anew_goes_on() {
+        let host = host();
+        let off = ("collector.late.enabled", false.into());
+        let first = config(std::slice::from_ref(&off));
+        let registry = Registry::open(ENTRIES, &first, &host);
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 1"#]);
+        let second = config(&[off, ("collector.counts.step", 101.into())]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&first, &second), &host, true);
+        let why = "a step is at most 100; take a smaller one".to_owned();
+        assert_eq!(changes, Changes { kept: vec![("counts", why.clone())], ..Changes::default() });
+        assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 2"#]);
+        // Where there was none, there is none.
+        let (registry, _) = registry.reopen(&ENTRIES[1..], (&second, &first), &host, true);
+        let (registry, changes) = registry.reopen(ENTRIES, (&first, &second), &host, true);
+        assert_eq!(changes, Changes { unavailable: vec![("counts", why)], ..Changes::default() });
+        assert_eq!(runs(&registry).await, [""; 0]);
     }
 }

@@ -1,15 +1,18 @@
 //! One enabled collector: opened once, run by at most one thread at a time, its last run shared by all who ask.
 
-use super::{Round, State};
+use super::{ProbeSummary, Round, State};
 use crate::{
     collector::{Collector, Entry, Error},
     config::{CollectorLimits, Config},
     metric::Families,
-    source::Host,
+    source::{
+        Host,
+        ebpf::{Loaded, Standing},
+    },
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,6 +21,8 @@ pub(super) struct Slot {
     pub(super) limits: CollectorLimits,
     /// Held while it runs. `None` when it could not be opened, or panicked: then the last run is for ever.
     collector: Mutex<Option<Box<dyn Collector>>>,
+    /// What of it is in the kernel, if it reads a probe.
+    probe: Option<Weak<Loaded>>,
     progress: Mutex<Progress>,
 }
 
@@ -54,6 +59,8 @@ pub struct Summary {
     pub started: Option<Instant>,
     pub duration: Duration,
     pub n_series: usize,
+    /// `None` if it reads no probe, or the probe is not loaded.
+    pub probe: Option<ProbeSummary>,
 }
 
 /// What a scrape gets that asks for a collector.
@@ -77,7 +84,14 @@ impl Slot {
             Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
         };
         let is_over = collector.is_none();
-        let summary = Summary { state: state.clone(), started: None, duration: Duration::ZERO, n_series: 0 };
+        let probe = collector.as_ref().and_then(|it| it.probe()).map(|it| Arc::downgrade(it.loaded()));
+        let summary = Summary {
+            state: state.clone(),
+            started: None,
+            duration: Duration::ZERO,
+            n_series: 0,
+            probe: None,
+        };
         let started = Instant::now();
         let families = Families::new(entry.metrics);
         let last = is_over.then(|| Arc::new(Run { families, started, state, duration: Duration::ZERO }));
@@ -85,6 +99,7 @@ impl Slot {
             entry,
             limits: config.section(&format!("collector.{}", entry.name)),
             collector: Mutex::new(collector),
+            probe,
             progress: Mutex::new(Progress { last, summary, running: None, is_over, n_dropped: 0 }),
         }
     }
@@ -95,7 +110,8 @@ impl Slot {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        self.progress().summary.clone()
+        let probe = self.probe.as_ref().and_then(Weak::upgrade);
+        Summary { probe: probe.map(|it| ProbeSummary::of(&it)), ..self.progress().summary.clone() }
     }
 
     /// Series that `max_series` has cost.
@@ -132,6 +148,7 @@ impl Slot {
             started: Some(run.started),
             duration: run.duration,
             n_series: run.families.n_samples(),
+            probe: None,
         };
         progress.n_dropped += n_dropped;
         progress.is_over = is_over;
@@ -165,7 +182,8 @@ impl Slot {
         };
         run.duration = started.elapsed();
         run.state = match result {
-            Ok(Ok(())) => State::Running,
+            Ok(Ok(())) if self.is_counting() => State::Running,
+            Ok(Ok(())) => State::OverBudget,
             Ok(Err(Error::Absent(reason))) => State::Absent { reason },
             Ok(Err(error)) => State::Failed { reason: error.to_string() },
             Err(panic) => {
@@ -181,6 +199,12 @@ impl Slot {
             _ => 0,
         };
         (shared, is_over, n_dropped)
+    }
+
+    /// Whether what it reads is kept up to date: a probe that costs too much is not.
+    fn is_counting(&self) -> bool {
+        let probe = self.probe.as_ref().and_then(Weak::upgrade);
+        probe.is_none_or(|it| it.standing() == Standing::Attached)
     }
 
     /// Whether the run that is under way has had its time.

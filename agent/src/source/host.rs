@@ -2,11 +2,14 @@
 
 use super::{
     File,
-    ebpf::{self, Kernel},
+    ebpf::{self, Kernel, Probes},
     network_namespace,
 };
-use crate::config::{ClassicBuckets, Ebpf, Paths, UseProbes};
-use std::path::{Path, PathBuf};
+use crate::config::{Budget, ClassicBuckets, Ebpf, Paths, UseProbes};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Where to look. In a container these are bind mounts of the host's.
 pub struct Host {
@@ -19,9 +22,20 @@ pub struct Host {
 impl Host {
     #[must_use]
     pub fn new(paths: Paths, ebpf: Ebpf) -> Self {
+        Self::with_probes(paths, ebpf, Probes::default())
+    }
+
+    fn with_probes(paths: Paths, ebpf: Ebpf, probes: Probes) -> Self {
         let btf_path = (!ebpf.btf_path.as_os_str().is_empty()).then(|| ebpf.btf_path.clone());
         let net = network_namespace::folder(&paths.procfs, paths.network_namespace);
-        Self { paths, ebpf, kernel: Kernel::new(btf_path), net }
+        Self { paths, ebpf, kernel: Kernel::with_probes(btf_path, probes), net }
+    }
+
+    /// The same kernel with its probes, seen by other settings.
+    #[must_use]
+    pub fn renewed(&self, paths: Paths, ebpf: Ebpf) -> Self {
+        let probes = self.kernel.probes().clone();
+        Self::with_probes(paths, ebpf, probes)
     }
 
     /// The running kernel, for probes.
@@ -33,6 +47,15 @@ impl Host {
             UseProbes::Auto => Ok(&self.kernel),
             UseProbes::Never => Err(ebpf::Error::SwitchedOff),
         }
+    }
+
+    /// Holds probes to their budget from now on. To be called before collectors are opened, and again when they are and
+    /// capabilities have been given up.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
+        self.kernel.probes().keep_budget(budget)
     }
 
     /// Gives back the memory that loading probes took. To be called when all collectors are open.

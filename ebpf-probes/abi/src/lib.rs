@@ -6,8 +6,10 @@
 
 pub mod block;
 pub mod histogram;
+pub mod meter;
 
 pub use histogram::Histogram;
+pub use meter::Meter;
 
 /// The value of an offset, argument or enumerator that the running kernel does not have.
 ///

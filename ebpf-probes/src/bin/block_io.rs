@@ -15,11 +15,11 @@ mod probe {
     use aya_ebpf::{
         bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
         btf_maps::{Array, HashMap},
-        helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+        helpers::bpf_ktime_get_ns,
         macros::{btf_map, btf_tracepoint},
         programs::BtfTracePointContext,
     };
-    use ebpf_probes::{Object, field, globals, present};
+    use ebpf_probes::{Object, field, globals, present, programs};
     use probe_abi::{
         Histogram,
         block::{Key, Operation},
@@ -85,37 +85,38 @@ mod probe {
     #[btf_map]
     static SKIPPED: Array<u64, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
-    #[btf_tracepoint(function = "block_rq_complete")]
-    fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
-        let request: Object = ctx.arg(0);
-        let n_bytes: u32 = ctx.arg(2);
-        // SAFETY: the hook's first argument is a request; each offset is of the struct that its path names.
-        unsafe {
-            // A driver may complete a request in parts: the hook fires for each, before the part is taken off.
-            if n_bytes < field(request, &DATA_LEN) {
-                return 0;
-            }
-            let op = field::<u32>(request, &CMD_FLAGS) & 0xff;
-            if PASSTHROUGH.contains(&op) {
-                return 0;
-            }
-            let flags: u32 = field(request, &RQ_FLAGS);
-            let in_sequence = flags >> FLUSH_SEQ_BIT.load() & 1 != 0;
-            let counted = flags >> IO_STAT_BIT.load() & 1 != 0;
-            // A flush of the cache is the kernel's own request, in its sequence and without the other flag.
-            let is_flush = op == REQ_OP_FLUSH;
-            if in_sequence && !is_flush {
-                // The data part: the request completes again, after the flush that follows.
-                return 0;
-            }
-            let start: u64 = field(request, &START_TIME);
-            if start != 0 && (counted || is_flush) {
-                count(request, operation(op), start);
-            } else if let Some(skipped) = SKIPPED.get_ptr_mut(0) {
-                add(skipped, 1);
+    programs! {
+        #[btf_tracepoint(function = "block_rq_complete")]
+        fn block_rq_complete(ctx: BtfTracePointContext, cpu) {
+            let request: Object = ctx.arg(0);
+            let n_bytes: u32 = ctx.arg(2);
+            // SAFETY: the hook's first argument is a request; each offset is of the struct that its path names.
+            unsafe {
+                // A driver may complete a request in parts: the hook fires for each, before the part is taken off.
+                if n_bytes < field(request, &DATA_LEN) {
+                    return;
+                }
+                let op = field::<u32>(request, &CMD_FLAGS) & 0xff;
+                if PASSTHROUGH.contains(&op) {
+                    return;
+                }
+                let flags: u32 = field(request, &RQ_FLAGS);
+                let in_sequence = flags >> FLUSH_SEQ_BIT.load() & 1 != 0;
+                let counted = flags >> IO_STAT_BIT.load() & 1 != 0;
+                // A flush of the cache is the kernel's own request, in its sequence and without the other flag.
+                let is_flush = op == REQ_OP_FLUSH;
+                if in_sequence && !is_flush {
+                    // The data part: the request completes again, after the flush that follows.
+                    return;
+                }
+                let start: u64 = field(request, &START_TIME);
+                if start != 0 && (counted || is_flush) {
+                    count(cpu, request, operation(op), start);
+                } else if let Some(skipped) = SKIPPED.get_ptr_mut(0) {
+                    add(skipped, 1);
+                }
             }
         }
-        0
     }
 
     #[inline(always)]
@@ -130,13 +131,13 @@ mod probe {
         }
     }
 
-    /// Adds a request that completes now to its row.
+    /// Adds a request that completes now, on `cpu`, to its row.
     ///
     /// # Safety
     ///
     /// `request` is the hook's argument.
     #[inline(always)]
-    unsafe fn count(request: Object, operation: Operation, start: u64) {
+    unsafe fn count(cpu: u32, request: Object, operation: Operation, start: u64) {
         // SAFETY: the caller's request, and objects it points to.
         let key = unsafe {
             let disk: Object = if present(&RQ_DISK) {
@@ -146,9 +147,8 @@ mod probe {
             };
             Key { major: field(disk, &MAJOR), minor: field(disk, &FIRST_MINOR), operation }.encode()
         };
-        // SAFETY: the helpers have no obligations.
-        let (now, cpu) = unsafe { (bpf_ktime_get_ns(), bpf_get_smp_processor_id()) };
-        let latency = now.saturating_sub(start);
+        // SAFETY: the helper has no obligations.
+        let latency = unsafe { bpf_ktime_get_ns() }.saturating_sub(start);
         let bank = cpu & BANK_MASK.load();
         let Some(row) = LATENCIES.get_ptr_mut(row_of(key) * (BANK_MASK.load() + 1) + bank) else { return };
         // SAFETY: the map outlives the program. Other CPUs may count in the same bank, so no reference is made and

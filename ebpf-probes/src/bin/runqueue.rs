@@ -17,11 +17,10 @@ mod probe {
     use aya_ebpf::{
         bindings::BPF_F_MMAPABLE,
         btf_maps::Array,
-        helpers::bpf_get_smp_processor_id,
         macros::{btf_map, btf_tracepoint},
         programs::BtfTracePointContext,
     };
-    use ebpf_probes::{Object, field, globals};
+    use ebpf_probes::{Object, field, globals, programs};
     use probe_abi::{Histogram, histogram::slot};
 
     globals! {
@@ -39,30 +38,29 @@ mod probe {
     #[btf_map]
     static WAITS: Array<Histogram, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
-    #[btf_tracepoint(function = "sched_switch")]
-    fn sched_switch(ctx: BtfTracePointContext) -> i32 {
-        let next: Object = ctx.arg(2);
-        // SAFETY: the hook's third argument is a task; each offset is of the struct that its path names.
-        let (queued, now) = unsafe {
-            let queued: u64 = field(next, &LAST_QUEUED);
-            if queued == 0 {
-                return 0;
+    programs! {
+        #[btf_tracepoint(function = "sched_switch")]
+        fn sched_switch(ctx: BtfTracePointContext, cpu) {
+            let next: Object = ctx.arg(2);
+            // SAFETY: the hook's third argument is a task; each offset is of the struct that its path names.
+            let (queued, now) = unsafe {
+                let queued: u64 = field(next, &LAST_QUEUED);
+                if queued == 0 {
+                    return;
+                }
+                let rq: Object = field(field::<Object>(next, &CFS_RQ), &RQ);
+                (queued, field::<u64>(rq, &CLOCK))
+            };
+            // Clocks of two queues may be a little apart: a task that was stamped on another one can be ahead of this.
+            let wait = now.wrapping_sub(queued);
+            if wait as i64 >= 0 {
+                record(cpu, wait);
             }
-            let rq: Object = field(field::<Object>(next, &CFS_RQ), &RQ);
-            (queued, field::<u64>(rq, &CLOCK))
-        };
-        // Clocks of two queues may be a little apart: a task that was stamped on another one can be ahead of this.
-        let wait = now.wrapping_sub(queued);
-        if wait as i64 >= 0 {
-            record(wait);
         }
-        0
     }
 
     #[inline(always)]
-    fn record(wait: u64) {
-        // SAFETY: the helper has no obligations.
-        let cpu = unsafe { bpf_get_smp_processor_id() };
+    fn record(cpu: u32, wait: u64) {
         if let Some(row) = WAITS.get_ptr_mut(cpu) {
             // SAFETY: this CPU's own row, of a map that outlives the program. The hook runs with interrupts off and
             // is not entered twice on a CPU, so nobody else writes it and plain additions lose nothing.

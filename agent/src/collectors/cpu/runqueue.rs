@@ -4,7 +4,7 @@
 use crate::{
     collectors::{prelude::*, probe},
     metric::Slots,
-    source::ebpf::RunQueue,
+    source::ebpf::{self, Probe, RunQueue},
 };
 
 metrics! {
@@ -20,7 +20,8 @@ pub(super) struct Runqueue {
 impl Spec for Runqueue {
     const SUMMARY: &'static str = "How long runnable tasks wait for a CPU, by eBPF at each context switch.";
     const ENABLED: bool = true;
-    const HOOKS: &'static [&'static str] = &["tp_btf/sched_switch"];
+    const PROBE: Option<&'static ebpf::Spec> = Some(&ebpf::runqueue::SPEC);
+    const COST: &'static str = "some 15 ns at each context switch";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 
@@ -38,5 +39,9 @@ impl Collector for Runqueue {
             out.push(WAIT, [cpu], waits.sum as f64 / 1e9);
         }
         Ok(())
+    }
+
+    fn probe(&self) -> Option<&Probe> {
+        Some(self.probe.probe())
     }
 }

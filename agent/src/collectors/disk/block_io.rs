@@ -6,7 +6,7 @@ use crate::{
     metric::Slots,
     source::{
         DiskNames,
-        ebpf::{BlockIo, Operation},
+        ebpf::{self, BlockIo, Operation, Probe},
     },
 };
 
@@ -34,7 +34,8 @@ impl Spec for BlockIoLatency {
     const SUMMARY: &'static str =
         "How long requests to disks take, by disk and operation, by eBPF at each completion.";
     const ENABLED: bool = true;
-    const HOOKS: &'static [&'static str] = &["tp_btf/block_rq_complete"];
+    const PROBE: Option<&'static ebpf::Spec> = Some(&ebpf::block_io::SPEC);
+    const COST: &'static str = "some 150 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
@@ -59,6 +60,10 @@ impl Collector for BlockIoLatency {
         }
         out.push(SKIPPED, (), self.probe.skipped());
         Ok(())
+    }
+
+    fn probe(&self) -> Option<&Probe> {
+        Some(self.probe.probe())
     }
 }
 

@@ -2,10 +2,7 @@
 
 use probe_abi::{Histogram, block::Key};
 
-use super::{
-    Attach, Constant, Error, Kernel, Probe, Program, Sizing, Spec, Table,
-    probe::{Need, object},
-};
+use super::{Attach, Constant, Error, Kernel, Need, Probe, Program, Sizing, Spec, Table, probe::object};
 
 pub static SPEC: Spec = Spec {
     name: "block_io",

@@ -201,6 +201,13 @@ impl Btf {
         self.find(FUNC, name).is_some()
     }
 
+    /// How many arguments a function takes; `None` if this kernel has no such function.
+    pub fn parameters(&self, function: &str) -> Option<u32> {
+        let found = self.find(FUNC, function).and_then(|id| self.get(id))?;
+        let prototype = self.get(found.size_or_type).filter(|it| it.kind == FUNC_PROTO)?;
+        Some(prototype.n_members as u32)
+    }
+
     /// The types of a hook's arguments, without the first, which is the tracepoint's own.
     fn arguments(&self, hook: &str) -> Option<impl Iterator<Item = u32>> {
         let typedef = self.find(TYPEDEF, &format!("btf_trace_{hook}"))?;

@@ -8,7 +8,7 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 
-use super::btf::FieldError;
+use super::{Attach, Program, btf::FieldError};
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum Error {
     #[error("read the kernel's types from {}: {why}", path.display())]
     Btf { path: PathBuf, why: String },
     #[error("this kernel has no hook {hook}")]
-    NoHook { hook: &'static str },
+    NoHook { hook: Attach },
     #[error("hook {hook} of this kernel has no argument {what}")]
     NoArgument { hook: &'static str, what: &'static str },
     #[error("this kernel has {0}")]
@@ -35,6 +35,8 @@ pub enum Error {
     Denied(Denial),
     #[error("the kernel refuses program {program}: {last_line}")]
     Refused { program: &'static str, last_line: String, source: io::Error },
+    #[error("the kernel does not let its function be traced, {hook}")]
+    Untraceable { hook: Attach, source: io::Error },
     #[error("probe {probe} is broken: {why}")]
     Object { probe: &'static str, why: String },
     #[error("{action}")]
@@ -85,6 +87,9 @@ impl Error {
             Self::FieldSize { .. } | Self::Refused { .. } => {
                 "report it with the version of the kernel; until it is mended disable the collector"
             }
+            Self::Untraceable { .. } => {
+                "use a kernel built with CONFIG_FUNCTION_TRACER and without a security module against it, or disable the collector"
+            }
             Self::Object { .. } => "the agent was not built right: install it anew",
             Self::Read { .. } | Self::Call { .. } => "see the reason; if it stays, disable the collector",
         }
@@ -111,17 +116,24 @@ impl Error {
     }
 
     /// What went wrong when a program was loaded or attached.
-    pub(super) fn program(probe: &'static str, program: &'static str, error: ProgramError) -> Self {
-        match error {
+    pub(super) fn program(probe: &'static str, program: &Program, error: ProgramError) -> Self {
+        let (action, source) = match error {
             ProgramError::LoadError { io_error, verifier_log } => {
-                let log = verifier_log.to_string();
-                match last_line(&log) {
-                    Some(last_line) => Self::Refused { program, last_line, source: io_error },
-                    None => Self::call("load a program", io_error),
+                if let Some(last_line) = last_line(&verifier_log.to_string()) {
+                    return Self::Refused { program: program.name, last_line, source: io_error };
                 }
+                ("load a program", io_error)
             }
-            ProgramError::SyscallError(error) => Self::call("attach a program", error.io_error),
-            error => Self::Object { probe, why: chain(&error) },
+            ProgramError::SyscallError(error) => ("attach a program", error.io_error),
+            error => return Self::Object { probe, why: chain(&error) },
+        };
+        let is_function = matches!(program.attach, Attach::FEntry(_) | Attach::FExit(_));
+        let again = io::Error::from(source.kind());
+        match Self::call(action, source) {
+            Self::Denied(Denial::Other) if is_function => {
+                Self::Untraceable { hook: program.attach, source: again }
+            }
+            error => error,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use aya::{Btf as AyaBtf, EbpfLoader, Endianness};
 
-use super::{Error, btf::Btf};
+use super::{Error, Probes, btf::Btf};
 use crate::source::sys::memory::trim_heap;
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -18,6 +18,7 @@ const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 pub struct Kernel {
     btf_path: PathBuf,
     types: Mutex<Option<Types>>,
+    probes: Probes,
 }
 
 /// The kernel's types, three times: ours finds fields, aya's two find hooks and cannot be had otherwise.
@@ -33,7 +34,17 @@ pub(super) struct Types {
 impl Kernel {
     /// `btf_path`: where the kernel's types are, if not in `/sys/kernel/btf/vmlinux`.
     pub fn new(btf_path: Option<PathBuf>) -> Self {
-        Self { btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()), types: Mutex::new(None) }
+        Self::with_probes(btf_path, Probes::default())
+    }
+
+    /// With probes that were loaded for it before.
+    pub fn with_probes(btf_path: Option<PathBuf>, probes: Probes) -> Self {
+        Self { btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()), types: Mutex::new(None), probes }
+    }
+
+    /// The probes that were loaded for it, wherever they are by now.
+    pub fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// CPUs that the kernel may ever have online: rows of maps by CPU.

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Range};
 
-use probe_abi::Histogram;
+use probe_abi::{Histogram, Meter};
 
 use crate::source::sys::memory::SharedWords;
 
@@ -23,6 +23,15 @@ impl Row for u64 {
 impl Row for Histogram {
     fn add(&mut self, words: impl Iterator<Item = u64>) {
         for (total, word) in self.slots.iter_mut().chain([&mut self.sum]).zip(words) {
+            *total = total.wrapping_add(word);
+        }
+    }
+}
+
+impl Row for Meter {
+    fn add(&mut self, words: impl Iterator<Item = u64>) {
+        let totals = [&mut self.off, &mut self.runs, &mut self.time, &mut self.due, &mut self.timed];
+        for (total, word) in totals.into_iter().zip(words) {
             *total = total.wrapping_add(word);
         }
     }

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// A read-only view of memory that the kernel goes on writing, such as an array map of eBPF.
+/// A view of memory that the kernel goes on writing, such as an array map of eBPF. It is read.
 #[derive(Debug)]
 pub struct SharedWords {
     start: NonNull<AtomicU64>,
@@ -27,10 +27,13 @@ unsafe impl Sync for SharedWords {}
 impl SharedWords {
     /// Maps the first `len` words of a file whose pages stay in place: a map of eBPF made with `BPF_F_MMAPABLE`.
     pub fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        Self::map_as(file, len, ProtFlags::READ)
+    }
+
+    fn map_as(file: BorrowedFd<'_>, len: usize, protection: ProtFlags) -> io::Result<Self> {
         let n_bytes = len.checked_mul(size_of::<u64>()).ok_or(io::ErrorKind::InvalidInput)?;
         // SAFETY: the kernel chooses the address, so no memory of ours is replaced.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), n_bytes, ProtFlags::READ, MapFlags::SHARED, file, 0) }?;
+        let start = unsafe { mmap(std::ptr::null_mut(), n_bytes, protection, MapFlags::SHARED, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok(Self { start, len })
     }
@@ -38,11 +41,32 @@ impl SharedWords {
     /// The words of a range as they are when the iterator comes to them; none beyond the end.
     pub fn read(&self, range: Range<usize>) -> impl Iterator<Item = u64> {
         let end = range.end.min(self.len);
+        self.words()[range.start.min(end)..end].iter().map(|it| it.load(Relaxed))
+    }
+
+    /// Not to be handed out: only who has mapped them to be written may store to them.
+    fn words(&self) -> &[AtomicU64] {
         // SAFETY: `start` is aligned to a page and `len` words from it are mapped until `self` is dropped. The kernel
-        // writes them by whole words, which atomic loads may race with. The slice is not handed out, so nobody stores
-        // to what can only be read.
-        let words: &[AtomicU64] = unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) };
-        words[range.start.min(end)..end].iter().map(|it| it.load(Relaxed))
+        // writes them by whole words, which atomic loads may race with.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+/// The same, to be written, too.
+#[derive(Debug)]
+pub struct WritableWords(SharedWords);
+
+impl WritableWords {
+    /// As [`SharedWords::map`].
+    pub fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        SharedWords::map_as(file, len, ProtFlags::READ | ProtFlags::WRITE).map(Self)
+    }
+
+    /// Sets a word; does nothing beyond the end.
+    pub fn store(&self, at: usize, value: u64) {
+        if let Some(word) = self.0.words().get(at) {
+            word.store(value, Relaxed);
+        }
     }
 }
 

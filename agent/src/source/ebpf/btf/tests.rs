@@ -106,7 +106,8 @@ fn kernel() -> Blob {
     let task = blob.add(CONST, "", 0, task, &[]);
     let task = blob.add(PTR, "", 0, task, &[]);
     blob.hook("sched_switch", &[int, task, task]);
-    blob.add(FUNC, "vfs_read", 0, 0, &[]);
+    let prototype = blob.add(FUNC_PROTO, "", 2, int, &[0, long, 0, int]);
+    blob.add(FUNC, "vfs_read", 0, prototype, &[]);
     blob
 }
 
@@ -190,6 +191,8 @@ fn finds_functions_by_their_kind() {
     assert!(btf.has_function("vfs_read"));
     assert!(!btf.has_function("vfs_write"));
     assert!(!btf.has_function("task_struct"));
+    assert_eq!(btf.parameters("vfs_read"), Some(2));
+    assert_eq!(btf.parameters("vfs_write"), None);
 }
 
 #[test]
@@ -288,6 +291,7 @@ fn interrogate(bytes: Vec<u8>) {
     btf.argument("sched_switch", "task_struct");
     btf.enumerator("A");
     btf.has_function("vfs_read");
+    btf.parameters("vfs_read");
 }
 
 #[test]
@@ -329,4 +333,5 @@ fn reads_the_running_kernel() {
     assert_eq!(btf.enumerator("BPF_MAP_TYPE_ARRAY"), Some(2));
     assert!(btf.has_function("vfs_read"));
     assert!(!btf.has_function("vfs_raed"));
+    assert_eq!(btf.parameters("vfs_read"), Some(4));
 }

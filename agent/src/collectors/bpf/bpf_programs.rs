@@ -1,0 +1,63 @@
+//! What hostlens' own programs in the kernel cost: the runs and time that they count themselves (`probe-abi`'s
+//! `Meter`), and what the kernel says of them in `/proc/self/fdinfo`, see proc_pid_fdinfo(5).
+
+use crate::{
+    collectors::prelude::*,
+    source::ebpf::{Probes, Standing},
+};
+use std::time::UNIX_EPOCH;
+
+metrics! {
+    RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each.";
+    RUNS: Counter "hostlens_bpf_program_runs_total" ["probe", "program"], "Runs of each of hostlens' own eBPF programs.";
+    MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe", "program"], "Events that an eBPF program of hostlens did not see, because it ran on that CPU already (from Linux 5.12).";
+    MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe", "map"], "Kernel memory of each eBPF map of hostlens.";
+    ATTACHED: Gauge "hostlens_bpf_probe_attached" ["probe"], "1 if the probe's programs run at their events, 0 while they are detached because they cost more than [ebpf.budget] allows.";
+    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a detached probe is attached again, in seconds since the epoch.";
+    CPU: Gauge "hostlens_bpf_probe_cpu_ratio" ["probe"], "Share of the machine's CPU time that the probe's programs took in the last window of [ebpf.budget].";
+}
+
+pub(super) struct BpfPrograms {
+    probes: Probes,
+}
+
+impl Spec for BpfPrograms {
+    const SUMMARY: &'static str = "What hostlens' own eBPF programs and maps cost, in time and memory.";
+    const ENABLED: bool = true;
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = NoConfig;
+
+    fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
+        Ok(Self { probes: host.kernel()?.probes().clone() })
+    }
+}
+
+impl Collector for BpfPrograms {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let probes = self.probes.list();
+        for probe in &probes {
+            let name = probe.spec().name;
+            for cost in probe.costs() {
+                let labels = [name, cost.program];
+                out.push(RUN_SECONDS, labels, cost.time.as_secs_f64());
+                out.push(RUNS, labels, cost.runs);
+                if let Some(missed) = cost.missed {
+                    out.push(MISSED, labels, missed);
+                }
+            }
+            for (map, bytes) in &probe.memory().maps {
+                out.push(MAP_MEMORY, [name, map], *bytes);
+            }
+            out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
+            if let Standing::OverBudget(excess) = probe.standing() {
+                let retry_at = excess.retry_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                out.push(RETRY, [name], retry_at.as_secs_f64());
+            }
+            out.push(CPU, [name], probe.share());
+        }
+        match probes[..] {
+            [] => Err(Error::Absent("no probe is loaded".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}

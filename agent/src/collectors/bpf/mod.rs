@@ -1,0 +1,2 @@
+//! What programs in the kernel cost: ours, and those of others.
+super::collectors! { "bpf": bpf_programs::BpfPrograms }

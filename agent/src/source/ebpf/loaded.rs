@@ -1,0 +1,283 @@
+//! What of a probe is in the kernel: attached and detached, measured, and asked what it costs.
+//!
+//! The collector that reads the probe and the budget that may detach it share this. All of it works after the process
+//! has given up its capabilities, but for one thing: before Linux 5.19, where unprivileged bpf(2) is forbidden
+//! (`kernel.unprivileged_bpf_disabled`), what was detached could not be attached again. There programs are told to
+//! return at once instead, which costs the bare call.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+use aya::{
+    Ebpf,
+    programs::{self, ProgramError, fentry::FEntryLink, fexit::FExitLink, tp_btf::BtfTracePointLink},
+};
+use probe_abi::Meter;
+
+use super::{
+    Attach, Error, Program, Spec, Table,
+    memory::{self, Memory},
+};
+use crate::source::{File, sys::memory::WritableWords};
+
+/// A probe in the kernel. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct Loaded {
+    spec: &'static Spec,
+    object: Mutex<Object>,
+    /// `None` if the probe is not measured.
+    meters: Option<Meters>,
+    memory: Memory,
+    /// The kernel's numbers of the programs.
+    programs: Vec<u32>,
+    standing: Mutex<Standing>,
+    /// Bits of the share of the machine's CPU time that it took lately, as an `f64`.
+    share: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Object {
+    ebpf: Ebpf,
+    /// What keeps the programs attached; none while they are not.
+    links: Vec<Link>,
+    /// What the kernel says of each program, to be read again.
+    descriptions: Vec<File>,
+}
+
+/// Dropped, the program is detached.
+#[derive(Debug)]
+#[expect(dead_code, reason = "only kept")]
+enum Link {
+    TpBtf(BtfTracePointLink),
+    FEntry(FEntryLink),
+    FExit(FExitLink),
+}
+
+/// The meters of a probe's programs.
+#[derive(Debug)]
+pub(super) struct Meters {
+    pub(super) rows: Table<Meter>,
+    /// The same memory, for [`Meter::off`].
+    pub(super) switches: WritableWords,
+    /// The first row of each program that has some, one for each CPU.
+    pub(super) first_rows: HashMap<&'static str, usize>,
+    pub(super) n_cpus: usize,
+}
+
+/// Whether a probe counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing {
+    Attached,
+    /// Its programs cost too much and do not run for now.
+    OverBudget(Excess),
+}
+
+/// Why a probe was detached. Shares are of the machine's CPU time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Excess {
+    /// What it took in a window.
+    pub share: f64,
+    /// What all probes together may take.
+    pub max_share: f64,
+    /// When it is attached again.
+    pub retry_at: SystemTime,
+}
+
+/// What a program has cost since it was loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    pub program: &'static str,
+    pub runs: u64,
+    /// Estimated: about one run in 128 is timed and stands for those since the one before.
+    pub time: Duration,
+    /// Times that it did not run, because it, or another program of the kind, was running on that CPU already. `None`
+    /// before Linux 5.12.
+    pub missed: Option<u64>,
+}
+
+impl Loaded {
+    /// Loads and attaches the programs of an opened object of `spec`. `meters` takes theirs out of its maps.
+    pub(super) fn load(
+        spec: &'static Spec,
+        mut ebpf: Ebpf,
+        types: &aya::Btf,
+        meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
+    ) -> Result<Self, Error> {
+        for program in spec.programs {
+            load(spec, &mut ebpf, program, types)?;
+        }
+        let memory = Memory::of(spec, &ebpf)?;
+        let descriptions = memory::descriptions(spec, &ebpf)?;
+        let meters = meters(&mut ebpf)?;
+        let programs =
+            spec.programs.iter().map(|it| number(spec, &mut ebpf, it)).collect::<Result<_, _>>()?;
+        let loaded = Self {
+            spec,
+            object: Mutex::new(Object { ebpf, links: Vec::new(), descriptions }),
+            meters,
+            memory,
+            programs,
+            standing: Mutex::new(Standing::Attached),
+            share: AtomicU64::new(0),
+        };
+        loaded.attach()?;
+        Ok(loaded)
+    }
+
+    pub fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    /// What maps and programs take in the kernel.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether the program that the kernel gives this number is one of the probe's.
+    pub fn has_program(&self, number: u32) -> bool {
+        self.programs.contains(&number)
+    }
+
+    pub fn standing(&self) -> Standing {
+        *lock(&self.standing)
+    }
+
+    /// Of the machine's CPU time, what its programs took in the last window of the budget.
+    pub fn share(&self) -> f64 {
+        f64::from_bits(self.share.load(Relaxed))
+    }
+
+    pub(super) fn set_share(&self, share: f64) {
+        self.share.store(share.to_bits(), Relaxed);
+    }
+
+    /// What its programs have cost; empty if it is not measured.
+    pub fn costs(&self) -> Vec<Cost> {
+        let Some(meters) = &self.meters else { return Vec::new() };
+        let mut object = lock(&self.object);
+        let programs = self.spec.programs.iter().zip(&mut object.descriptions);
+        let cost = |(program, description): (&'static Program, &mut File)| {
+            let meter = meters.of(program.name)?;
+            // A description that cannot be read, as in a container without its own /proc, says nothing of misses.
+            let missed = description.read().ok().and_then(|text| memory::field(text, "recursion_misses"));
+            let time = Duration::from_nanos(meter.time);
+            Some(Cost { program: program.name, runs: meter.runs, time, missed })
+        };
+        programs.filter_map(cost).collect()
+    }
+
+    /// The time of all its programs together; without a system call.
+    pub(super) fn time(&self) -> Duration {
+        let Some(meters) = &self.meters else { return Duration::ZERO };
+        Duration::from_nanos(meters.rows.sum(0..meters.rows.len()).time)
+    }
+
+    /// Stops its programs until [`Self::resume`]. Nothing is lost of what they have counted.
+    pub(super) fn suspend(&self, excess: Excess) {
+        let mut object = lock(&self.object);
+        match &self.meters {
+            Some(meters) if !object.may_attach(self.spec) => meters.set_off(1),
+            _ => object.links.clear(),
+        }
+        *lock(&self.standing) = Standing::OverBudget(excess);
+    }
+
+    /// Lets its programs run again.
+    pub(super) fn resume(&self) -> Result<(), Error> {
+        if let Some(meters) = &self.meters {
+            meters.set_off(0);
+        }
+        self.attach()?;
+        *lock(&self.standing) = Standing::Attached;
+        Ok(())
+    }
+
+    /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::List`].
+    fn attach(&self) -> Result<(), Error> {
+        let mut object = lock(&self.object);
+        if !object.links.is_empty() {
+            return Ok(());
+        }
+        let links = self.spec.programs.iter().filter(|it| !matches!(it.attach, Attach::Iter(_)));
+        object.links = links.map(|it| attach(self.spec, &mut object.ebpf, it)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Calls `then` with the object.
+    pub(super) fn with_object<T>(&self, then: impl FnOnce(&mut Ebpf) -> T) -> T {
+        then(&mut lock(&self.object).ebpf)
+    }
+}
+
+impl Object {
+    /// Whether the kernel would let the process, as it is by now, attach a program that is loaded: then it lets it
+    /// ask for a description, too.
+    fn may_attach(&self, spec: &Spec) -> bool {
+        let mut loaded = spec.programs.iter().filter_map(|it| self.ebpf.program(it.name));
+        loaded.all(|it| it.info().is_ok())
+    }
+}
+
+impl Meters {
+    fn of(&self, program: &str) -> Option<Meter> {
+        let first = *self.first_rows.get(program)?;
+        Some(self.rows.sum(first..first + self.n_cpus))
+    }
+
+    /// Sets [`Meter::off`] on all CPUs.
+    fn set_off(&self, off: u64) {
+        for row in 0..self.rows.len() {
+            let word = row * Table::<Meter>::ROW_WORDS + mem::offset_of!(Meter, off) / size_of::<u64>();
+            self.switches.store(word, off);
+        }
+    }
+}
+
+fn load(spec: &Spec, ebpf: &mut Ebpf, program: &Program, types: &aya::Btf) -> Result<(), Error> {
+    let Program { name, attach } = program;
+    let loaded = match (find(spec, ebpf, name)?, attach) {
+        (programs::Program::BtfTracePoint(it), Attach::TpBtf(hook)) => it.load(hook, types),
+        (programs::Program::FEntry(it), Attach::FEntry(function)) => it.load(function, types),
+        (programs::Program::FExit(it), Attach::FExit(function)) => it.load(function, types),
+        (programs::Program::Iter(it), Attach::Iter(list)) => it.load(list, types),
+        _ => return Err(other_kind(spec, program)),
+    };
+    loaded.map_err(|error| Error::program(spec.name, program, error))
+}
+
+/// What the kernel numbers it by.
+fn number(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<u32, Error> {
+    let info = find(spec, ebpf, program.name)?.info();
+    info.map(|it| it.id()).map_err(|error| Error::program(spec.name, program, error))
+}
+
+fn attach(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<Link, Error> {
+    let link: Result<Link, ProgramError> = match find(spec, ebpf, program.name)? {
+        programs::Program::BtfTracePoint(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::TpBtf),
+        programs::Program::FEntry(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FEntry),
+        programs::Program::FExit(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FExit),
+        _ => return Err(other_kind(spec, program)),
+    };
+    link.map_err(|error| Error::program(spec.name, program, error))
+}
+
+fn find<'a>(spec: &Spec, ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut programs::Program, Error> {
+    let missing = || Error::Object { probe: spec.name, why: format!("program {name} is missing") };
+    ebpf.program_mut(name).ok_or_else(missing)
+}
+
+fn other_kind(spec: &Spec, Program { name, attach }: &Program) -> Error {
+    Error::Object { probe: spec.name, why: format!("program {name} is not for {attach}") }
+}
+
+/// What a panic could leave behind are links or descriptions that are missing, and can be made again.
+pub(super) fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,71 @@
+//! All probes that are loaded, and the budget that they are held to.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use super::{Loaded, budget::Guard, loaded::lock};
+use crate::config::{Budget, Measure};
+
+/// The probes that are loaded, in the order in which they were. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Probes(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    loaded: Mutex<Vec<Weak<Loaded>>>,
+    is_unmeasured: AtomicBool,
+    guard: Mutex<Option<Guard>>,
+}
+
+/// Probes that may be gone.
+#[derive(Debug)]
+pub(super) struct WeakProbes(Weak<Shared>);
+
+impl Probes {
+    /// Those that are there now.
+    pub fn list(&self) -> Vec<Arc<Loaded>> {
+        lock(&self.0.loaded).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn add(&self, probe: &Arc<Loaded>) {
+        let mut loaded = lock(&self.0.loaded);
+        loaded.retain(|it| it.strong_count() > 0);
+        loaded.push(Arc::downgrade(probe));
+    }
+
+    /// Whether those that are loaded from now on are to measure what they cost.
+    pub(super) fn are_measured(&self) -> bool {
+        !self.0.is_unmeasured.load(Relaxed)
+    }
+
+    /// Holds the probes to `budget` from now on; those that are loaded later measure what they cost or do not, as it
+    /// says. To be called before they are loaded, and again when the calling thread has the capabilities that the
+    /// thread that watches over them is to have: it begins as soon as there is a probe.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
+        let is_measured = budget.measure == Measure::Sampled;
+        self.0.is_unmeasured.store(!is_measured, Relaxed);
+        let mut guard = lock(&self.0.guard);
+        match &*guard {
+            Some(guard) => guard.change(budget),
+            None if is_measured && !self.list().is_empty() => {
+                *guard = Some(Guard::start(WeakProbes(Arc::downgrade(&self.0)), budget)?);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl WeakProbes {
+    pub(super) fn list(&self) -> Vec<Arc<Loaded>> {
+        self.0.upgrade().map(|it| Probes(it).list()).unwrap_or_default()
+    }
+}
