@@ -57,8 +57,7 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
 pub fn examine(config: &Config) -> Result<doctor::Report> {
     let host = doctor::Host::new(config, doctor::ports(&listen(config)));
     let (_, outcomes) = scrape(config, collectors::known(config))?;
-    let states = outcomes.into_iter().map(|(entry, summary)| (entry, summary.state)).collect();
-    Ok(host.with(states))
+    Ok(host.with(outcomes))
 }
 
 /// What becomes of each address; systemd's sockets are only there for the service.

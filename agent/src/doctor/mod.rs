@@ -5,7 +5,13 @@ mod advice;
 mod facts;
 mod process;
 
-use crate::{collector::Entry, config::Config, http::ListenError, privileges, scrape::State};
+use crate::{
+    collector::Entry,
+    config::Config,
+    http::ListenError,
+    privileges,
+    scrape::{ProbeSummary, State, Summary},
+};
 use advice::Advice;
 use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
@@ -72,6 +78,20 @@ pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
     outcomes.iter().map(fact).collect()
 }
 
+/// What a probe takes of the kernel's memory, here and on a large host.
+fn memory(probe: &ProbeSummary) -> Fact {
+    let kib = |bytes: u64| bytes.div_ceil(1024);
+    let maps: Vec<_> = probe.maps.iter().map(|it| format!("{} {}", it.name, kib(it.memory_bytes))).collect();
+    let found = format!(
+        "{}: {} KiB in the kernel (maps: {}), with 512 possible CPUs {}",
+        probe.name,
+        kib(probe.memory_bytes),
+        maps.join(", "),
+        kib(probe.memory_bytes_with_512_cpus),
+    );
+    Fact::good("probe", found)
+}
+
 /// How an enabled collector fares here.
 #[derive(Debug)]
 struct Verdict {
@@ -108,10 +128,11 @@ impl Host {
 
     /// Adds how each enabled collector fared in a scrape.
     #[must_use]
-    pub fn with(self, collectors: Vec<(&'static Entry, State)>) -> Report {
+    pub fn with(mut self, collectors: Vec<(&'static Entry, Summary)>) -> Report {
         let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
-        let verdict = |(entry, state): (&Entry, State)| {
-            Verdict::new(entry.name, &state, entry.capabilities - self.held)
+        self.facts.extend(collectors.iter().filter_map(|(_, summary)| summary.probe.as_ref()).map(memory));
+        let verdict = |(entry, summary): (&Entry, Summary)| {
+            Verdict::new(entry.name, &summary.state, entry.capabilities - self.held)
         };
         let collectors = collectors.into_iter().map(|(entry, state)| verdict((entry, state))).collect();
         Report { facts: self.facts, collectors, advice }

@@ -9,7 +9,7 @@ mod slot;
 mod tests;
 
 pub use outcome::{FAMILIES, State};
-pub use probe::{ProbeSummary, ProgramSummary};
+pub use probe::{MapSummary, ProbeSummary, ProgramSummary};
 pub use reopen::Changes;
 pub use slot::Summary;
 

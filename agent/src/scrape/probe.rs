@@ -1,6 +1,6 @@
 //! What the probe of a collector costs, for people and programs.
 
-use crate::source::ebpf::{Cost, Loaded, Standing};
+use crate::source::ebpf::{Cost, Loaded, MapMemory, Standing};
 use serde::Serialize;
 use std::time::SystemTime;
 
@@ -13,9 +13,18 @@ pub struct ProbeSummary {
     pub cpu_ratio: f64,
     /// Of the kernel: maps and programs.
     pub memory_bytes: u64,
+    /// What that would be on a host with 512 possible CPUs.
+    pub memory_bytes_with_512_cpus: u64,
+    pub maps: Vec<MapSummary>,
     pub programs: Vec<ProgramSummary>,
     /// When it is attached again, in seconds since the epoch; `None` while it is.
     pub retry_at: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct MapSummary {
+    pub name: String,
+    pub memory_bytes: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -40,11 +49,15 @@ impl ProbeSummary {
             run_seconds: cost.time.as_secs_f64(),
             missed: cost.missed,
         };
+        let map = |it: &MapMemory| MapSummary { name: it.name.clone(), memory_bytes: it.bytes };
+        let memory = loaded.memory();
         Self {
             name: loaded.spec().name,
             state,
             cpu_ratio: loaded.share(),
-            memory_bytes: loaded.memory().total(),
+            memory_bytes: memory.total(),
+            memory_bytes_with_512_cpus: memory.total_with_many_cpus(),
+            maps: memory.maps.iter().map(map).collect(),
             programs: loaded.costs().into_iter().map(program).collect(),
             retry_at: retry_at.map(|it| since_epoch(it).as_secs_f64()),
         }

@@ -45,8 +45,8 @@ impl Collector for BpfPrograms {
                     out.push(MISSED, labels, missed);
                 }
             }
-            for (map, bytes) in &probe.memory().maps {
-                out.push(MAP_MEMORY, [name, map], *bytes);
+            for map in &probe.memory().maps {
+                out.push(MAP_MEMORY, [name, &map.name], map.bytes);
             }
             out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
             if let Standing::OverBudget(excess) = probe.standing() {

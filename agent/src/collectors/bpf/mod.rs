@@ -1,2 +1,2 @@
 //! What programs in the kernel cost: ours, and those of others.
-super::collectors! { "bpf": bpf_programs::BpfPrograms }
+super::collectors! { "bpf": bpf_other_programs::BpfOtherPrograms, bpf_programs::BpfPrograms }

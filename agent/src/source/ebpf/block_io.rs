@@ -49,9 +49,12 @@ impl BlockIo {
     pub fn load(kernel: &Kernel, rows: u32, memory: usize) -> Result<Self, Error> {
         let rows = rows.clamp(1, MAX_ROWS);
         let row_size = (rows as usize + 1) * size_of::<Histogram>();
-        let banks = banks(kernel.possible_cpus()?, memory / row_size);
+        let banks_for = |n_cpus| banks(n_cpus, memory / row_size);
+        let banks = banks_for(kernel.possible_cpus()?);
         let sizing = Sizing {
-            entries: &[("LATENCIES", (rows + 1) * banks), ("KEYS", rows), ("CLAIMS", rows)],
+            entries: &|n_cpus| {
+                vec![("LATENCIES", (rows + 1) * banks_for(n_cpus)), ("KEYS", rows), ("CLAIMS", rows)]
+            },
             globals: &[("ROWS", rows), ("BANK_MASK", banks - 1)],
         };
         let mut probe = Probe::load(&SPEC, kernel, &sizing)?;

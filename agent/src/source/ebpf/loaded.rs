@@ -107,13 +107,14 @@ impl Loaded {
     pub(super) fn load(
         spec: &'static Spec,
         mut ebpf: Ebpf,
+        mut memory: Memory,
         types: &aya::Btf,
         meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
     ) -> Result<Self, Error> {
         for program in spec.programs {
             load(spec, &mut ebpf, program, types)?;
         }
-        let memory = Memory::of(spec, &ebpf)?;
+        memory.add_programs(spec, &ebpf)?;
         let descriptions = memory::descriptions(spec, &ebpf)?;
         let meters = meters(&mut ebpf)?;
         let programs =

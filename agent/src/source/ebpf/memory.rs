@@ -12,24 +12,43 @@ use aya::{
 };
 use std::os::fd::AsFd as _;
 
-use super::{Error, Spec, error::chain};
+use super::{Error, Spec, error::chain, probe::Entries};
 use crate::source::{File, number};
+
+/// Possible CPUs of a large host, for which memory is told beside this one's.
+pub const MANY_CPUS: u32 = 512;
 
 /// Bytes of kernel memory.
 #[derive(Debug)]
 pub struct Memory {
     /// By name, sorted.
-    pub maps: Vec<(String, u64)>,
+    pub maps: Vec<MapMemory>,
     pub programs: u64,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MapMemory {
+    pub name: String,
+    pub bytes: u64,
+    /// What it would take with [`MANY_CPUS`].
+    pub bytes_with_many_cpus: u64,
 }
 
 impl Memory {
     pub fn total(&self) -> u64 {
-        self.maps.iter().map(|it| it.1).sum::<u64>() + self.programs
+        self.maps.iter().map(|it| it.bytes).sum::<u64>() + self.programs
     }
 
-    /// Of an object whose maps are all there yet, and whose programs are loaded.
-    pub(super) fn of(spec: &Spec, object: &Ebpf) -> Result<Self, Error> {
+    /// What it would be with [`MANY_CPUS`].
+    pub fn total_with_many_cpus(&self) -> u64 {
+        self.maps.iter().map(|it| it.bytes_with_many_cpus).sum::<u64>() + self.programs
+    }
+
+    /// Of an object whose maps are all there yet. `entries` are those that were sized for this host, `many` the same
+    /// with many CPUs.
+    pub(super) fn of(spec: &Spec, object: &Ebpf, entries: &Entries, many: &Entries) -> Result<Self, Error> {
+        let n_in =
+            |entries: &Entries, map: &str| entries.iter().find(|it| it.0 == map).map(|it| u64::from(it.1));
         let broken = |why| Error::Object { probe: spec.name, why };
         let mut maps = Vec::new();
         for (name, map) in object.maps() {
@@ -38,19 +57,27 @@ impl Memory {
             else {
                 return Err(broken(format!("map {name} is of an unforeseen type")));
             };
-            let bytes = match locked(data.fd().as_fd()) {
-                Some(bytes) => bytes,
-                None => estimate(data).map_err(|error| broken(chain(&error)))?,
-            };
-            maps.push((name.to_owned(), bytes));
+            let (entry, n_entries) = shape(data).map_err(|error| broken(chain(&error)))?;
+            let bytes = locked(data.fd().as_fd()).unwrap_or(entry * n_entries);
+            let (here, many) = (n_in(entries, name).unwrap_or(1), n_in(many, name).unwrap_or(1));
+            maps.push(MapMemory {
+                name: name.to_owned(),
+                bytes,
+                bytes_with_many_cpus: bytes + entry * many.saturating_sub(here),
+            });
         }
         maps.sort();
-        let mut programs = 0;
+        Ok(Self { maps, programs: 0 })
+    }
+
+    /// Adds the programs of an object, which are loaded by now.
+    pub(super) fn add_programs(&mut self, spec: &Spec, object: &Ebpf) -> Result<(), Error> {
+        let broken = |why| Error::Object { probe: spec.name, why };
         for program in spec.programs.iter().filter_map(|it| object.program(it.name)) {
             let fd = program.fd().map_err(|error| broken(chain(&error)))?;
-            programs += locked(fd.as_fd()).unwrap_or(0);
+            self.programs += locked(fd.as_fd()).unwrap_or(0);
         }
-        Ok(Self { maps, programs })
+        Ok(())
     }
 }
 
@@ -84,11 +111,11 @@ fn path(object: BorrowedFd<'_>) -> PathBuf {
     format!("/proc/self/fdinfo/{}", object.as_raw_fd()).into()
 }
 
-/// Keys and values as the kernel rounds them, without what it needs to find them.
-fn estimate(data: &MapData) -> Result<u64, MapError> {
+/// Bytes of an entry, key and value as the kernel rounds them, and the number of entries.
+fn shape(data: &MapData) -> Result<(u64, u64), MapError> {
     let info = data.info()?;
     let entry = info.key_size().next_multiple_of(8) + info.value_size().next_multiple_of(8);
-    Ok(u64::from(entry) * u64::from(info.max_entries()))
+    Ok((u64::from(entry), u64::from(info.max_entries())))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //!
 //! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`spec`] what a probe
 //! declares, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in shared memory,
-//! [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, and one module for each probe.
+//! [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, [`others`]
+//! what the programs of others cost, and one module for each probe.
 
 pub mod block_io;
 pub mod btf;
@@ -18,6 +19,7 @@ pub mod list;
 pub mod loaded;
 pub mod map;
 pub mod memory;
+mod others;
 pub mod probe;
 mod probes;
 pub mod runqueue;
@@ -30,7 +32,8 @@ pub use self::{
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
     map::Table,
-    memory::Memory,
+    memory::{MANY_CPUS, MapMemory, Memory},
+    others::{Kind, OtherPrograms, Sampling},
     probe::{Probe, Sizing},
     probes::Probes,
     runqueue::RunQueue,

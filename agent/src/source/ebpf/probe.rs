@@ -9,8 +9,8 @@ use aya::{
 use probe_abi::{ABSENT, Meter};
 
 use super::{
-    Attach, Error, Kernel, Loaded, Program, Spec, Table, error::chain, kernel::Types, loaded::Meters,
-    map::Row, spec::resolve,
+    Attach, Error, Kernel, Loaded, MANY_CPUS, Memory, Program, Spec, Table, error::chain, kernel::Types,
+    loaded::Meters, map::Row, spec::resolve,
 };
 use crate::source::sys::memory::{SharedWords, WritableWords};
 
@@ -19,12 +19,20 @@ const METERS: &str = "METERS";
 const METER: &str = "METER_";
 
 /// What is decided when a probe is loaded.
-#[derive(Debug, Default)]
 pub struct Sizing<'a> {
-    /// Maps and their numbers of entries, where the object does not say.
-    pub entries: &'a [(&'static str, u32)],
+    /// Maps and their numbers of entries for a number of possible CPUs, where the object does not say.
+    pub entries: &'a dyn Fn(u32) -> Entries,
     /// Globals that do not come from the kernel's types.
     pub globals: &'a [(&'static str, u32)],
+}
+
+/// Maps and how many entries they have.
+pub type Entries = Vec<(&'static str, u32)>;
+
+impl Default for Sizing<'_> {
+    fn default() -> Self {
+        Self { entries: &|_| Entries::new(), globals: &[] }
+    }
 }
 
 /// A probe that runs. It ends when this is dropped.
@@ -54,18 +62,22 @@ impl Probe {
         let loaded = kernel.with_types(|types| {
             let mut globals = resolve(spec, &types.btf)?;
             globals.extend(sizing.globals);
-            let mut entries = sizing.entries.to_vec();
             let metered: Vec<&Program> = spec.programs.iter().filter(|it| is_metered(spec, it)).collect();
             for (program, first_row) in metered.iter().zip((0..).step_by(n_cpus as usize)) {
                 let first_row = if is_measured { first_row } else { ABSENT };
                 // Here, too, the loader wants it for as long as it may live.
                 globals.push((format!("{METER}{}", program.name).leak(), first_row));
             }
-            if !metered.is_empty() {
-                entries.push((METERS, if is_measured { metered.len() as u32 * n_cpus } else { 1 }));
-            }
-            let ebpf = open(spec, types, &globals, &entries)?;
-            Loaded::load(spec, ebpf, &types.aya, |ebpf| match &metered[..] {
+            let entries = |n_cpus| {
+                let mut entries = (sizing.entries)(n_cpus);
+                if !metered.is_empty() {
+                    entries.push((METERS, if is_measured { metered.len() as u32 * n_cpus } else { 1 }));
+                }
+                entries
+            };
+            let ebpf = open(spec, types, &globals, &entries(n_cpus))?;
+            let memory = Memory::of(spec, &ebpf, &entries(n_cpus), &entries(MANY_CPUS))?;
+            Loaded::load(spec, ebpf, memory, &types.aya, |ebpf| match &metered[..] {
                 [_, ..] if is_measured => meters(spec, ebpf, &metered, n_cpus as usize).map(Some),
                 _ => Ok(None),
             })

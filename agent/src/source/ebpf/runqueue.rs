@@ -27,7 +27,7 @@ pub struct RunQueue {
 
 impl RunQueue {
     pub fn load(kernel: &Kernel) -> Result<Self, Error> {
-        let sizing = Sizing { entries: &[("WAITS", kernel.possible_cpus()?)], globals: &[] };
+        let sizing = Sizing { entries: &|n_cpus| vec![("WAITS", n_cpus)], globals: &[] };
         let mut probe = Probe::load(&SPEC, kernel, &sizing)?;
         let waits = probe.table("WAITS")?;
         Ok(Self { probe, waits })

@@ -69,10 +69,14 @@ fn knows_its_memory() {
     let runqueue = RunQueue::load(&kernel).unwrap();
     let rows = u64::from(kernel.possible_cpus().unwrap()) * size_of::<Histogram>() as u64;
     let memory = runqueue.probe().loaded().memory();
-    let of_map = |name: &str| memory.maps.iter().find(|it| it.0 == name).unwrap().1;
+    let of_map = |name: &str| memory.maps.iter().find(|it| it.name == name).unwrap().bytes;
     assert!((rows..rows + 8192).contains(&of_map("WAITS")), "{memory:?} for rows of {rows}");
     assert!((4096..16384).contains(&of_map("METERS")), "{memory:?}");
     assert!(memory.total() < rows + (64 << 10), "{memory:?}");
+    // A row of counts and one of the meter each.
+    let more = memory.total_with_many_cpus() - memory.programs;
+    let wanted = 512 * (size_of::<Histogram>() + 64) as u64;
+    assert!((wanted..wanted + (32 << 10)).contains(&more), "{memory:?}, {wanted} for 512 CPUs");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::{alone, switch_for};
 use crate::{
     config::{Budget, Config, OnExceed, Share, Window},
     source::ebpf::{
-        Attach, Constant, Error, Kernel, List, Origin, Probe, Program, Sizing, Spec, Standing, Table,
-        probe::object,
+        Attach, Constant, Error, Kernel, Kind, List, Origin, OtherPrograms, Probe, Program, Sampling, Sizing,
+        Spec, Standing, Table, probe::object,
     },
 };
 
@@ -135,6 +135,33 @@ fn what_costs_too_much_stays_where_a_warning_is_wanted() {
         thread::sleep(Duration::from_millis(2500));
         assert!(probe.loaded().share() > 0.01, "{}", probe.loaded().share());
         assert_eq!(probe.loaded().standing(), Standing::Attached);
+    });
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn samples_tell_what_others_cost() {
+    let _alone = alone();
+    // One is the agent's, the other somebody else's.
+    let (kernel, _ours) = load(&SPIN, 0).unwrap();
+    let (_other_kernel, theirs) = load(&SPIN, 20).unwrap();
+    let (on, every) = (Duration::from_millis(250), Duration::from_millis(1000));
+    let sampling = Sampling { on, every, max_kinds: 1000 };
+    OtherPrograms::check().unwrap();
+    while_switching(|| {
+        let before = theirs.loaded().costs()[0];
+        let programs = OtherPrograms::sample(sampling, kernel.probes().clone()).unwrap();
+        thread::sleep(8 * every - every / 4);
+        let (after, spent) = (theirs.loaded().costs()[0], programs.spent().unwrap());
+        let kind = Kind { name: "spin".to_owned(), program_type: "tracing".to_owned() };
+        let spin = spent[&kind];
+        assert_eq!(spin.loaded, 1, "ours is none of the others");
+        let runs = (after.runs - before.runs) as f64;
+        let ratio = spin.runs / runs;
+        assert!((0.7..1.4).contains(&ratio), "{} runs, sampled as {}", runs, spin.runs);
+        let seconds = (after.time - before.time).as_secs_f64();
+        let ratio = spin.time.as_secs_f64() / seconds;
+        assert!((0.6..1.7).contains(&ratio), "{seconds} s, sampled as {:?}", spin.time);
     });
 }
 
