@@ -1,6 +1,7 @@
 //! What the agent's probes count on this machine, against what its kernel counts elsewhere. They load probes, so they
 //! need root (or CAP_BPF and CAP_PERFMON) and a kernel with BTF; `cargo xtask test` runs them where it can.
 
+mod budget;
 mod disk;
 
 use std::{
@@ -89,6 +90,13 @@ fn counts_every_request_of_a_disk() -> Result<()> {
         requests.widened(REQUESTS_BOUND).inside()?;
     }
     Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn what_costs_more_than_the_budget_is_detached_and_comes_back() -> Result<()> {
+    let _alone = alone();
+    budget::is_kept()
 }
 
 #[test]
