@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod exposition;
 pub mod kernel_objects;
+pub mod libtest;
 pub mod load;
 pub mod native;
 pub mod replay;

@@ -16,7 +16,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use hostlens_tests::{
-    Agent, KernelObjects, replay,
+    Agent, KernelObjects,
+    libtest::Verdicts,
+    replay,
     truth::{self, Operation, State},
 };
 use rustix::{
@@ -28,6 +30,11 @@ use rustix::{
 };
 
 const AGENT: &str = "/hostlens";
+const UNIT_TESTS: &str = "/unit-tests";
+/// Two want a disk with files on it, one sums up /proc in no time: the checks here have the same subjects. One compares
+/// nanoseconds of two clocks, whose reading is most of what they show on an emulated CPU.
+const UNIT_TESTS_LEFT_OUT: [&str; 3] =
+    ["--skip=requests_", "--skip=waits_for_a_cpu_add_up", "--skip=samples_tell_what_others_cost"];
 const RESULTS: &str = "/dev/ttyS1";
 const DISK: &str = "nvme0n1";
 
@@ -81,6 +88,7 @@ fn examine() -> Result<()> {
             eprintln!("guest: the agent wrote\n{}", agent.stderr());
             report.check("stop", stop(agent))?;
             report.check("kill", kill())?;
+            unit_tests(&mut report)?;
         }
         Err(error) => report.check("start", Err::<&str, _>(error))?,
     }
@@ -145,6 +153,22 @@ fn kill() -> Result<String> {
     let after = held.wait_until_gone(Duration::from_secs(1))?;
     let n_objects = held.programs.len() + held.maps.len() + held.links.len();
     Ok(format!("{n_objects} gone in {} ms", after.as_millis()))
+}
+
+/// The agent's own tests of what it does in the kernel: also of kinds of hooks that none of its collectors needs yet.
+fn unit_tests(report: &mut Report) -> Result<()> {
+    let mut args = vec!["--ignored", "--test-threads=1", "source::ebpf"];
+    args.extend(UNIT_TESTS_LEFT_OUT);
+    match Verdicts::of(Path::new(UNIT_TESTS), &args) {
+        Err(error) => report.check("unit tests", Err::<&str, _>(error)),
+        Ok(verdicts) => {
+            eprintln!("guest: the unit tests wrote\n{}", verdicts.log);
+            for (name, why) in &verdicts.failed {
+                report.check(&format!("unit/{name}"), Err::<&str, _>(anyhow::anyhow!("{why}")))?;
+            }
+            report.check("unit tests", Ok(format_args!("{} passed", verdicts.n_passed)))
+        }
+    }
 }
 
 fn stop(agent: Agent) -> Result<String> {
