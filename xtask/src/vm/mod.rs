@@ -130,21 +130,21 @@ fn list() {
     print!("{}", table.render());
 }
 
-/// The agent and the guest's init, linked statically, as the guest's whole root file system.
+/// The guest's init, the agent and the agent's unit tests, linked statically, as the guest's whole root file system.
 fn pack(agent: Option<&Path>) -> Result<PathBuf> {
     let mut what = vec!["--package", "hostlens-tests", "--bin", "guest"];
     if agent.is_none() {
         what.extend(["--package", "hostlens", "--bin", "hostlens"]);
     }
     let built = guest::build(&what)?;
+    let unit_tests = guest::unit_tests()?;
     let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
     let init = read(&built.join("guest"))?;
     let agent = read(agent.unwrap_or(&built.join("hostlens")))?;
+    let unit_tests = read(&unit_tests)?;
+    let files = [("init", &init), ("hostlens", &agent), ("unit-tests", &unit_tests)];
     let initramfs = workspace().join("target/vm/initramfs");
-    fs::write(
-        &initramfs,
-        archive(&[Entry { name: "init", bytes: &init }, Entry { name: "hostlens", bytes: &agent }]),
-    )?;
+    fs::write(&initramfs, archive(&files.map(|(name, bytes)| Entry { name, bytes })))?;
     Ok(initramfs)
 }
 
