@@ -27,7 +27,7 @@ section! {
         preset: Preset = "node_exporter" => "preset",
         /// More files, relative to this one; `*` and `?` stand for any letters. What they set wins over this file.
         include: Vec<String> = Value::Array(Vec::new()) => "",
-        /// Reads the files again when they change.
+        /// Reads the files again when they change, at most ten seconds later.
         auto_reload: bool = true => "config.auto-reload",
     }
 }
