@@ -4,17 +4,23 @@
 mod budget;
 mod disk;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use hostlens_tests::{
-    Agent,
+    Agent, KernelObjects, replay,
     truth::{self, Operation},
 };
+use rustix::process::Signal;
 
 /// Tasks that end while the load runs take with them what they waited last.
 const WAIT_BOUND: f64 = 0.1;
 const REQUESTS_BOUND: f64 = 0.01;
+/// Half a bucket of schema 3.
+const QUANTILE_BOUND: f64 = 0.045;
 
 /// One test at a time: each counts what happens on the whole machine.
 fn alone() -> MutexGuard<'static, ()> {
@@ -35,6 +41,40 @@ fn waits_for_a_cpu_add_up_to_the_run_delay_of_all_tasks() -> Result<()> {
 fn counts_a_wait_for_every_switch_of_a_ping_pong() -> Result<()> {
     let _alone = alone();
     truth::run_queue_count(&Agent::start("", &[])?)?.inside()?;
+    Ok(())
+}
+
+/// Others run as well, so the quantiles of all waits are only bounded by those of ours. But no wait may be in another
+/// bucket than its own, and once the others are taken out the quantiles must be right.
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn puts_each_wait_for_a_cpu_into_its_bucket() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start("", &[])?;
+    let busy = Duration::from_micros(2)..Duration::from_micros(200);
+    let replay = replay::run_queue(&agent, busy, 50_000)?;
+    for quantile in replay.quantiles() {
+        quantile.within(QUANTILE_BOUND)?;
+    }
+    let own = replay.without_others()?;
+    ensure!(own.n_waits() > 25_000, "only {} of 50000 handovers made a thread wait", own.n_waits());
+    for quantile in own.quantiles() {
+        println!("{quantile}");
+        quantile.alone_within(QUANTILE_BOUND)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn leaves_nothing_in_the_kernel_when_it_is_killed() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start("", &[])?;
+    agent.scrape()?;
+    let held = KernelObjects::held_by(agent.pid())?;
+    ensure!(held.programs.len() >= 2 && held.maps.len() >= 2 && held.links.len() >= 2, "it holds but {held}");
+    agent.signal(Signal::KILL)?;
+    held.wait_until_gone(Duration::from_secs(1))?;
     Ok(())
 }
 

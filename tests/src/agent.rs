@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use ureq::config::AutoHeaderValue;
 
-use crate::Exposition;
+use crate::{Exposition, NativeHistogram, native};
 
 /// Generous: debug builds on an emulated CPU start within it.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -85,6 +85,13 @@ impl Agent {
         let response = self.get("/metrics", &[("accept", "text/plain;version=0.0.4")])?;
         ensure!(response.status == 200, "/metrics answers {}: {}", response.status, response.text());
         Exposition::parse(std::str::from_utf8(&response.body).context("read the metrics page as UTF-8")?)
+    }
+
+    /// A native histogram without labels, from a scrape as Prometheus makes it.
+    pub fn native_histogram(&self, name: &str) -> Result<NativeHistogram> {
+        let response = self.get("/metrics", &[("accept", native::ACCEPT)])?;
+        ensure!(response.status == 200, "/metrics answers {}: {}", response.status, response.text());
+        NativeHistogram::decode(&response.body, name)
     }
 
     /// Sends `GET path` with no header but `Host` and those given; any status is an answer, redirects are not followed.

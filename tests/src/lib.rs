@@ -4,8 +4,14 @@
 
 pub mod agent;
 pub mod exposition;
+pub mod kernel_objects;
+pub mod libtest;
 pub mod load;
+pub mod native;
+pub mod replay;
 pub mod truth;
 
 pub use agent::{Agent, Response};
 pub use exposition::Exposition;
+pub use kernel_objects::KernelObjects;
+pub use native::NativeHistogram;

@@ -41,6 +41,14 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// [`run`], but for its standard output, which is returned.
+pub(crate) fn run_shown(command: &mut Command) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("start {}", line(command)))?;
+    ensure!(output.status.success(), "{}: {}", line(command), output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("read what {} wrote", line(command)))
+}
+
 /// Runs it and returns its output; anything but success is an error that carries what it wrote to standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", line(command)))?;

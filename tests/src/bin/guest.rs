@@ -11,22 +11,30 @@ use std::{
     os::fd::AsFd,
     path::Path,
     process::{ExitCode, id},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use hostlens_tests::{
-    Agent,
+    Agent, KernelObjects,
+    libtest::Verdicts,
+    replay,
     truth::{self, Operation, State},
 };
 use rustix::{
     mount::{MountFlags, mount},
     net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink, recv, sendto, socket},
+    process::Signal,
     system::{RebootCommand, reboot, uname},
     termios::tcdrain,
 };
 
 const AGENT: &str = "/hostlens";
+const UNIT_TESTS: &str = "/unit-tests";
+/// Two want a disk with files on it, one sums up /proc in no time: the checks here have the same subjects. One compares
+/// nanoseconds of two clocks, whose reading is most of what they show on an emulated CPU.
+const UNIT_TESTS_LEFT_OUT: [&str; 3] =
+    ["--skip=requests_", "--skip=waits_for_a_cpu_add_up", "--skip=samples_tell_what_others_cost"];
 const RESULTS: &str = "/dev/ttyS1";
 const DISK: &str = "nvme0n1";
 
@@ -38,6 +46,8 @@ const LOCKDOWN: &str = "hostlens_lockdown";
 /// Emulated CPUs are slow: what the two readings of both sides differ by weighs more than on a real one.
 const WAIT_BOUND: f64 = 0.15;
 const REQUESTS_BOUND: f64 = 0.01;
+/// Half a bucket of schema 3.
+const QUANTILE_BOUND: f64 = 0.045;
 
 /// The collectors that must count right; each has its checks below.
 const RUN_QUEUE: &str = "runqueue";
@@ -75,8 +85,11 @@ fn examine() -> Result<()> {
         Ok(agent) => {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
+            report.check("sandbox", sandbox(&agent))?;
             eprintln!("guest: the agent wrote\n{}", agent.stderr());
             report.check("stop", stop(agent))?;
+            report.check("kill", kill())?;
+            unit_tests(&mut report)?;
         }
         Err(error) => report.check("start", Err::<&str, _>(error))?,
     }
@@ -102,6 +115,7 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
 
     report.probe("runqueue/wait", state(RUN_QUEUE), || truth::run_queue_wait(agent)?.within(WAIT_BOUND))?;
     report.probe("runqueue/count", state(RUN_QUEUE), || truth::run_queue_count(agent)?.inside())?;
+    report.probe("runqueue/quantiles", state(RUN_QUEUE), || quantiles(agent))?;
     let device = Path::new("/dev").join(DISK);
     for operation in [Operation::Read, Operation::Write] {
         report.probe(&format!("block_io/{}", operation.label()), state(BLOCK_IO), || {
@@ -115,6 +129,56 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     report.check("forks", counter("node_forks_total", "processes"))?;
     report.check("boot time", counter("node_boot_time_seconds", "btime"))?;
     report.check("loopback bytes", truth::loopback_bytes(agent, 4 << 20).and_then(truth::Bounded::inside))
+}
+
+/// What is in force of it: Landlock as far as the kernel has it, and the filter everywhere.
+fn sandbox(agent: &Agent) -> Result<String> {
+    let log = agent.stderr();
+    let line = log.lines().find(|it| it.contains("the sandbox is entered")).context("it was not entered")?;
+    let (_, landlock) = line.split_once(" landlock=").context("the log says nothing of Landlock")?;
+    let landlock = landlock.strip_suffix(" seccomp=on").context("no filter is in force")?;
+    Ok(format!("landlock {}", landlock.trim_matches('"')))
+}
+
+/// By how much p50, p90 and p99 are off. Hardly anybody else runs here, so those of all waits are those of ours.
+fn quantiles(agent: &Agent) -> Result<String> {
+    let busy = Duration::from_micros(30)..Duration::from_micros(1500);
+    let replay = replay::run_queue(agent, busy, 20_000)?;
+    let mut errors = Vec::new();
+    for quantile in replay.quantiles() {
+        errors.push(format!("{:+.1}", quantile.alone_within(QUANTILE_BOUND)?.error() * 100.0));
+    }
+    let errors = errors.join(" ");
+    Ok(format!("{errors} % of {}", replay.without_others()?.n_waits()))
+}
+
+/// An agent that is killed takes its programs, maps and links with it.
+fn kill() -> Result<String> {
+    let agent = Agent::start_program(Path::new(AGENT), "", &[])?;
+    // It listens before it has opened its collectors.
+    agent.scrape()?;
+    let held = KernelObjects::held_by(agent.pid())?;
+    ensure!(held.programs.len() >= 2 && held.maps.len() >= 2 && held.links.len() >= 2, "it holds but {held}");
+    agent.signal(Signal::KILL)?;
+    let after = held.wait_until_gone(Duration::from_secs(1))?;
+    let n_objects = held.programs.len() + held.maps.len() + held.links.len();
+    Ok(format!("{n_objects} gone in {} ms", after.as_millis()))
+}
+
+/// The agent's own tests of what it does in the kernel: also of kinds of hooks that none of its collectors needs yet.
+fn unit_tests(report: &mut Report) -> Result<()> {
+    let mut args = vec!["--ignored", "--test-threads=1", "source::ebpf"];
+    args.extend(UNIT_TESTS_LEFT_OUT);
+    match Verdicts::of(Path::new(UNIT_TESTS), &args) {
+        Err(error) => report.check("unit tests", Err::<&str, _>(error)),
+        Ok(verdicts) => {
+            eprintln!("guest: the unit tests wrote\n{}", verdicts.log);
+            for (name, why) in &verdicts.failed {
+                report.check(&format!("unit/{name}"), Err::<&str, _>(anyhow::anyhow!("{why}")))?;
+            }
+            report.check("unit tests", Ok(format_args!("{} passed", verdicts.n_passed)))
+        }
+    }
 }
 
 fn stop(agent: Agent) -> Result<String> {

@@ -20,7 +20,8 @@ use self::{
     kernels::{Cache, Kernel, NEWEST},
 };
 use crate::{
-    process::{cargo, require, run as run_command, workspace},
+    guest,
+    process::{require, workspace},
     table::Table,
 };
 
@@ -38,7 +39,6 @@ usage: cargo xtask vm [options]
   --list          list the kernels and what is cached
 ";
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Kernels that fit beside each other on a screen.
 const COLUMNS: usize = 5;
 /// The oldest kernel lacks some hooks: only there may a collector be unavailable.
@@ -130,29 +130,21 @@ fn list() {
     print!("{}", table.render());
 }
 
-/// The agent and the guest's init, linked statically, as the guest's whole root file system.
+/// The guest's init, the agent and the agent's unit tests, linked statically, as the guest's whole root file system.
 fn pack(agent: Option<&Path>) -> Result<PathBuf> {
-    let target_dir = workspace().join("target/vm/build");
-    let mut build = cargo();
-    build.args(["build", "--package", "hostlens-tests", "--bin", "guest", "--target", TARGET]);
+    let mut what = vec!["--package", "hostlens-tests", "--bin", "guest"];
     if agent.is_none() {
-        build.args(["--package", "hostlens", "--bin", "hostlens"]);
+        what.extend(["--package", "hostlens", "--bin", "hostlens"]);
     }
-    // Apart from other builds, whose flags differ; optimised a little, since the CPU is emulated.
-    build.arg("--target-dir").arg(&target_dir);
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "none");
-    run_command(&mut build)?;
-
-    let built = target_dir.join(TARGET).join("debug");
+    let built = guest::build(&what)?;
+    let unit_tests = guest::unit_tests()?;
     let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
     let init = read(&built.join("guest"))?;
     let agent = read(agent.unwrap_or(&built.join("hostlens")))?;
+    let unit_tests = read(&unit_tests)?;
+    let files = [("init", &init), ("hostlens", &agent), ("unit-tests", &unit_tests)];
     let initramfs = workspace().join("target/vm/initramfs");
-    fs::write(
-        &initramfs,
-        archive(&[Entry { name: "init", bytes: &init }, Entry { name: "hostlens", bytes: &agent }]),
-    )?;
+    fs::write(&initramfs, archive(&files.map(|(name, bytes)| Entry { name, bytes })))?;
     Ok(initramfs)
 }
 

@@ -171,7 +171,7 @@ impl Btf {
             self.resolve(id)
                 .filter(|it| it.kind == PTR)
                 .and_then(|it| self.resolve(it.size_or_type))
-                .is_some_and(|it| it.kind == STRUCT && self.is_named(&it, of))
+                .is_some_and(|it| it.kind == STRUCT && self.is_name(it.name, of))
         })?;
         Some(position as u32)
     }
@@ -186,7 +186,7 @@ impl Btf {
             };
             let entry = (0..found.n_members)
                 .map(|idx| found.members + idx * entry_len)
-                .find(|&entry| self.word(entry).and_then(|it| self.name(it)) == Some(name.as_bytes()))?;
+                .find(|&entry| self.word(entry).is_some_and(|it| self.is_name(it, name)))?;
             let low = self.word(entry + 4)?;
             Some(match found.kind {
                 ENUM64 => (u64::from(self.word(entry + 8)?) << 32 | u64::from(low)) as i64,
@@ -230,11 +230,10 @@ impl Btf {
             let (member_name, id, place) =
                 (self.word(member)?, self.word(member + 4)?, self.word(member + 8)?);
             let (bits, width) = if of.kind_flag { (place & 0xff_ffff, place >> 24) } else { (place, 0) };
-            let member_name = self.name(member_name)?;
-            if member_name == name.as_bytes() {
+            if self.is_name(member_name, name) {
                 return Some((bits, id, width != 0 || self.is_narrow(id)));
             }
-            if !member_name.is_empty() {
+            if !self.is_name(member_name, "") {
                 return None;
             }
             let (inner_bits, id, is_bit_field) = self.member(self.resolve(id)?, name, depth + 1, visits)?;
@@ -286,7 +285,7 @@ impl Btf {
             return None;
         }
         (1..=self.types.len() as u32)
-            .find(|&id| self.get(id).is_some_and(|it| it.kind == kind && self.is_named(&it, name)))
+            .find(|&id| self.get(id).is_some_and(|it| it.kind == kind && self.is_name(it.name, name)))
     }
 
     fn get(&self, id: u32) -> Option<Type> {
@@ -294,13 +293,12 @@ impl Btf {
         read_type(&self.bytes, at as usize)
     }
 
-    fn is_named(&self, it: &Type, name: &str) -> bool {
-        self.name(it.name) == Some(name.as_bytes())
-    }
-
-    fn name(&self, offset: u32) -> Option<&[u8]> {
-        let names = self.bytes.get(self.strings.clone())?.get(offset as usize..)?;
-        names.split(|it| *it == 0).next()
+    /// Whether the name at an offset among the strings is this one. Looks at no more bytes than `name` has, and one:
+    /// strings that never end must not cost their whole length for each type.
+    fn is_name(&self, offset: u32, name: &str) -> bool {
+        let strings = self.bytes.get(self.strings.clone());
+        let rest = strings.and_then(|it| it.get(offset as usize..)?.strip_prefix(name.as_bytes()));
+        rest.is_some_and(|it| it.first() == Some(&0))
     }
 
     fn word(&self, at: usize) -> Option<u32> {

@@ -9,6 +9,7 @@ use rustix::{
 };
 
 use super::{Attach, Program, btf::FieldError};
+use crate::source::sys::seccomp;
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -176,9 +177,13 @@ impl Denial {
     }
 }
 
+/// Whether the agent was started with one; its own lets it load probes whenever it has the capabilities.
 fn has_seccomp_filter() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    status.lines().any(|it| it.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
+    let number = |name| status.lines().find_map(|it| it.strip_prefix(name)?.trim().parse::<usize>().ok());
+    // They are counted since Linux 5.9.
+    let n_filters = number("Seccomp_filters:").or(number("Seccomp:")).unwrap_or_default();
+    n_filters > usize::from(seccomp::is_applied())
 }
 
 /// The mode in brackets: `none integrity [confidentiality]`.
@@ -188,16 +193,13 @@ fn lockdown() -> Option<String> {
     (mode == "confidentiality").then(|| mode.to_owned())
 }
 
-/// The last line of a verifier's log that says something: statistics follow it.
+/// The line of a verifier's log that says what is wrong: the last one before statistics and, from Linux 7.3, before a
+/// report that explains it at length.
 fn last_line(log: &str) -> Option<String> {
-    let mut lines = log.lines().map(str::trim).filter(|it| !it.is_empty());
-    lines
-        .rfind(|it| {
-            !it.starts_with("processed ")
-                && !it.starts_with("verification time")
-                && !it.starts_with("stack depth")
-        })
-        .map(str::to_owned)
+    const AFTER: &[&str] = &["Verification failed: ", "verification time ", "stack depth ", "processed "];
+    let lines = log.lines().map(str::trim);
+    let said = lines.take_while(|line| !AFTER.iter().any(|it| line.starts_with(it)));
+    said.filter(|it| !it.is_empty()).last().map(str::to_owned)
 }
 
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
@@ -212,4 +214,24 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_line;
+
+    #[test]
+    fn a_verifiers_last_word_stands_before_its_statistics() {
+        let oldest = "9: (79) r1 = *(u64 *)(r1 +8)\nR1 invalid mem access 'inv'\n\
+                      verification time 72 usec\nstack depth 0\nprocessed 10 insns (limit 1000000)\n";
+        assert_eq!(last_line(oldest).unwrap(), "R1 invalid mem access 'inv'");
+        let newest = "60: (0f) r2 += r3\nmath between ptr_ pointer and 4294967295 is not allowed\n\n\
+                      Verification failed: Register Type Safety: Pointer offset is not safe\n\nReason:\n\
+                      The scalar offset used with R2 is unbounded\n\nSuggestion:\n  Clamp the scalar offset\n\
+                      verification time 10902 usec\nstack depth max 0\n\
+                      subprog 0 (sched_switch) main insns_self 56 insns_total 56 stack 16\n\
+                      processed 56 insns (limit 1000000)\n\n";
+        assert_eq!(last_line(newest).unwrap(), "math between ptr_ pointer and 4294967295 is not allowed");
+        assert_eq!(last_line("processed 0 insns\n"), None);
+    }
 }

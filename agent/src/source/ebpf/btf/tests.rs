@@ -267,6 +267,19 @@ fn types_that_contain_themselves_come_to_an_end() {
     }
 }
 
+/// A reader that looked for the end of each name would be at it for hours.
+#[test]
+fn names_without_end_cost_nothing() {
+    let mut blob = Blob { strings: vec![b'x'; 4 << 20], ..Blob::default() };
+    for at in 0..200_000 {
+        blob.types.extend([at, STRUCT << 24, 8]);
+    }
+    let btf = blob.btf();
+    assert_eq!(btf.field("xxxx.x"), Err(FieldError::NoStruct("xxxx".into())));
+    assert_eq!(btf.enumerator("xxxx"), None);
+    assert_eq!(btf.arity("xxxx"), None);
+}
+
 /// Asks all that can be asked.
 fn interrogate(bytes: Vec<u8>) {
     let Ok(btf) = Btf::parse(bytes) else { return };
