@@ -3,7 +3,7 @@
 
 mod boot;
 mod initramfs;
-mod kernels;
+pub(crate) mod kernels;
 
 use std::{
     fs,
