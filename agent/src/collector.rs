@@ -37,6 +37,8 @@ pub trait Spec: Collector + Sized + 'static {
     const PROBE: Option<&'static ebpf::Spec> = None;
     /// Capabilities that let it see more at a scrape, if the process has them; they are kept for it.
     const CAPABILITIES: CapabilitySet = CapabilitySet::empty();
+    /// Whether it connects to a server, local ones too: the sandbox lets nobody else.
+    const CONNECTS: bool = false;
     /// What it costs where that is worth knowing: a part of a sentence.
     const COST: &'static str = "";
     /// Every family it may push.
@@ -94,6 +96,7 @@ pub struct Entry {
     pub enabled: bool,
     pub probe: Option<&'static ebpf::Spec>,
     pub capabilities: CapabilitySet,
+    pub connects: bool,
     pub cost: &'static str,
     pub metrics: &'static [Meta],
     pub keys: &'static [Key],
@@ -109,6 +112,7 @@ impl Entry {
             enabled: S::ENABLED,
             probe: S::PROBE,
             capabilities: S::CAPABILITIES,
+            connects: S::CONNECTS,
             cost: S::COST,
             metrics: S::METRICS,
             keys: S::Config::KEYS,

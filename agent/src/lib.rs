@@ -12,6 +12,7 @@ pub mod metric;
 pub mod own;
 pub mod privileges;
 pub mod reload;
+pub mod sandbox;
 pub mod scrape;
 pub mod service;
 pub mod source;

@@ -14,10 +14,12 @@ use hostlens::{
     own::{self, Own},
     privileges,
     reload::{self, Outcome, Reloader},
+    sandbox::{self, Needs, Sandbox},
     scrape::Registry,
     service,
     source::Host,
 };
+use rustix::thread::CapabilitySet;
 use std::{
     io::{ErrorKind, Write as _},
     process::ExitCode,
@@ -171,6 +173,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    // Before the thread that watches probes starts: Landlock is for those that come later.
+    let sandbox = confine(&config, &listeners, effective)?;
     host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
@@ -186,7 +190,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         Outcome::Bad => reloads.failed(),
     };
     let web: Web = config.section("web");
-    let reloader = Reloader { schema, sources, watched, config, registry, host, log, tell: Box::new(tell) };
+    let reloader =
+        Reloader { schema, sources, watched, config, registry, host, sandbox, log, tell: Box::new(tell) };
     let served = runtime.block_on(async {
         let Signals { hangup, terminated, interrupted } = signals;
         tokio::spawn(reloader.run(requests, hangup));
@@ -198,6 +203,16 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// Enters the sandbox.
+fn confine(config: &Config, listeners: &[Listener], effective: CapabilitySet) -> Result<Sandbox> {
+    let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
+    let connects = collectors::connecting(config).next().is_some();
+    let needs = Needs { sockets: &sockets, effective, connects };
+    let sandbox = sandbox::enter(config, &needs).context("enter the sandbox")?;
+    info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
+    Ok(sandbox)
 }
 
 /// How long answers under way may take once the process is told to end.

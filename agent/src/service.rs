@@ -1,31 +1,58 @@
 //! What systemd is told of the service, where it started it with `Type=notify`. See sd_notify(3).
 
-use sd_notify::NotifyState;
-use std::time::Duration;
+use std::{
+    env, io,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::{
+            ffi::OsStrExt as _,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
+    process,
+    time::Duration,
+};
 use tracing::warn;
 
 /// The collectors are open and the listeners accept.
 pub fn tell_ready() {
-    tell(&[NotifyState::Ready]);
+    tell("READY=1");
 }
 
 /// The process is about to end.
 pub fn tell_stopping() {
-    tell(&[NotifyState::Stopping]);
+    tell("STOPPING=1");
 }
 
 /// Tells the watchdog that the thread that answers requests is alive. Returns at once where none is set.
 pub async fn keep_alive() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let Some(limit) = watchdog() else { return };
     let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;
-        tell(&[NotifyState::Watchdog]);
+        tell("WATCHDOG=1");
     }
 }
 
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+/// How long systemd waits for a word.
+fn watchdog() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process::id()));
+    is_for_us.then(|| number("WATCHDOG_USEC")).flatten().map(Duration::from_micros)
+}
+
+fn tell(state: &str) {
+    if let Err(error) = notify(state) {
         warn!(%error, "systemd could not be told");
     }
+}
+
+/// Sends to an address and connects to none: the sandbox refuses that.
+fn notify(state: &str) -> io::Result<()> {
+    let Some(socket) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(&socket)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop)
 }

@@ -195,22 +195,40 @@ fn a_hangup_reloads() {
     );
 }
 
-/// A ConfigMap: `hostlens.toml` → `..data/hostlens.toml`, `..data` → a folder that is swapped for another.
+/// A ConfigMap as the kubelet publishes it: `hostlens.toml` → `..data/hostlens.toml`, `..data` → a folder named by
+/// the time, swapped for another at once; the folder before is removed.
 #[test]
 fn a_swapped_config_map_reloads() {
     let agent = Agent::start("", &[]);
     let at = |name: &str| agent.folder.path().join(name);
-    for (folder, text) in [("..1", ""), ("..2", "[collector.loadavg]\nenabled = false\n")] {
+    let publish = |folder: &str, text: &str| {
         fs::create_dir(at(folder)).unwrap();
         fs::write(at(folder).join("hostlens.toml"), text).unwrap();
-    }
-    std::os::unix::fs::symlink("..1", at("..data")).unwrap();
+        let before = fs::read_link(at("..data"));
+        std::os::unix::fs::symlink(folder, at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        if let Ok(before) = before {
+            fs::remove_dir_all(agent.folder.path().join(before)).unwrap();
+        }
+    };
+    publish("..2026_11_22_10_00_00.1", "");
     std::os::unix::fs::symlink("..data/hostlens.toml", at("link")).unwrap();
     fs::rename(at("link"), at("hostlens.toml")).unwrap();
     assert_eq!(agent.reload().0, 200);
-    std::os::unix::fs::symlink("..2", at("..data_tmp")).unwrap();
-    fs::rename(at("..data_tmp"), at("..data")).unwrap();
+
+    publish("..2026_11_22_10_01_00.2", "[collector.loadavg]\nenabled = false\n");
     agent.wait_until("it reloaded", || !agent.scrape().contains_key("node_load1"));
+
+    publish("..2026_11_22_10_02_00.3", "[collector.loadav]\n");
+    agent.wait_until("it says that it is broken", || agent.scrape()[SUCCESSFUL] == 0.0);
+    assert!(!agent.scrape().contains_key("node_load1"), "the one before holds");
+    let log = agent.log();
+    assert!(log.contains("hostlens.toml:1:12 error=\"unknown collector `loadav`\""), "{log}");
+    assert!(log.contains("the one before still holds"), "{log}");
+
+    publish("..2026_11_22_10_03_00.4", "");
+    agent.wait_until("it reloaded", || agent.scrape().contains_key("node_load1"));
+    assert_eq!(agent.scrape()[SUCCESSFUL], 1.0);
 }
 
 #[test]

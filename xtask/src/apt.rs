@@ -70,7 +70,7 @@ impl Apt {
 }
 
 /// The machine's own Debian mirror.
-fn mirror() -> Result<String> {
+pub(crate) fn mirror() -> Result<String> {
     let folder = read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|it| it.path());
     let files = std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(folder);
     let texts = files.filter_map(|it| read_to_string(it).ok());

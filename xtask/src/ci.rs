@@ -34,8 +34,10 @@ const STEPS: &[(&str, Step)] = &[
     ("lints", Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("rules", Step::Peer("promtool", &["test", "rules", "config/prometheus/tests/hostlens.test.yml"])),
     ("scrape config", Step::Peer("promtool", &["check", "config", "config/prometheus/prometheus.yml"])),
+    ("manifests", Step::Verb(&["manifests"])),
     ("probes come from their sources", Step::Verb(&["ebpf", "--check"])),
     ("other kernels", Step::Verb(&["vm"])),
+    ("systemd unit", Step::Verb(&["systemd"])),
     ("tests", Step::Verb(&["test", "--live"])),
 ];
 

@@ -7,8 +7,11 @@ mod ci;
 mod dist;
 mod ebpf;
 mod fmt;
+mod guest;
+mod manifests;
 mod peers;
 mod process;
+mod systemd;
 mod table;
 mod test;
 mod tidy;
@@ -38,6 +41,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
+    Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
+    Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];
@@ -75,6 +80,6 @@ fn dispatch(args: &[String]) -> Result<()> {
 fn list() {
     println!("usage: cargo xtask <verb> [options]; `cargo xtask <verb> --help` lists a verb's options\n");
     for verb in VERBS {
-        println!("  {:<8} {}", verb.name, verb.summary);
+        println!("  {:<9} {}", verb.name, verb.summary);
     }
 }

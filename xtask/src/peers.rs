@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{apt::Apt, process::workspace};
 
-pub(crate) const SUMMARY: &str = "fetch node_exporter, prometheus and promtool into target/peers";
+pub(crate) const SUMMARY: &str = "fetch node_exporter, prometheus, promtool and kustomize into target/peers";
 pub(crate) const HELP: &str = "usage: cargo xtask peers\n";
 
 /// Their static binaries run on older releases as they are.
@@ -20,6 +20,7 @@ const PEERS: &[(&str, &str, &str)] = &[
     ("node_exporter", "prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
     ("prometheus", "prometheus", "usr/bin/prometheus"),
     ("promtool", "promtool", "usr/bin/promtool"),
+    ("kustomize", "kustomize", "usr/bin/kustomize"),
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {

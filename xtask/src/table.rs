@@ -1,6 +1,6 @@
 //! Aligned columns of text.
 
-/// Rows of cells, the first of them the heading. A column of numbers is aligned to the right.
+/// Rows of cells, the first of them the heading. A column of numbers, and of empty cells, is aligned to the right.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -38,7 +38,11 @@ impl Table {
 
     fn is_numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().skip(1).filter_map(|row| row.get(column));
-        cells.all(|it| it.starts_with(|it: char| it.is_ascii_digit()) && !it.contains(char::is_alphabetic))
+        let is_number = |it: &str| {
+            let digits = it.trim_start_matches(['-', '+']);
+            digits.starts_with(|it: char| it.is_ascii_digit()) && !it.contains(char::is_alphabetic)
+        };
+        cells.all(|it| it.is_empty() || is_number(it))
     }
 }
 
@@ -53,5 +57,14 @@ mod tests {
         table.row(["a long one", "2.5"]);
         table.row(["short", "12.25"]);
         assert_eq!(table.render(), "name           ms\na long one    2.5\nshort       12.25\n");
+    }
+
+    #[test]
+    fn takes_signs_and_gaps_for_numbers() {
+        let mut table = Table::default();
+        for cell in ["ms", "-2.5", "", "10.0"] {
+            table.row([cell, "|"]);
+        }
+        assert_eq!(table.render(), "  ms  |\n-2.5  |\n      |\n10.0  |\n");
     }
 }

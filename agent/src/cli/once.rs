@@ -9,6 +9,7 @@ use crate::{
     http::{ListenError, Listener},
     metric::Families,
     privileges,
+    sandbox::{self, Needs, Sandbox},
     scrape::{Registry, Selection, Summary},
     source::Host,
 };
@@ -35,7 +36,9 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
         config.set(&format!("collector.{name}.enabled"), true.into());
     }
     let is_asked = |entry: &&Entry| only.is_empty() || only.iter().any(|name| name == entry.name);
-    let (exposition, outcomes) = scrape(&config, collectors::known(&config).filter(is_asked))?;
+    let Scraped { sandbox, exposition, outcomes } =
+        scrape(&config, collectors::known(&config).filter(is_asked))?;
+    sandbox.context("enter the sandbox")?;
     let width = outcomes.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or_default();
     let mut report = String::new();
     for (entry, summary) in outcomes {
@@ -56,8 +59,8 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
 /// When the scrape does not end.
 pub fn examine(config: &Config) -> Result<doctor::Report> {
     let host = doctor::Host::new(config, doctor::ports(&listen(config)));
-    let (_, outcomes) = scrape(config, collectors::known(config))?;
-    Ok(host.with(outcomes))
+    let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::known(config))?;
+    Ok(host.with(&sandbox, outcomes))
 }
 
 /// What becomes of each address; systemd's sockets are only there for the service.
@@ -74,16 +77,24 @@ fn listen(config: &Config) -> Vec<(String, Result<(), ListenError>)> {
     outcomes
 }
 
-type Outcome = (&'static Entry, Summary);
+/// A scrape as the service would do it.
+struct Scraped {
+    sandbox: Result<Sandbox, sandbox::Error>,
+    exposition: Vec<u8>,
+    /// How each enabled collector fared.
+    outcomes: Vec<(&'static Entry, Summary)>,
+}
 
-/// The exposition, and how each enabled collector of `entries` fared.
-fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Result<(Vec<u8>, Vec<Outcome>)> {
+fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Result<Scraped> {
     let host = Host::new(config.section("path"), config.section("ebpf"));
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(entries, config, &host);
     // What is found with more than the service would have is not true of the service.
     let security: Security = config.section("security");
-    privileges::lower(security.privileges, collectors::capabilities(config)).context("drop capabilities")?;
+    let effective = privileges::lower(security.privileges, collectors::capabilities(config))
+        .context("drop capabilities")?;
+    let connects = collectors::connecting(config).next().is_some();
+    let sandbox = sandbox::enter(config, &Needs { sockets: &[], effective, connects });
     let limit = config.section::<Scrape>("scrape").default_timeout;
     let encode = |parts: &[&Families]| {
         let mut exposition = Vec::new();
@@ -97,5 +108,5 @@ fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Res
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     let outcomes = registry.collectors().filter_map(|(entry, summary)| Some((entry, summary?)));
-    Ok((exposition.context("scrape")?, outcomes.collect()))
+    Ok(Scraped { sandbox, exposition: exposition.context("scrape")?, outcomes: outcomes.collect() })
 }

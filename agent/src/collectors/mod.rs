@@ -59,8 +59,16 @@ pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {
 /// The capabilities that the enabled collectors use at each scrape.
 #[must_use]
 pub fn capabilities(config: &Config) -> CapabilitySet {
-    let enabled = all().filter(|entry| config.enables(entry.name, entry.enabled));
-    enabled.fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities)
+    enabled(config).fold(CapabilitySet::empty(), |used, entry| used | entry.capabilities)
+}
+
+/// The enabled collectors that connect to a server.
+pub fn connecting(config: &Config) -> impl Iterator<Item = &'static str> {
+    enabled(config).filter(|entry| entry.connects).map(|entry| entry.name)
+}
+
+fn enabled(config: &Config) -> impl Iterator<Item = &'static Entry> {
+    all().filter(|entry| config.enables(entry.name, entry.enabled))
 }
 
 /// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that

@@ -21,6 +21,7 @@ macro_rules! known {
             enabled: $enabled,
             probe: None,
             capabilities: CapabilitySet::empty(),
+            connects: false,
             cost: "",
             metrics: &[],
             keys: keys! { $($keys)* },

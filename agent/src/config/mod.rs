@@ -26,8 +26,8 @@ pub use json_schema::json_schema;
 pub use limits::CollectorLimits;
 pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
 pub use root::{
-    Budget, ClassicBuckets, Collectors, Ebpf, Log, LogFormat, LogLevel, Measure, NetworkNamespace, OnExceed,
-    Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Window, add_general_tables,
+    Budget, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure, NetworkNamespace,
+    OnExceed, Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Window, add_general_tables,
 };
 pub use schema::{Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};

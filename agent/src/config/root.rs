@@ -27,7 +27,7 @@ section! {
         preset: Preset = "node_exporter" => "preset",
         /// More files, relative to this one; `*` and `?` stand for any letters. What they set wins over this file.
         include: Vec<String> = Value::Array(Vec::new()) => "",
-        /// Reads the files again when they change.
+        /// Reads the files again when they change, at most ten seconds later.
         auto_reload: bool = true => "config.auto-reload",
     }
 }
@@ -167,12 +167,26 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether a layer of the sandbox is to be there.
+    pub enum Enforce {
+        Off = "off",
+        BestEffort = "best-effort",
+        Require = "require",
+    }
+}
+
 section! {
     /// `[security]`
     pub struct Security {
         /// Capabilities after start. drop: none but what enabled collectors use at each scrape. retain: the same, but
         /// a reload may raise them again to load probes. keep: all.
         privileges: Privileges = "drop",
+        /// Landlock after start: no writing, no executing, no TCP connections. best-effort: as much of it as the kernel
+        /// has (Linux 5.13). require: no start without. off: none.
+        landlock: Enforce = "best-effort",
+        /// A filter of system calls after start: none that an agent does not make. best-effort, require or off.
+        seccomp: Enforce = "best-effort",
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     http::ListenError,
     privileges,
+    sandbox::{self, Sandbox},
     scrape::{ProbeSummary, State, Summary},
 };
 use advice::Advice;
@@ -126,9 +127,14 @@ impl Host {
         Self { facts, held: process::held() }
     }
 
-    /// Adds how each enabled collector fared in a scrape.
+    /// Adds what became of the sandbox, and how each enabled collector fared in a scrape.
     #[must_use]
-    pub fn with(mut self, collectors: Vec<(&'static Entry, Summary)>) -> Report {
+    pub fn with(
+        mut self,
+        sandbox: &Result<Sandbox, sandbox::Error>,
+        collectors: Vec<(&'static Entry, Summary)>,
+    ) -> Report {
+        self.facts.push(process::confinement(sandbox));
         let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
         self.facts.extend(collectors.iter().filter_map(|(_, summary)| summary.probe.as_ref()).map(memory));
         let verdict = |(entry, summary): (&Entry, Summary)| {

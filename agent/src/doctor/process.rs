@@ -1,7 +1,10 @@
 //! What the process may do: see capabilities(7) and proc_pid_status(5).
 
 use super::Fact;
-use crate::privileges;
+use crate::{
+    privileges,
+    sandbox::{self, Layer, Sandbox},
+};
 use rustix::{
     process::{Resource, getrlimit, getuid},
     thread::{CapabilitySet, capabilities},
@@ -85,6 +88,22 @@ fn seccomp(status: &str) -> Fact {
             Fact::note("seccomp", "a filter", "container runtimes' profiles pass bpf(2) if CAP_BPF is added")
         }
         None => Fact::good("seccomp", "not in this kernel"),
+    }
+}
+
+/// What the service does to itself.
+pub(super) fn confinement(sandbox: &Result<Sandbox, sandbox::Error>) -> Fact {
+    match sandbox {
+        Ok(Sandbox { landlock, seccomp, .. }) => {
+            let found = format!("landlock {landlock}; seccomp {seccomp}");
+            match [landlock, seccomp].iter().any(|it| matches!(it, Layer::Missing(_))) {
+                true => Fact::note("sandbox", found, ""),
+                false => Fact::good("sandbox", found),
+            }
+        }
+        Err(error) => {
+            Fact::fatal("sandbox", error.to_string(), "use \"best-effort\", or a kernel that has it")
+        }
     }
 }
 

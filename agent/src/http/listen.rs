@@ -81,6 +81,12 @@ impl Listener {
         self.socket.local_addr().ok()?.as_socket()
     }
 
+    /// The file of a Unix socket.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// # Errors
     /// Outside of a runtime.
     pub(super) fn into_acceptor(self) -> io::Result<Acceptor> {

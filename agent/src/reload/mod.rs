@@ -8,6 +8,7 @@ use crate::{
     collectors,
     config::{self, Config, Log, Schema, Security, Severity, Sources, Top, diagnostic},
     log, privileges,
+    sandbox::Sandbox,
     scrape::Registry,
     source::Host,
 };
@@ -70,6 +71,7 @@ pub struct Reloader {
     pub config: Arc<Config>,
     pub registry: Registry,
     pub host: Host,
+    pub sandbox: Sandbox,
     pub log: log::Control,
     /// Is told of each reload.
     pub tell: Box<dyn FnMut(Outcome) + Send>,
@@ -162,6 +164,12 @@ impl Reloader {
             report.warnings.push(format!("drop capabilities: {error}"));
         }
         self.keep_budget(after, report);
+        if !self.sandbox.connects {
+            let cannot = |name| {
+                format!("`{name}` connects to a server, which the sandbox allows from the next start on")
+            };
+            report.warnings.extend(collectors::connecting(after).map(cannot));
+        }
         self.registry = registry;
         report.take(changes);
     }

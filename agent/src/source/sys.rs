@@ -4,3 +4,4 @@ pub mod btrfs;
 pub mod clock;
 pub mod descriptors;
 pub mod memory;
+pub mod seccomp;

@@ -85,6 +85,7 @@ fn examine() -> Result<()> {
         Ok(agent) => {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
+            report.check("sandbox", sandbox(&agent))?;
             eprintln!("guest: the agent wrote\n{}", agent.stderr());
             report.check("stop", stop(agent))?;
             report.check("kill", kill())?;
@@ -128,6 +129,15 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     report.check("forks", counter("node_forks_total", "processes"))?;
     report.check("boot time", counter("node_boot_time_seconds", "btime"))?;
     report.check("loopback bytes", truth::loopback_bytes(agent, 4 << 20).and_then(truth::Bounded::inside))
+}
+
+/// What is in force of it: Landlock as far as the kernel has it, and the filter everywhere.
+fn sandbox(agent: &Agent) -> Result<String> {
+    let log = agent.stderr();
+    let line = log.lines().find(|it| it.contains("the sandbox is entered")).context("it was not entered")?;
+    let (_, landlock) = line.split_once(" landlock=").context("the log says nothing of Landlock")?;
+    let landlock = landlock.strip_suffix(" seccomp=on").context("no filter is in force")?;
+    Ok(format!("landlock {}", landlock.trim_matches('"')))
 }
 
 /// By how much p50, p90 and p99 are off. Hardly anybody else runs here, so those of all waits are those of ours.

@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::usage;
-use crate::{peers, process::find};
+use crate::{
+    peers,
+    process::{cargo, find, run, workspace},
+};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -122,6 +125,15 @@ impl Drop for Exporter {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// The agent to measure: the one that was given, or the workspace's as it is released, built first.
+pub(crate) fn hostlens(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = given {
+        return Ok(path.to_owned());
+    }
+    run(cargo().args(["build", "--release", "--package", "hostlens"]))?;
+    Ok(workspace().join("target/release/hostlens"))
 }
 
 /// The first node_exporter to be found on this machine.

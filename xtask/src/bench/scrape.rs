@@ -12,11 +12,10 @@ use lexopt::{Arg, Parser, ValueExt};
 use serde_json::json;
 
 use super::{
-    exporter::{Exporter, find_node_exporter},
+    exporter::{Exporter, find_node_exporter, hostlens},
     report::{self, Figures},
     usage::{memory, voluntary_switches},
 };
-use crate::process::{cargo, run as run_command, workspace};
 
 const WARM_UP: usize = 20;
 const IDLE: Duration = Duration::from_secs(3);
@@ -82,13 +81,7 @@ fn parse(args: &[String]) -> Result<Options> {
 
 /// The base of the ratios first.
 fn start(options: &Options) -> Result<Vec<Exporter>> {
-    let hostlens = match &options.hostlens {
-        Some(path) => path.clone(),
-        None => {
-            run_command(cargo().args(["build", "--release", "--package", "hostlens"]))?;
-            workspace().join("target/release/hostlens")
-        }
-    };
+    let hostlens = hostlens(options.hostlens.as_deref())?;
     let ours = |name| Exporter::start(name, &hostlens, &options.flags, options.encoding);
     let Some(node_exporter) = &options.node_exporter else {
         println!("no node_exporter to compare with; `cargo xtask peers` fetches one");

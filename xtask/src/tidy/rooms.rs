@@ -9,14 +9,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("source", &["config"]),
     ("collector", &["metric", "source", "config"]),
     ("privileges", &["config"]),
+    ("sandbox", &["config", "source"]),
     ("collectors", &["collector", "metric", "source", "config", "privileges"]),
     ("scrape", &["collector", "metric", "config", "source"]),
     ("exposition", &["metric"]),
     ("own", &["metric"]),
     ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload"]),
     ("log", &["config"]),
-    ("reload", &["collectors", "config", "log", "privileges", "scrape", "source"]),
-    ("doctor", &["collector", "config", "http", "privileges", "scrape"]),
+    ("reload", &["collectors", "config", "log", "privileges", "sandbox", "scrape", "source"]),
+    ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape"]),
     ("service", &[]),
 ];
 

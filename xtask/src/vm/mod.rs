@@ -8,7 +8,6 @@ pub(crate) mod kernels;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     thread,
     time::Duration,
 };
@@ -22,7 +21,8 @@ use self::{
     kernels::{Cache, Kernel, NEWEST},
 };
 use crate::{
-    process::{cargo, require, run as run_command, run_shown, workspace},
+    guest,
+    process::{require, workspace},
     table::Table,
 };
 
@@ -41,7 +41,6 @@ usage: cargo xtask vm [options]
   --list          list the kernels and what is cached
 ";
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Kernels that fit beside each other on a screen.
 const COLUMNS: usize = 5;
 /// The oldest kernel lacks some hooks: only there may a collector be unavailable.
@@ -153,15 +152,12 @@ fn list() {
 
 /// The guest's init, the agent and the agent's unit tests, linked statically, as the guest's whole root file system.
 fn pack(agent: Option<&Path>) -> Result<PathBuf> {
-    let target_dir = workspace().join("target/vm/build");
-    let mut build = build(&["build", "--package", "hostlens-tests", "--bin", "guest"], &target_dir);
+    let mut what = vec!["--package", "hostlens-tests", "--bin", "guest"];
     if agent.is_none() {
-        build.args(["--package", "hostlens", "--bin", "hostlens"]);
+        what.extend(["--package", "hostlens", "--bin", "hostlens"]);
     }
-    run_command(&mut build)?;
-    let unit_tests = unit_tests(&target_dir)?;
-
-    let built = target_dir.join(TARGET).join("debug");
+    let built = guest::build(&what)?;
+    let unit_tests = guest::unit_tests()?;
     let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
     let init = read(&built.join("guest"))?;
     let agent = read(agent.unwrap_or(&built.join("hostlens")))?;
@@ -170,29 +166,6 @@ fn pack(agent: Option<&Path>) -> Result<PathBuf> {
     let initramfs = workspace().join("target/vm/initramfs");
     fs::write(&initramfs, archive(&files.map(|(name, bytes)| Entry { name, bytes })))?;
     Ok(initramfs)
-}
-
-/// Cargo, to link statically.
-fn build(args: &[&str], target_dir: &Path) -> Command {
-    let mut build = cargo();
-    // Apart from other builds, whose flags differ; optimised a little, since the CPU is emulated. But not the agent: it
-    // is built anew for each change, and its own code is what costs least.
-    build.args(args).args(["--target", TARGET, "--target-dir"]).arg(target_dir);
-    build.args(["--config", "profile.dev.package.hostlens.opt-level = 0"]);
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "none");
-    build.env("CARGO_PROFILE_DEV_STRIP", "symbols");
-    build
-}
-
-/// Builds the agent's unit tests: where they are, as cargo says.
-fn unit_tests(target_dir: &Path) -> Result<PathBuf> {
-    let args =
-        ["test", "--no-run", "--package", "hostlens", "--lib", "--message-format=json-render-diagnostics"];
-    let messages = run_shown(&mut build(&args, target_dir))?;
-    let messages = messages.lines().filter_map(|it| serde_json::from_str::<serde_json::Value>(it).ok());
-    let mut executables = messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?)));
-    executables.next_back().context("cargo names no test program")
 }
 
 /// A row a check, a column a kernel. Collectors that run everywhere share a row.

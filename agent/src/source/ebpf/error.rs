@@ -9,6 +9,7 @@ use rustix::{
 };
 
 use super::{Attach, Program, btf::FieldError};
+use crate::source::sys::seccomp;
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -176,9 +177,13 @@ impl Denial {
     }
 }
 
+/// Whether the agent was started with one; its own lets it load probes whenever it has the capabilities.
 fn has_seccomp_filter() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    status.lines().any(|it| it.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
+    let number = |name| status.lines().find_map(|it| it.strip_prefix(name)?.trim().parse::<usize>().ok());
+    // They are counted since Linux 5.9.
+    let n_filters = number("Seccomp_filters:").or(number("Seccomp:")).unwrap_or_default();
+    n_filters > usize::from(seccomp::is_applied())
 }
 
 /// The mode in brackets: `none integrity [confidentiality]`.

@@ -1,0 +1,108 @@
+//! `cargo xtask manifests`: the Kubernetes manifests as the API server would take them, without one.
+
+mod rules;
+
+use std::{
+    fs::{self, create_dir_all, read_dir},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use self::rules::{Objects, faults, security_level};
+use crate::{
+    peers,
+    process::{output, require, workspace},
+    table::Table,
+};
+
+pub(crate) const SUMMARY: &str = "render the Kubernetes manifests and hold them against the API's schemas";
+pub(crate) const HELP: &str = "\
+usage: cargo xtask manifests
+
+Renders each overlay of config/kubernetes with kustomize, validates it strictly against the schemas of the newest
+Kubernetes that the PyPI package kubernetes-validate knows, and checks that its parts fit each other. Needs
+python3-venv; takes a second, and some more the first time, for which it fetches both.
+";
+
+/// Brings the schemas along: no cluster and no network is asked.
+const VALIDATOR: &str = "kubernetes-validate==1.37.0";
+/// Objects of the Prometheus operator have no schema there; [`rules`] knows their fields.
+const WITHOUT_SCHEMA: &str = "PodMonitor";
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    ensure!(args.is_empty(), "manifests takes no argument");
+    let kustomize = peers::get("kustomize")?;
+    let python = Python::get()?;
+    let folder = workspace().join("config/kubernetes/overlays");
+    let mut overlays: Vec<PathBuf> =
+        read_dir(&folder)?.map(|it| Ok(it?.path())).collect::<Result<Vec<_>>>()?;
+    overlays.sort();
+    ensure!(!overlays.is_empty(), "{} has no overlay", folder.display());
+    let mut table = Table::default();
+    table.row(["overlay", "objects", "capabilities", "Pod Security Standard"]);
+    let mut all_faults = Vec::new();
+    for overlay in &overlays {
+        let name = overlay.file_name().unwrap_or_default().to_string_lossy();
+        let rendered = target()?.join(format!("{name}.yaml"));
+        fs::write(&rendered, output(Command::new(&kustomize).arg("build").arg(overlay))?)?;
+        let found = python.schema_faults(&rendered)?;
+        let objects = Objects::new(python.json(&rendered)?)?;
+        let own = faults(&objects).into_iter();
+        all_faults.extend(found.into_iter().chain(own).map(|it| format!("{name}: {it}")));
+        let (capabilities, level) = security_level(&objects)?;
+        table.row([name.into_owned(), objects.len().to_string(), capabilities, level]);
+    }
+    print!("{}", table.render());
+    ensure!(all_faults.is_empty(), "{} faults\n  {}", all_faults.len(), all_faults.join("\n  "));
+    Ok(())
+}
+
+fn target() -> Result<PathBuf> {
+    let folder = workspace().join("target/manifests");
+    create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// A Python with the validator, apart from the machine's own.
+struct Python(PathBuf);
+
+impl Python {
+    fn get() -> Result<Self> {
+        require("python3", "python3-venv")?;
+        let venv = target()?.join(VALIDATOR.replace("==", "-"));
+        let python = venv.join("bin/python");
+        // Written last: what was broken off is made anew.
+        let is_whole = venv.join("is-whole");
+        if !is_whole.exists() {
+            println!("fetching {VALIDATOR}");
+            output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", VALIDATOR];
+            output(Command::new(&python).args(pip))?;
+            fs::write(is_whole, "")?;
+        }
+        Ok(Self(python))
+    }
+
+    /// What the schemas do not allow, and objects for which there is none.
+    fn schema_faults(&self, rendered: &Path) -> Result<Vec<String>> {
+        let validate = ["-m", "kubernetes_validate", "--strict"];
+        let report = Command::new(&self.0).args(validate).arg(rendered).output()?;
+        let text = [report.stdout, report.stderr].concat();
+        let text = String::from_utf8(text).context("read what kubernetes-validate wrote")?;
+        let is_fault = |line: &&str| !line.starts_with("INFO ") && !line.contains(WITHOUT_SCHEMA);
+        let faults: Vec<String> = text.lines().filter(is_fault).map(str::to_owned).collect();
+        ensure!(report.status.success() || !faults.is_empty(), "kubernetes-validate: {text}");
+        ensure!(text.contains("INFO "), "kubernetes-validate checked nothing: {text}");
+        Ok(faults)
+    }
+
+    fn json(&self, rendered: &Path) -> Result<Vec<Value>> {
+        let convert =
+            "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))";
+        let text = output(Command::new(&self.0).args(["-c", convert]).arg(rendered))?;
+        serde_json::from_str(&text).context("read the rendered manifests")
+    }
+}
