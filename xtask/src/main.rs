@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod btf;
 mod ci;
 mod dist;
 mod ebpf;
@@ -39,6 +40,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
+    Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },

@@ -3,15 +3,16 @@
 
 mod boot;
 mod initramfs;
-mod kernels;
+pub(crate) mod kernels;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 
 use self::{
@@ -34,6 +35,7 @@ usage: cargo xtask vm [options]
   --all           every supported series: 5.10, 6.1, 6.12, 6.18 and newest
   --lockdown      boot each once more with lockdown=confidentiality
   --agent FILE    a statically linked hostlens, instead of one built here
+  --jobs N        guests at a time (default: as many as CPUs, at most 4)
   --timeout S     seconds that a guest may take (default: 240)
   --update        fetch the kernels anew
   --list          list the kernels and what is cached
@@ -48,6 +50,7 @@ struct Options {
     kernels: Vec<String>,
     modes: &'static [Lockdown],
     agent: Option<PathBuf>,
+    jobs: usize,
     limit: Duration,
     cache: Cache,
 }
@@ -68,17 +71,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let kernels: Vec<Kernel> =
         options.kernels.iter().map(|it| kernels::get(it, options.cache)).collect::<Result<_>>()?;
     let initramfs = pack(options.agent.as_deref())?;
+    let guests = options.modes.iter().flat_map(|mode| kernels.iter().map(move |kernel| (kernel, *mode)));
+    let guests: Vec<(&Kernel, Lockdown)> = guests.collect();
     let mut reports = Vec::new();
-    for lockdown in options.modes {
-        for kernel in &kernels {
-            let label = match lockdown {
-                Lockdown::None => kernel.series.clone(),
-                Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
-            };
-            println!("booting {label}");
-            let boot = boot(&label, kernel, &initramfs, *lockdown, options.limit)?;
-            reports.push(Report { label, series: kernel.series.clone(), boot });
-        }
+    for some in guests.chunks(options.jobs) {
+        reports.extend(boot_together(some, &initramfs, options.limit)?);
     }
     for some in reports.chunks(COLUMNS) {
         print!("\n{}", table(some).render());
@@ -88,12 +85,33 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Each guest takes one of this machine's CPUs.
+fn boot_together(guests: &[(&Kernel, Lockdown)], initramfs: &Path, limit: Duration) -> Result<Vec<Report>> {
+    let report = |kernel: &Kernel, lockdown| {
+        let label = match lockdown {
+            Lockdown::None => kernel.series.clone(),
+            Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
+        };
+        println!("booting {label}");
+        let boot = boot(&label, kernel, initramfs, lockdown, limit)?;
+        Ok(Report { label, series: kernel.series.clone(), boot })
+    };
+    thread::scope(|scope| {
+        let report = &report;
+        let running: Vec<_> = guests.iter().map(|it| scope.spawn(move || report(it.0, it.1))).collect();
+        let joined =
+            running.into_iter().map(|it| it.join().map_err(|_| anyhow!("a thread that boots panicked"))?);
+        joined.collect()
+    })
+}
+
 /// `None` asks for the list.
 fn parse(args: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         kernels: Vec::new(),
         modes: &[Lockdown::None],
         agent: None,
+        jobs: thread::available_parallelism().map_or(1, usize::from).min(4),
         limit: Duration::from_secs(240),
         cache: Cache::Keep,
     };
@@ -104,6 +122,7 @@ fn parse(args: &[String]) -> Result<Option<Options>> {
             Arg::Long("all") => options.kernels.extend(kernels::ALL.iter().map(|it| (*it).to_owned())),
             Arg::Long("lockdown") => options.modes = &[Lockdown::None, Lockdown::Confidentiality],
             Arg::Long("agent") => options.agent = Some(parser.value()?.into()),
+            Arg::Long("jobs") => options.jobs = parser.value()?.parse()?,
             Arg::Long("timeout") => options.limit = Duration::from_secs(parser.value()?.parse()?),
             Arg::Long("update") => options.cache = Cache::Renew,
             Arg::Long("list") => return Ok(None),
@@ -113,6 +132,7 @@ fn parse(args: &[String]) -> Result<Option<Options>> {
     if options.kernels.is_empty() {
         options.kernels = kernels::DEFAULT.iter().map(|it| (*it).to_owned()).collect();
     }
+    ensure!(options.jobs > 0, "--jobs 0 would boot no guest");
     for name in &options.kernels {
         let known = name == NEWEST || name.split('.').all(|it| it.parse::<u32>().is_ok());
         ensure!(known, "`{name}` is no kernel series; they look like 6.1");

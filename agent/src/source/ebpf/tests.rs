@@ -20,7 +20,7 @@ use rustix::thread::{
 
 use super::*;
 
-mod fixture;
+pub(super) mod fixture;
 
 /// For tests that put a load on: what one of them does is no part of what another counts.
 fn alone() -> MutexGuard<'static, ()> {

@@ -27,7 +27,7 @@ static SPIN: Spec = Spec {
     constants: TASK,
 };
 
-static CALLS: Spec = Spec {
+pub(in crate::source::ebpf) static CALLS: Spec = Spec {
     name: "calls",
     object: OBJECT,
     programs: &[
@@ -37,7 +37,7 @@ static CALLS: Spec = Spec {
     constants: TASK,
 };
 
-static TASKS: Spec = Spec {
+pub(in crate::source::ebpf) static TASKS: Spec = Spec {
     name: "tasks",
     object: OBJECT,
     programs: &[Program { name: "tasks", attach: Attach::Iter("task") }],
