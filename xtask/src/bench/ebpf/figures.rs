@@ -27,12 +27,18 @@ pub(crate) struct Figure {
 
 impl Figure {
     pub(crate) fn is_missed(&self) -> bool {
-        self.measured.is_some_and(|it| it > self.limit)
+        !self.is_unclear() && self.measured.is_some_and(|it| it > self.limit)
+    }
+
+    /// Whether noise could hide a miss, or make one.
+    fn is_unclear(&self) -> bool {
+        self.noise.is_some_and(|it| it > self.limit)
     }
 
     fn verdict(&self) -> &'static str {
         match self.measured {
             None => "not measured",
+            Some(_) if self.is_unclear() => "unclear: noise",
             Some(_) if self.is_missed() => "MISSED",
             Some(_) => "reached",
         }
@@ -95,5 +101,19 @@ mod tests {
         let missed: Vec<_> =
             figures(&[], &[reading], None).into_iter().filter(Figure::is_missed).map(|it| it.what).collect();
         assert_eq!(missed, ["reading the maps at a scrape"]);
+    }
+
+    #[test]
+    fn noise_above_the_limit_leaves_it_open() {
+        let of = |noise| Figure {
+            what: "",
+            unit: "%",
+            measured: Some(5.0),
+            limit: 3.0,
+            floor: None,
+            noise: Some(noise),
+        };
+        assert_eq!([of(0.5).verdict(), of(7.0).verdict()], ["MISSED", "unclear: noise"]);
+        assert!(of(0.5).is_missed() && !of(7.0).is_missed());
     }
 }
