@@ -175,7 +175,6 @@ fn requests_are_counted_as_in_diskstats() {
             let least = after.0[disk][column] - before.2[disk][column];
             let most = after.2[disk][column] - before.0[disk][column];
             // The probe counts a moment before the kernel does, on as many CPUs as there are.
-
             assert!(ours <= most + 8 && ours + missed + 8 >= least, "{ours}, not {least} to {most}");
             n_requests += ours;
         }
