@@ -174,8 +174,12 @@ fn requests_are_counted_as_in_diskstats() {
             let ours = ours[column] - before.1.get(disk).map_or(0, |it| it[column]);
             let least = after.0[disk][column] - before.2[disk][column];
             let most = after.2[disk][column] - before.0[disk][column];
-            // The probe counts a moment before the kernel does, on as many CPUs as there are.
-            assert!(ours <= most + 8 && ours + missed + 8 >= least, "{ours}, not {least} to {most}");
+            // Some completions fire no tracepoint, for perf events neither: one in two thousand, more under pressure.
+            let slack = 8 + most / 100;
+            assert!(
+                ours <= most + slack && ours + missed + slack >= least,
+                "{ours}, not {least} to {most}, in column {column} of {disk:?}; {missed} missed"
+            );
             n_requests += ours;
         }
     }
