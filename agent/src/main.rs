@@ -175,6 +175,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     // Before the thread that watches probes starts: Landlock is for those that come later.
     let sandbox = confine(&config, &listeners, effective)?;
+    own.sandbox([("landlock", sandbox.landlock.level()), ("seccomp", sandbox.seccomp.level())]);
     host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");

@@ -140,6 +140,17 @@ impl Own {
         it
     }
 
+    /// Adds `hostlens_sandbox` to every answer.
+    pub fn sandbox(&mut self, levels: [(&'static str, u32); 2]) {
+        let family = Family::<Label, Gauge>::default();
+        for (layer, level) in levels {
+            family.get_or_create(&[("layer", layer)]).set(level.into());
+        }
+        let help = "How much of the agent's sandbox is in force: the version of Landlock's ABI, 1 for the filter of \
+                    system calls; 0 for none";
+        self.always.register("hostlens_sandbox", help, family);
+    }
+
     pub(crate) fn count_answer(&self, code: &'static str, took: Duration) {
         self.requests.get_or_create(&[("code", code)]).inc();
         self.seconds.inc_by(took.as_secs_f64());

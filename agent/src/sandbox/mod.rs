@@ -84,17 +84,32 @@ pub struct Error {
 pub enum Layer {
     /// As the config wants it.
     Off,
-    /// In force, and how much of it.
-    On(String),
+    /// In force, as this version of Landlock's ABI has it.
+    Abi(u32),
+    /// In force.
+    On,
     /// Not in force, and why.
     Missing(String),
+}
+
+impl Layer {
+    /// How much of it is in force: 0 for nothing.
+    #[must_use]
+    pub fn level(&self) -> u32 {
+        match self {
+            Self::Off | Self::Missing(_) => 0,
+            Self::On => 1,
+            Self::Abi(version) => *version,
+        }
+    }
 }
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off => f.write_str("off"),
-            Self::On(how) => f.write_str(how),
+            Self::Abi(version) => write!(f, "abi {version}"),
+            Self::On => f.write_str("on"),
             Self::Missing(why) => write!(f, "none: {why}"),
         }
     }
@@ -122,23 +137,22 @@ pub fn enter(config: &Config, needs: &Needs<'_>) -> Result<Sandbox, Error> {
         connects: needs.connects,
         loads_probes: security.privileges != Privileges::Drop,
     };
-    let landlock = || domain::restrict(&limits).map(|abi| format!("abi {abi}"));
-    let landlock = layer("landlock", security.landlock, landlock)?;
-    let seccomp = layer("seccomp", security.seccomp, || filter(&limits).map(|()| "on".to_owned()))?;
-    let is_closed = [&landlock, &seccomp].iter().any(|it| matches!(it, Layer::On(_)));
+    let landlock = layer("landlock", security.landlock, || domain::restrict(&limits).map(Layer::Abi))?;
+    let seccomp = layer("seccomp", security.seccomp, || filter(&limits).map(|()| Layer::On))?;
+    let is_closed = landlock.level() > 0 || seccomp.level() > 0;
     Ok(Sandbox { landlock, seccomp, connects: needs.connects || !is_closed })
 }
 
 fn layer(
     key: &'static str,
     wanted: Enforce,
-    restrict: impl FnOnce() -> Result<String, String>,
+    restrict: impl FnOnce() -> Result<Layer, String>,
 ) -> Result<Layer, Error> {
     if wanted == Enforce::Off {
         return Ok(Layer::Off);
     }
     match (restrict(), wanted) {
-        (Ok(how), _) => Ok(Layer::On(how)),
+        (Ok(layer), _) => Ok(layer),
         (Err(why), Enforce::Require) => Err(Error { key, why }),
         (Err(why), _) => Ok(Layer::Missing(why)),
     }
@@ -168,7 +182,7 @@ mod tests {
             layer("landlock", Enforce::Require, none).unwrap_err().to_string(),
             r#"`landlock = "require"` in [security]: not here"#
         );
-        let some = || Ok("abi 6".to_owned());
+        let some = || Ok(Layer::Abi(6));
         assert_eq!(layer("landlock", Enforce::Require, some).unwrap().to_string(), "abi 6");
         assert_eq!(layer("landlock", Enforce::Off, || panic!("not asked for")).unwrap(), Layer::Off);
     }

@@ -21,6 +21,8 @@ pub(crate) struct Figure {
     pub(crate) limit: f64,
     /// What empty programs make of it: what the kernel takes to call a program.
     pub(crate) floor: Option<f64>,
+    /// What measuring nothing twice gives.
+    pub(crate) noise: Option<f64>,
 }
 
 impl Figure {
@@ -45,11 +47,14 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
         let at_switch = |it: &&ProgramSummary| it.hook == "sched_switch";
         ours(load).map(|it| it.programs.iter().filter(at_switch).map(|it| it.net_ns).sum())
     };
-    let figure = |what, unit, measured, limit| Figure { what, unit, measured, limit, floor: None };
+    let figure =
+        |what, unit, measured, limit| Figure { what, unit, measured, limit, floor: None, noise: None };
     let slow_down = |what, it| {
         let beside = |name| load(it).and_then(|it| it.beside(name));
         let percent = |name| beside(name).map(|it| (it.slow_down.median - 1.0) * 100.0);
-        Figure { floor: percent("empty programs"), ..figure(what, "%", percent("hostlens"), 3.0) }
+        let [floor, once, again] = ["empty programs", "nothing", "nothing again"].map(percent);
+        let noise = once.zip(again).map(|(once, again)| (once - again).abs());
+        Figure { floor, noise, ..figure(what, "%", percent("hostlens"), 3.0) }
     };
     vec![
         figure("run-queue program, net, a switch", "ns", switch_ns(Load::Switch), 40.0),
@@ -69,11 +74,11 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
 
 pub(crate) fn table(figures: &[Figure]) -> Table {
     let mut table = Table::default();
-    table.row(["figure", "measured", "at most", "unit", "", "empty programs"]);
+    table.row(["figure", "measured", "at most", "unit", "", "empty programs", "noise"]);
     for it in figures {
         let number = |it: Option<f64>| it.map(|it| format!("{it:.3}")).unwrap_or_default();
-        let (measured, floor) = (number(it.measured), number(it.floor));
-        table.row([it.what, &measured, &it.limit.to_string(), it.unit, it.verdict(), &floor]);
+        let [measured, floor, noise] = [it.measured, it.floor, it.noise].map(number);
+        table.row([it.what, &measured, &it.limit.to_string(), it.unit, it.verdict(), &floor, &noise]);
     }
     table
 }
