@@ -1,8 +1,11 @@
 //! What the agent's probes count on this machine, against what its kernel counts elsewhere. They load probes, so they
 //! need root (or CAP_BPF and CAP_PERFMON) and a kernel with BTF; `cargo xtask test` runs them where it can.
+//!
+//! And what it says where no probe can run: that some of the reasons are there takes no privilege.
 
 mod budget;
 mod disk;
+mod reasons;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

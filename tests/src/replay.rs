@@ -149,8 +149,10 @@ impl Draw {
             self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let share = (self.state >> 11) as f64 / (1u64 << 53) as f64;
         let (low, high) = (self.busy.start.as_secs_f64(), self.busy.end.as_secs_f64());
-        // Cubed, for a long tail: p99 must not be in the last bucket, of which the longest wait cuts off a part.
-        Duration::from_secs_f64(low * (high / low).powf(share.powi(3)))
+        // Even at first, with a long tail: p50 must not be where all begin, and p99 not in the last bucket, of which the
+        // longest wait cuts off a part.
+        let place = (share + share.powi(5)) / 2.0;
+        Duration::from_secs_f64(low * (high / low).powf(place))
     }
 }
 

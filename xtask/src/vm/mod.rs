@@ -41,6 +41,8 @@ usage: cargo xtask vm [options]
   --list          list the kernels and what is cached
 ";
 
+/// Characters of a check's detail in the table.
+const DETAIL: usize = 28;
 /// Kernels that fit beside each other on a screen.
 const COLUMNS: usize = 5;
 /// The oldest kernel lacks some hooks: only there may a collector be unavailable.
@@ -209,7 +211,10 @@ impl Boot {
     fn cell(&self, name: &str) -> String {
         match self.checks.iter().find(|it| it.name == name) {
             None => "-".to_owned(),
-            Some(it) if it.result == Outcome::Passed => format!("ok {}", it.detail),
+            // All of it is on the console.
+            Some(it) if it.result == Outcome::Passed => {
+                format!("ok {}", it.detail.chars().take(DETAIL).collect::<String>())
+            }
             Some(it) if it.result == Outcome::Unavailable => "unavailable".to_owned(),
             Some(_) => "FAILED".to_owned(),
         }

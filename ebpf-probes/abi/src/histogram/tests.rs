@@ -86,6 +86,19 @@ fn every_bound_separates_exactly() {
 }
 
 #[test]
+fn every_nanosecond_of_the_first_four_milliseconds_is_in_its_slot() {
+    let (mut expected, mut last) = (0, greatest(0));
+    for ns in 0..1 << 22 {
+        if ns > last {
+            expected += 1;
+            last = greatest(expected);
+        }
+        assert_eq!(slot(ns), expected, "{ns} ns");
+    }
+    assert_eq!(expected, 121, "15 octaves and a bit");
+}
+
+#[test]
 fn bounds_that_are_whole_nanoseconds_are_inclusive() {
     assert_eq!(bound(slot(1_000_000_000)), 0);
     assert_eq!(bound(slot(1_000_000_001)), 1);
