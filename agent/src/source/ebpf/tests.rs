@@ -174,7 +174,7 @@ fn requests_are_counted_as_in_diskstats() {
             let ours = ours[column] - before.1.get(disk).map_or(0, |it| it[column]);
             let least = after.0[disk][column] - before.2[disk][column];
             let most = after.2[disk][column] - before.0[disk][column];
-            // Some completions fire no tracepoint, for perf events neither: one in two thousand, more under pressure.
+            // Rarely, a burst of some dozen completions runs no program, and the kernel reports none as missed.
             let slack = 8 + most / 100;
             assert!(
                 ours <= most + slack && ours + missed + slack >= least,
