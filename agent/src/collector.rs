@@ -62,6 +62,9 @@ pub enum Error {
     /// It cannot run here, and this would help.
     #[error("{reason}")]
     Unavailable { reason: String, remedy: String },
+    /// The config forbids what it needs.
+    #[error("{reason}")]
+    Forbidden { reason: String, remedy: String },
     #[error(transparent)]
     Source(#[from] source::Error),
 }
@@ -81,7 +84,11 @@ pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
 
 impl From<ebpf::Error> for Error {
     fn from(error: ebpf::Error) -> Self {
-        Self::Unavailable { reason: error.reason(), remedy: error.remedy().to_owned() }
+        let (reason, remedy) = (error.reason(), error.remedy().to_owned());
+        match error {
+            ebpf::Error::SwitchedOff => Self::Forbidden { reason, remedy },
+            _ => Self::Unavailable { reason, remedy },
+        }
     }
 }
 

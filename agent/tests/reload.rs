@@ -260,6 +260,22 @@ fn two_hundred_reloads_lose_nothing_of_probes() {
     assert_eq!(agent.descriptors(), descriptors, "no probe is left loaded");
 }
 
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn a_probe_goes_on_without_capabilities_until_it_is_switched_off() {
+    let agent = Agent::start("", &[]);
+    let count = || agent.scrape().get("node_sched_runqueue_latency_seconds_count").copied();
+    let before = count().unwrap();
+    agent.write("hostlens.toml", "[ebpf]\nclassic_buckets = 'pow4'\n");
+    let (status, report) = agent.reload();
+    assert!(status == 200 && report.contains("warning: runqueue goes on as it was: bpf(2)"), "{report}");
+    assert!(count().unwrap() >= before);
+    agent.write("hostlens.toml", "[ebpf]\nenabled = 'never'\n");
+    let (status, report) = agent.reload();
+    assert!(status == 200 && report.contains("runqueue is unavailable: probes are switched off"), "{report}");
+    assert_eq!(count(), None);
+}
+
 /// Reloads good and bad configs under scrapes. No scrape may fail, no counter may fall, nothing may be left open.
 fn reload_often(args: &[&str]) -> Agent {
     let good = [

@@ -44,7 +44,9 @@ pub enum State {
 impl State {
     pub(super) fn of_open_error(error: Error) -> Self {
         match error {
-            Error::Unavailable { reason, remedy } => Self::Unavailable { reason, remedy },
+            Error::Unavailable { reason, remedy } | Error::Forbidden { reason, remedy } => {
+                Self::Unavailable { reason, remedy }
+            }
             Error::Absent(reason) => Self::Absent { reason },
             error => Self::Failed { reason: error.to_string() },
         }

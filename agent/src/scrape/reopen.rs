@@ -61,7 +61,7 @@ impl Registry {
                     let opened = Slot::open(entry, after, host);
                     match why_unavailable(&opened) {
                         // What it was opened with may be gone for good, such as a capability.
-                        Some(reason) if slot.is_open() => {
+                        Some(reason) if slot.is_open() && !opened.is_forbidden => {
                             changes.kept.push((entry.name, reason));
                             Arc::clone(slot)
                         }
@@ -134,6 +134,9 @@ mod tests {
         type Config = Keys;
 
         fn open(config: Keys, _: &Host) -> Result<Self, Error> {
+            if config.step == 0 {
+                return Err(Error::Forbidden { reason: "no step".to_owned(), remedy: "take one".to_owned() });
+            }
             if config.step > MAX_STEP {
                 let (reason, remedy) =
                     (format!("a step is at most {MAX_STEP}"), "take a smaller one".to_owned());
@@ -226,6 +229,19 @@ mod tests {
         let (registry, changes) = registry.reopen(ENTRIES, (&config, &config), &host, true);
         assert_eq!(changes.reopened, ["late"]);
         assert_eq!(runs(&registry).await, [r#"test_runs_total{step="1"} 1"#]);
+    }
+
+    #[tokio::test]
+    async fn what_the_config_forbids_ends() {
+        let host = host();
+        let off = ("collector.late.enabled", false.into());
+        let first = config(std::slice::from_ref(&off));
+        let registry = Registry::open(ENTRIES, &first, &host);
+        let second = config(&[off, ("collector.counts.step", 0.into())]);
+        let (registry, changes) = registry.reopen(ENTRIES, (&first, &second), &host, true);
+        let unavailable = vec![("counts", "no step; take one".to_owned())];
+        assert_eq!(changes, Changes { unavailable, ..Changes::default() });
+        assert_eq!(runs(&registry).await, [""; 0]);
     }
 
     #[tokio::test]

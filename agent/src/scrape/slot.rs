@@ -23,6 +23,8 @@ pub(super) struct Slot {
     collector: Mutex<Option<Box<dyn Collector>>>,
     /// What of it is in the kernel, if it reads a probe.
     probe: Option<Weak<Loaded>>,
+    /// Whether it could not be opened because the config forbids it.
+    pub(super) is_forbidden: bool,
     progress: Mutex<Progress>,
 }
 
@@ -78,6 +80,7 @@ pub(super) enum Asked {
 impl Slot {
     pub(super) fn open(entry: &'static Entry, config: &Config, host: &Host) -> Self {
         let opened = catch_unwind(|| (entry.open)(config, host));
+        let is_forbidden = matches!(opened, Ok(Err(Error::Forbidden { .. })));
         let (collector, state) = match opened {
             Ok(Ok(collector)) => (Some(collector), State::Running),
             Ok(Err(error)) => (None, State::of_open_error(error)),
@@ -100,6 +103,7 @@ impl Slot {
             limits: config.section(&format!("collector.{}", entry.name)),
             collector: Mutex::new(collector),
             probe,
+            is_forbidden,
             progress: Mutex::new(Progress { last, summary, running: None, is_over, n_dropped: 0 }),
         }
     }

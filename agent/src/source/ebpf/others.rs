@@ -95,9 +95,10 @@ impl OtherPrograms {
 
     /// What was spent so far, by kind; an error if the last sample could not be taken.
     pub fn spent(&self) -> io::Result<BTreeMap<Kind, Spent>> {
-        let mut totals = lock(&self.totals);
-        match totals.error.take() {
-            Some(error) => Err(error),
+        let totals = lock(&self.totals);
+        match &totals.error {
+            // It stands until a sample can be taken.
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
             None => Ok(totals.spent.clone()),
         }
     }
@@ -181,6 +182,18 @@ mod tests {
             (number, (kind(name), runs, Duration::from_nanos(time)))
         };
         programs.iter().map(program).collect()
+    }
+
+    #[test]
+    fn an_error_stands_until_the_next_sample() {
+        let totals = Arc::<Mutex<Totals>>::default();
+        lock(&totals).error = Some(io::ErrorKind::PermissionDenied.into());
+        let programs = OtherPrograms { totals, _end: channel().0 };
+        for _ in 0..2 {
+            assert_eq!(programs.spent().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+        lock(&programs.totals).error = None;
+        assert!(programs.spent().unwrap().is_empty());
     }
 
     #[test]
