@@ -29,7 +29,7 @@ enum Step {
 }
 
 const STEPS: &[(&str, Step)] = &[
-    ("format", Step::Verb(&["fmt", "--check"])),
+    ("format", Step::Cargo(&["fmt", "--all", "--check"])),
     ("tidy", Step::Verb(&["tidy"])),
     ("lints", Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("rules", Step::Peer("promtool", &["test", "rules", "config/prometheus/tests/hostlens.test.yml"])),

@@ -35,11 +35,9 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     folders.into_iter().flatten()
 }
 
-/// Declares a folder's collectors: the one place where a collector is listed.
-macro_rules! collectors {
+/// Lists a folder's collectors. One whose `mod` line stands there and whose name does not is dead code to the compiler.
+macro_rules! register {
     ($group:literal: $($module:ident :: $collector:ident),* $(,)?) => {
-        $(mod $module;)*
-
         pub(super) const ENTRIES: &[$crate::collector::Entry] = &[$(
             $crate::collector::Entry::of::<$module::$collector>($group, stringify!($module), |config, host| {
                 let section = config.section(concat!("collector.", stringify!($module)));
@@ -49,7 +47,7 @@ macro_rules! collectors {
         )*];
     };
 }
-pub(crate) use collectors;
+pub(crate) use register;
 
 /// What the registry is to choose from: all that are built, and those that are asked for and are not, to say so.
 pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {

@@ -144,9 +144,6 @@ mod tests {
         assert_eq!(problems(neighbours, path, "use crate::collectors::prelude::*;\n"), [""; 0]);
         assert_eq!(problems(neighbours, path, "use super::stat::Stat;\n"), [format!("1: {why}")]);
         assert_eq!(problems(neighbours, path, "use crate::collectors::cpu::stat;\n"), [format!("1: {why}")]);
-        assert_eq!(
-            problems(neighbours, "agent/src/collectors/cpu/mod.rs", "super::collectors! {}\n"),
-            [""; 0]
-        );
+        assert_eq!(problems(neighbours, "agent/src/collectors/cpu/mod.rs", "super::register! {}\n"), [""; 0]);
     }
 }

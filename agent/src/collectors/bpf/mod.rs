@@ -1,2 +1,10 @@
 //! What programs in the kernel cost: ours, and those of others.
-super::collectors! { "bpf": bpf_other_programs::BpfOtherPrograms, bpf_programs::BpfPrograms }
+
+mod bpf_other_programs;
+mod bpf_programs;
+
+super::register! {
+    "bpf":
+    bpf_other_programs::BpfOtherPrograms,
+    bpf_programs::BpfPrograms,
+}

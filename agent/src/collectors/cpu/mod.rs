@@ -1,5 +1,16 @@
 //! CPUs and the scheduler.
-super::collectors! {
+
+#[expect(clippy::module_inception, reason = "a collector's file is named as the collector")]
+mod cpu;
+mod cpu_vulnerabilities;
+mod cpufreq;
+mod interrupts;
+mod loadavg;
+mod runqueue;
+mod schedstat;
+mod softirqs;
+
+super::register! {
     "cpu":
     cpu::Cpu,
     cpu_vulnerabilities::CpuVulnerabilities,

@@ -1,5 +1,15 @@
 //! Block devices and storage drivers.
-super::collectors! {
+
+mod block_io;
+mod diskstats;
+mod dmmultipath;
+mod fibrechannel;
+mod mdadm;
+mod nvme;
+mod nvmesubsystem;
+mod tapestats;
+
+super::register! {
     "disk":
     block_io::BlockIoLatency,
     diskstats::Diskstats,

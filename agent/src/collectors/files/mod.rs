@@ -1,2 +1,8 @@
 //! Metrics that others write into files.
-super::collectors! { "files": textfile::Textfile }
+
+mod textfile;
+
+super::register! {
+    "files":
+    textfile::Textfile,
+}

@@ -1,5 +1,16 @@
 //! Sensors, power, buses.
-super::collectors! {
+
+mod dmi;
+mod drm;
+mod edac;
+mod hwmon;
+mod pcidevice;
+mod powersupplyclass;
+mod rapl;
+mod thermal_zone;
+mod watchdog;
+
+super::register! {
     "hardware":
     dmi::Dmi,
     drm::Drm,

@@ -1,5 +1,20 @@
 //! The kernel as a whole: counters, time, identity.
-super::collectors! {
+
+mod cgroups;
+mod entropy;
+mod filefd;
+mod kernel_hung;
+mod os;
+mod pressure;
+mod processes;
+mod selinux;
+mod stat;
+mod sysctl;
+mod time;
+mod timex;
+mod uname;
+
+super::register! {
     "kernel":
     cgroups::Cgroups,
     entropy::Entropy,

@@ -1,5 +1,15 @@
 //! Memory and paging.
-super::collectors! {
+
+mod buddyinfo;
+mod ksmd;
+mod meminfo;
+mod meminfo_numa;
+mod slabinfo;
+mod swap;
+mod vmstat;
+mod zoneinfo;
+
+super::register! {
     "memory":
     buddyinfo::Buddyinfo,
     ksmd::Ksmd,
