@@ -143,7 +143,7 @@ fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
 /// Serves until the process is told to end.
 fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let Loaded { config, diagnostics, watched } = loaded;
-    let log = log::start(&config.section("log"));
+    let log = log::start(&config.section());
     for it in &diagnostics {
         let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
         warn!(place, "{}", it.message);
@@ -155,28 +155,28 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let signals = runtime.block_on(async { Signals::catch() })?;
     let mut own = Own::new();
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
-    let paths: Paths = config.section("path");
+    let paths = config.section::<Paths>();
     for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
         std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
     }
     // Before capabilities go: the port may be below 1024.
-    let listeners = Listener::open_all(&config.section("web"))?;
+    let listeners = Listener::open_all(&config.section())?;
     for listener in &listeners {
         info!(address = listener.name, tls = door.has_tls(), "listening");
     }
-    let host = Host::new(config.section("path"), config.section("ebpf"));
-    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
+    let host = Host::new(config.section(), config.section());
+    host.keep_budget(config.section()).context("watch what probes cost")?;
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(collectors::known(&config), &config, &host);
     host.release_kernel_types();
-    let security: Security = config.section("security");
+    let security = config.section::<Security>();
     let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
         .context("drop capabilities")?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     // Before the thread that watches probes starts: Landlock is for those that come later.
     let sandbox = confine(&config, &listeners, effective)?;
     own.sandbox([("landlock", sandbox.landlock.level()), ("seccomp", sandbox.seccomp.level())]);
-    host.keep_budget(config.section("ebpf.budget")).context("watch what probes cost")?;
+    host.keep_budget(config.section()).context("watch what probes cost")?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
@@ -190,7 +190,7 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         }
         Outcome::Bad => reloads.failed(),
     };
-    let web: Web = config.section("web");
+    let web = config.section::<Web>();
     let reloader =
         Reloader { schema, sources, watched, config, registry, host, sandbox, log, tell: Box::new(tell) };
     let served = runtime.block_on(async {

@@ -136,7 +136,7 @@ impl TestHost {
             let path = self.root.path().join(folder).to_str().unwrap().trim_end_matches('/').to_owned();
             config.set(&format!("path.{key}"), path.into());
         }
-        Host::new(config.section("path"), config.section("ebpf"))
+        Host::new(config.section(), config.section())
     }
 
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
@@ -150,9 +150,9 @@ impl TestHost {
         for (key, value) in table {
             let known = S::KEYS.iter().find(|it| it.name == key).expect("the test names a key");
             (known.check)(&value).expect("the test's value fits");
-            config.set(&format!("test.{key}"), value);
+            config.set(&format!("collector.test.{key}"), value);
         }
-        config.section("test")
+        config.of_collector("test")
     }
 
     /// The samples as text, the folder's own path cut out.

@@ -293,7 +293,7 @@ fn a_collector_that_is_not_built_is_a_known_name() {
 #[test]
 fn a_collector_that_is_not_built_says_so() {
     let config = load(&nothing_built(), &["--collector.buddyinfo"]).config;
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     let asked_for = collectors::node_exporter::not_built([]).filter(|it| config.asks_for(it.name));
     let registry = Registry::open(asked_for, &config, &host);
     let states: Vec<_> = registry.collectors().filter_map(|(_, summary)| Some(summary?.state)).collect();

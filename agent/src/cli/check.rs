@@ -33,7 +33,7 @@ fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic>
             let message = format!("the collector `{name}` will be unavailable: this process lacks {lacks}");
             say(Severity::Warning, message, "see `hostlens doctor`");
         }
-        let types = config.section::<Ebpf>("ebpf").btf_path;
+        let types = config.section::<Ebpf>().btf_path;
         let types = if types.as_os_str().is_empty() { Path::new("/sys/kernel/btf/vmlinux") } else { &types };
         if !types.exists() {
             let message =

@@ -65,13 +65,13 @@ pub fn examine(config: &Config) -> Result<doctor::Report> {
 
 /// What becomes of each address; systemd's sockets are only there for the service.
 fn listen(config: &Config) -> Vec<(String, Result<(), ListenError>)> {
-    let web: Web = config.section("web");
+    let web = config.section::<Web>();
     if web.systemd_socket {
         return Vec::new();
     }
     let mut outcomes = Vec::new();
     for address in web.listen_address {
-        let one = Web { listen_address: vec![address.clone()], ..config.section("web") };
+        let one = Web { listen_address: vec![address.clone()], ..config.section() };
         outcomes.push((address, Listener::open_all(&one).map(drop)));
     }
     outcomes
@@ -86,16 +86,16 @@ struct Scraped {
 }
 
 fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Result<Scraped> {
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     privileges::raise().context("raise capabilities")?;
     let registry = Registry::open(entries, config, &host);
     // What is found with more than the service would have is not true of the service.
-    let security: Security = config.section("security");
+    let security = config.section::<Security>();
     let effective = privileges::lower(security.privileges, collectors::capabilities(config))
         .context("drop capabilities")?;
     let connects = collectors::connecting(config).next().is_some();
     let sandbox = sandbox::enter(config, &Needs { sockets: &[], effective, connects });
-    let limit = config.section::<Scrape>("scrape").default_timeout;
+    let limit = config.section::<Scrape>().default_timeout;
     let encode = |parts: &[&Families]| {
         let mut exposition = Vec::new();
         // Contradictions are the server's to log.

@@ -40,7 +40,7 @@ macro_rules! register {
     ($group:literal: $($module:ident :: $collector:ident),* $(,)?) => {
         pub(super) const ENTRIES: &[$crate::collector::Entry] = &[$(
             $crate::collector::Entry::of::<$module::$collector>($group, stringify!($module), |config, host| {
-                let section = config.section(concat!("collector.", stringify!($module)));
+                let section = config.of_collector(stringify!($module));
                 let collector = <$module::$collector as $crate::collector::Spec>::open(section, host)?;
                 Ok(Box::new(collector))
             }),

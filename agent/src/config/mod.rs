@@ -29,7 +29,7 @@ pub use root::{
     Budget, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure, NetworkNamespace,
     OnExceed, Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Window, add_general_tables,
 };
-pub use schema::{Key, NoConfig, Problem, Section, Setting};
+pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
@@ -75,9 +75,19 @@ impl fmt::Display for Origin {
 }
 
 impl Config {
-    /// Reads the table `path` into its typed form.
+    /// A table that belongs to no collector, in its typed form.
     #[must_use]
-    pub fn section<S: Section>(&self, path: &str) -> S {
+    pub fn section<S: General>(&self) -> S {
+        self.read(S::PATH)
+    }
+
+    /// Those keys of a collector's table that `S` has, in their typed form.
+    #[must_use]
+    pub fn of_collector<S: Section>(&self, name: &str) -> S {
+        self.read(&format!("collector.{name}"))
+    }
+
+    fn read<S: Section>(&self, path: &str) -> S {
         S::from_values(&|name| {
             let key = S::KEYS.iter().find(|key| key.name == name).expect("sections ask for their own keys");
             self.value_in(path, key)

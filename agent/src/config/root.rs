@@ -19,8 +19,8 @@ choice! {
 }
 
 section! {
-    /// Above the first table.
-    pub struct Top {
+    /// The file itself
+    pub struct Top = "" {
         /// The format of this file. A hostlens that does not know it yet refuses it.
         config_version: Version = CONFIG_VERSION.cast_signed() => "",
         /// A set of values to start from: node_exporter, kubernetes, minimal or all-safe.
@@ -33,8 +33,8 @@ section! {
 }
 
 section! {
-    /// `[path]`
-    pub struct Paths {
+    /// Where the host is mounted, as hostlens sees it
+    pub struct Paths = "path" {
         /// Where procfs is mounted.
         procfs: PathBuf = "/proc",
         /// Where sysfs is mounted.
@@ -68,8 +68,8 @@ choice! {
 }
 
 section! {
-    /// `[log]`
-    pub struct Log {
+    /// Log on stderr
+    pub struct Log = "log" {
         /// Least severity that is written: debug, info, warn or error.
         level: LogLevel = "info",
         /// logfmt or json.
@@ -78,8 +78,8 @@ section! {
 }
 
 section! {
-    /// `[scrape]`
-    pub struct Scrape {
+    /// How collectors are run
+    pub struct Scrape = "scrape" {
         /// How long before the scraper's own timeout the answer is sent.
         deadline_offset: Duration = "500ms",
         /// How long a scrape may take when the scraper does not say.
@@ -88,8 +88,8 @@ section! {
 }
 
 section! {
-    /// `[collector]`
-    pub struct Collectors {
+    /// Collectors
+    pub struct Collectors = "collector" {
         /// Switches off all collectors that are not asked for by name.
         disable_defaults: bool = false,
     }
@@ -113,8 +113,8 @@ choice! {
 }
 
 section! {
-    /// `[ebpf]`
-    pub struct Ebpf {
+    /// Probes in the kernel
+    pub struct Ebpf = "ebpf" {
         /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none.
         enabled: UseProbes = "auto",
         /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
@@ -142,9 +142,9 @@ choice! {
 }
 
 section! {
-    /// `[ebpf.budget]`
+    /// What probes in the kernel may cost
     #[derive(Clone)]
-    pub struct Budget {
+    pub struct Budget = "ebpf.budget" {
         /// Share of the whole machine's CPU time that all probes together may take.
         max_cpu: Share = "1%",
         /// Over how long it is measured; at least 1s. A probe that costs too much is found within two windows.
@@ -177,8 +177,8 @@ choice! {
 }
 
 section! {
-    /// `[security]`
-    pub struct Security {
+    /// Privileges
+    pub struct Security = "security" {
         /// Capabilities after start. drop: none but what enabled collectors use at each scrape. retain: the same, but
         /// a reload may raise them again to load probes. keep: all.
         privileges: Privileges = "drop",
@@ -192,18 +192,18 @@ section! {
 
 /// Adds the tables that belong to no collector.
 pub fn add_general_tables(schema: &mut Schema) {
-    schema.add::<Top>("", "The file itself");
-    schema.add::<Web>("web", "HTTP server");
-    schema.add::<WebTls>("web.tls", "TLS of the HTTP server; on when a certificate is set");
-    schema.add::<WebAuth>("web.auth", "Passwords of the HTTP server");
-    schema.add::<WebRateLimit>("web.rate_limit", "How often the HTTP server may be asked");
-    schema.add::<Paths>("path", "Where the host is mounted, as hostlens sees it");
-    schema.add::<Log>("log", "Log on stderr");
-    schema.add::<Scrape>("scrape", "How collectors are run");
-    schema.add::<Ebpf>("ebpf", "Probes in the kernel");
-    schema.add::<Budget>("ebpf.budget", "What probes in the kernel may cost");
-    schema.add::<Security>("security", "Privileges");
-    schema.add::<Collectors>("collector", "Collectors");
+    schema.add::<Top>();
+    schema.add::<Web>();
+    schema.add::<WebTls>();
+    schema.add::<WebAuth>();
+    schema.add::<WebRateLimit>();
+    schema.add::<Paths>();
+    schema.add::<Log>();
+    schema.add::<Scrape>();
+    schema.add::<Ebpf>();
+    schema.add::<Budget>();
+    schema.add::<Security>();
+    schema.add::<Collectors>();
 }
 
 /// A share of a whole, from 0 to 1: `"0.5%"`.

@@ -63,6 +63,14 @@ pub trait Section: Sized {
     fn from_values(value_of: &dyn Fn(&str) -> Value) -> Self;
 }
 
+/// A section whose table belongs to no collector, so that its place is known.
+pub trait General: Section {
+    /// The table's name in the file: `web.tls`; empty for the keys above the first table.
+    const PATH: &'static str;
+    /// What it is, in a few words.
+    const SUMMARY: &'static str;
+}
+
 /// A collector without keys of its own.
 #[derive(Debug)]
 pub struct NoConfig;
@@ -89,7 +97,25 @@ impl Section for NoConfig {
 /// ```
 /// After `=` stands what the key would hold in the file; after `=>` the flag, where node_exporter's spelling is not
 /// `--<table>.<key>` with dashes, or nothing where only a file can hold the key.
+///
+/// `struct Web = "web"` is the table `[web]`, which belongs to no collector; its doc comment is the table's summary.
 macro_rules! section {
+    (
+        #[doc = $summary:literal]
+        $(#[derive($derived:ident)])?
+        $visibility:vis struct $section:ident = $path:literal { $($keys:tt)* }
+    ) => {
+        $crate::config::section! {
+            #[doc = $summary]
+            $(#[derive($derived)])?
+            $visibility struct $section { $($keys)* }
+        }
+
+        impl $crate::config::General for $section {
+            const PATH: &'static str = $path;
+            const SUMMARY: &'static str = $summary.trim_ascii();
+        }
+    };
     ($(#[$attribute:meta])* $visibility:vis struct $section:ident {
         $($(#[doc = $doc:literal])+ $key:ident : $setting:ty = $default:expr $(=> $flag:literal)?,)+
     }) => {

@@ -1,6 +1,6 @@
 //! All tables of the config with their keys, and the flag and the variable of each.
 
-use super::{CollectorLimits, Key, Section, keys, suggest::nearest};
+use super::{CollectorLimits, General, Key, Section, keys, suggest::nearest};
 use std::collections::BTreeMap;
 
 /// Everything that can be set. Made once, by `main`, from the general tables and the collectors'.
@@ -75,9 +75,9 @@ impl Schema {
     }
 
     /// Adds a table that belongs to no collector.
-    pub fn add<S: Section>(&mut self, path: &str, summary: &str) {
+    pub fn add<S: General>(&mut self) {
         let keys = S::KEYS.iter().collect();
-        let (path, summary) = (path.to_owned(), summary.to_owned());
+        let (path, summary) = (S::PATH.to_owned(), S::SUMMARY.to_owned());
         self.push(Table { path, summary, notes: Vec::new(), keys, collector: None });
     }
 

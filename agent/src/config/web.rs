@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use toml::{Table, Value};
 
 section! {
-    /// `[web]`
-    pub struct Web {
+    /// HTTP server
+    pub struct Web = "web" {
         /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`, `localhost:http-alt`,
         /// `unix:/run/hostlens.sock`, `vsock://:9100`.
         listen_address: Vec<String> = vec![":9100".to_owned()],
@@ -46,8 +46,8 @@ section! {
 }
 
 section! {
-    /// `[web.tls]`
-    pub struct WebTls {
+    /// TLS of the HTTP server; on when a certificate is set
+    pub struct WebTls = "web.tls" {
         /// Certificate chain (PEM). Read again when it changes.
         cert_file: PathBuf = "",
         /// Its private key (PEM).
@@ -72,8 +72,8 @@ section! {
 }
 
 section! {
-    /// `[web.auth]`
-    pub struct WebAuth {
+    /// Passwords of the HTTP server
+    pub struct WebAuth = "web.auth" {
         /// Users and the bcrypt hashes of their passwords.
         basic_auth_users: BTreeMap<String, String> = Table::new(),
         /// A file with a `user:hash` a line, as htpasswd(1) writes it. Read again when it changes.
@@ -84,8 +84,8 @@ section! {
 }
 
 section! {
-    /// `[web.rate_limit]`
-    pub struct WebRateLimit {
+    /// How often the HTTP server may be asked
+    pub struct WebRateLimit = "web.rate_limit" {
         /// One request is let in each; 0: no limit. What exceeds it is answered with 429.
         interval: Duration = "0",
         /// Requests that may come at once after a pause.

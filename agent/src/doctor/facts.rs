@@ -21,8 +21,8 @@ const FIRST_PID: u64 = 0xefff_fffc;
 
 /// Everything but ports.
 pub(super) fn all(config: &Config) -> Vec<Fact> {
-    let paths: Paths = config.section("path");
-    let ebpf: Ebpf = config.section("ebpf");
+    let paths = config.section::<Paths>();
+    let ebpf = config.section::<Ebpf>();
     let mut facts = vec![kernel(), types(&ebpf), lockdown(), unprivileged_bpf()];
     facts.extend(process::facts());
     facts.extend([tracefs(), mount("procfs", &paths.procfs, PROC), mount("sysfs", &paths.sysfs, SYSFS)]);

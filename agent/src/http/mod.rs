@@ -61,7 +61,7 @@ struct Running {
 
 impl Running {
     fn new(registry: Registry, config: Arc<Config>) -> Self {
-        Self { registry: Arc::new(registry), scrape: Arc::new(config.section("scrape")), config }
+        Self { registry: Arc::new(registry), scrape: Arc::new(config.section()), config }
     }
 }
 
@@ -75,7 +75,7 @@ impl App {
         shutdown: Shutdown,
         reload: reload::Handle,
     ) -> Arc<Self> {
-        let web: Web = config.section("web");
+        let web = config.section::<Web>();
         let offers = web.formats.iter().filter_map(|format| match format {
             WebFormat::Protobuf => Some(Offer::Protobuf),
             WebFormat::OpenMetrics => Some(Offer::OpenMetrics),

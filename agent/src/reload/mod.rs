@@ -90,7 +90,7 @@ impl Reloader {
                     None => return,
                 },
                 _ = hangup.recv() => None,
-                _ = looks.tick(), if self.config.section::<Top>("").auto_reload => {
+                _ = looks.tick(), if self.config.section::<Top>().auto_reload => {
                     let (looked, is_changed) = blocking(move || {
                         let is_changed = watch.is_changed();
                         (watch, is_changed)
@@ -136,7 +136,7 @@ impl Reloader {
         let after = Arc::new(loaded.config);
         let mut report = Report::new(&self.schema, &self.config, &after);
         report.warnings.extend(loaded.diagnostics.iter().map(|it| it.message.clone()));
-        self.log.change(&after.section::<Log>("log"));
+        self.log.change(&after.section::<Log>());
         self.reopen(&after, &mut report);
         self.config = after;
         (self.tell)(Outcome::Good(self.registry.clone(), Arc::clone(&self.config)));
@@ -148,7 +148,7 @@ impl Reloader {
     fn reopen(&mut self, after: &Config, report: &mut Report) {
         let is_same_host = !report.is_host_changed();
         if !is_same_host {
-            self.host = self.host.renewed(after.section("path"), after.section("ebpf"));
+            self.host = self.host.renewed(after.section(), after.section());
         }
         self.keep_budget(after, report);
         // With `privileges = "retain"` this thread may raise what it gave up.
@@ -160,7 +160,7 @@ impl Reloader {
             self.registry.reopen(collectors::known(after), configs, &self.host, is_same_host);
         self.host.release_kernel_types();
         let used = collectors::capabilities(after);
-        if let Err(error) = privileges::lower(after.section::<Security>("security").privileges, used) {
+        if let Err(error) = privileges::lower(after.section::<Security>().privileges, used) {
             report.warnings.push(format!("drop capabilities: {error}"));
         }
         self.keep_budget(after, report);
@@ -176,7 +176,7 @@ impl Reloader {
 
     /// Of the probes that there are, and of those that are loaded next.
     fn keep_budget(&self, after: &Config, report: &mut Report) {
-        if let Err(error) = self.host.keep_budget(after.section("ebpf.budget")) {
+        if let Err(error) = self.host.keep_budget(after.section()) {
             report.warnings.push(format!("watch what probes cost: {error}"));
         }
     }

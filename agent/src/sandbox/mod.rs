@@ -129,9 +129,9 @@ pub struct Sandbox {
 /// # Errors
 /// When a layer that the config requires cannot be had.
 pub fn enter(config: &Config, needs: &Needs<'_>) -> Result<Sandbox, Error> {
-    let security: Security = config.section("security");
+    let security = config.section::<Security>();
     let limits = Limits {
-        paths: config.section("path"),
+        paths: config.section(),
         sockets: needs.sockets,
         traces: needs.effective.contains(CapabilitySet::SYS_PTRACE),
         connects: needs.connects,

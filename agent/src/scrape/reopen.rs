@@ -160,10 +160,10 @@ mod tests {
 
     static ENTRIES: &[Entry] = &[
         Entry::of::<Counts>("test", "counts", |config, host| {
-            Ok(Box::new(Counts::open(config.section("collector.counts"), host)?))
+            Ok(Box::new(Counts::open(config.of_collector("counts"), host)?))
         }),
         Entry::of::<Counts>("test", "late", |config, host| match CAN_OPEN.load(Ordering::Relaxed) {
-            true => Ok(Box::new(Counts::open(config.section("collector.late"), host)?)),
+            true => Ok(Box::new(Counts::open(config.of_collector("late"), host)?)),
             false => Err(Error::Absent("not yet".to_owned())),
         }),
     ];
@@ -178,7 +178,7 @@ mod tests {
 
     fn host() -> Host {
         let config = Config::default();
-        Host::new(config.section("path"), config.section("ebpf"))
+        Host::new(config.section(), config.section())
     }
 
     async fn runs(registry: &Registry) -> Vec<String> {

@@ -100,7 +100,7 @@ impl Slot {
         let last = is_over.then(|| Arc::new(Run { families, started, state, duration: Duration::ZERO }));
         Self {
             entry,
-            limits: config.section(&format!("collector.{}", entry.name)),
+            limits: config.of_collector(entry.name),
             collector: Mutex::new(collector),
             probe,
             is_forbidden,

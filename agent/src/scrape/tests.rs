@@ -95,7 +95,7 @@ static HANG: (Mutex<bool>, Condvar) = (Mutex::new(true), Condvar::new());
 
 fn registry(names: &[&str]) -> Registry {
     let config = Config::default();
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     Registry::open(ENTRIES.iter().filter(|entry| names.contains(&entry.name)), &config, &host)
 }
 
@@ -193,7 +193,7 @@ async fn only_what_is_selected_is_asked() {
 async fn a_collector_may_answer_from_what_it_read_before() {
     let mut config = Config::default();
     config.set("collector.counts.min_interval", "1h".into());
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "counts"), &config, &host);
     for _ in 0..3 {
         let samples = scrape(&registry, &Selection::All, EVER).await;
@@ -208,7 +208,7 @@ async fn a_collector_may_answer_from_what_it_read_before() {
 async fn what_exceeds_max_series_is_counted() {
     let mut config = Config::default();
     config.set("collector.many.max_series", 2.into());
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "many"), &config, &host);
     for n_scrapes in 1..3 {
         let samples = scrape(&registry, &Selection::All, EVER).await;
@@ -234,7 +234,7 @@ async fn scrapes_that_meet_share_what_is_read() {
 async fn a_collector_has_no_more_time_than_its_own_limit() {
     let mut config = Config::default();
     config.set("collector.sleeps.timeout", "100ms".into());
-    let host = Host::new(config.section("path"), config.section("ebpf"));
+    let host = Host::new(config.section(), config.section());
     let registry = Registry::open(ENTRIES.iter().filter(|entry| entry.name == "sleeps"), &config, &host);
     let start = Instant::now();
     let samples = scrape(&registry, &Selection::All, EVER).await;

@@ -103,8 +103,8 @@ impl Origin {
     /// The web config file takes the place of the sections.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let (web, auth): (Web, WebAuth) = (config.section("web"), config.section("web.auth"));
-        let (tls, rate_limit) = (config.section("web.tls"), config.section("web.rate_limit"));
+        let (web, auth) = (config.section::<Web>(), config.section::<WebAuth>());
+        let (tls, rate_limit) = (config.section(), config.section());
         if web.config_file.as_os_str().is_empty() {
             Self::Sections { web: web.into(), tls: Box::new(tls), auth: auth.into(), rate_limit }
         } else {

@@ -56,7 +56,7 @@ fn load(spec: &'static Spec, spin: u32) -> Result<(Kernel, Probe), Error> {
 
 fn budget(max_cpu: f64, on_exceed: OnExceed) -> Budget {
     let second = Duration::from_secs(1);
-    let mut budget: Budget = Config::default().section("ebpf.budget");
+    let mut budget: Budget = Config::default().section();
     budget.max_cpu = Share(max_cpu);
     budget.window = Window(second);
     budget.retry_after = 2 * second;
