@@ -2,6 +2,7 @@
 
 use super::Error;
 use rustix::{
+    buffer::Buffer,
     fd::OwnedFd,
     fs::{Mode, OFlags},
     io::Errno,
@@ -129,10 +130,17 @@ pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize)
             buffer.reserve(buffer.len().max(first_room));
         }
         let offset = buffer.len() as u64;
-        match rustix::io::pread(fd, rustix::buffer::spare_capacity(buffer), offset) {
+        match read(fd, rustix::buffer::spare_capacity(buffer), offset) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
     }
+}
+
+/// One read of a kernel file, from `offset` on: all of them come by here, so that tests can make them fail.
+pub(super) fn read<B: Buffer<u8>>(fd: &OwnedFd, buffer: B, offset: u64) -> Result<B::Output, Errno> {
+    #[cfg(test)]
+    super::faults::check(fd)?;
+    rustix::io::pread(fd, buffer, offset)
 }

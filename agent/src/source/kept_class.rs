@@ -4,7 +4,10 @@
 //! 4.4 µs from its open folder and 0.6 µs from a descriptor of its own. But each of these holds a page of the kernel's
 //! memory, so there is a limit to how many are kept.
 
-use super::{Error, file::is_kernel_file_system};
+use super::{
+    Error,
+    file::{self, is_kernel_file_system},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, Dir, FileType, Mode, OFlags, openat},
@@ -144,7 +147,7 @@ impl Files<'_> {
         self.next += 1;
         let Source::Opened { folder, keep } = &mut self.source else {
             let file = self.files.get(index).and_then(Option::as_ref).ok_or(Errno::NOENT)?;
-            return rustix::io::pread(file, &mut self.buffer, 0);
+            return file::read(file, &mut self.buffer, 0);
         };
         if folder.is_none() {
             let path = self.class.join(OsStr::from_bytes(self.name.to_bytes()));
@@ -157,8 +160,7 @@ impl Files<'_> {
         }
         let folder = folder.as_ref().ok_or(Errno::NODEV)?;
         let file = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let read =
-            file.as_ref().map_err(|errno| *errno).and_then(|it| rustix::io::pread(it, &mut self.buffer, 0));
+        let read = file.as_ref().map_err(|errno| *errno).and_then(|it| file::read(it, &mut self.buffer, 0));
         if *keep {
             self.files.push(file.ok());
         }

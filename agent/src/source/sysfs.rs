@@ -1,6 +1,9 @@
 //! Folders of sysfs (and of /proc/sys): one small file a value. See sysfs(5).
 
-use super::{Error, file::read_to_end};
+use super::{
+    Error,
+    file::{read, read_to_end},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{Mode, OFlags, RawDir, SeekFrom},
@@ -74,14 +77,14 @@ impl Folder {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn value(&self, name: &str) -> Result<Option<SysValue>, Error> {
-        let read = || {
+        let open_and_read = || {
             let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             let mut value = SysValue { bytes: [0; SysValue::MAX], len: 0, start: 0, end: 0 };
-            value.len = rustix::io::read(&fd, &mut value.bytes)?;
+            value.len = read(&fd, &mut value.bytes, 0)?;
             value.trim();
             Ok(value)
         };
-        if_present(&self.path.join(name), read())
+        if_present(&self.path.join(name), open_and_read())
     }
 
     /// Fills `buffer` with the whole text of the file `name`, for those that may be longer than a value; `None` when
@@ -90,11 +93,11 @@ impl Folder {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn text<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
-        let mut read = || {
+        let mut open_and_read = || {
             let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             read_to_end(&fd, buffer, 4096)
         };
-        let present = if_present(&self.path.join(name), read())?;
+        let present = if_present(&self.path.join(name), open_and_read())?;
         Ok(present.map(|()| buffer.as_slice()))
     }
 

@@ -1,5 +1,9 @@
 //! Collector tests: files in, exposition out. Nothing of the machine that runs them is read.
 
+mod exceptions;
+mod perturb;
+mod wounds;
+
 use crate::{
     collector::{Error, Spec},
     config::{Config, Section},
@@ -18,7 +22,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
 /// as a scraper would, and compares the second answer. A path that ends in `/` is an empty folder; a content that
-/// starts with `-> ` makes a symbolic link.
+/// starts with `-> ` makes a symbolic link. Then the files are wounded one by one: see [`wounds`].
 #[track_caller]
 pub(crate) fn check<S: Spec>(section: &str, files: &[(&str, &str)], expect: Expect) {
     let host = TestHost::new(files);
@@ -29,6 +33,7 @@ pub(crate) fn check<S: Spec>(section: &str, files: &[(&str, &str)], expect: Expe
         collector.collect(&mut out).expect("the collector succeeds");
     }
     expect.assert_eq(&host.render(&out));
+    wounds::survives::<S>(section, files);
 }
 
 /// The same for a host on which the collector fails, at opening or collecting: compares the error, after what was
@@ -121,7 +126,13 @@ impl TestHost {
         }
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         match content.strip_prefix("-> ") {
-            Some(target) => symlink(target, path).unwrap(),
+            Some(target) => {
+                // A link is not written through.
+                if path.is_symlink() {
+                    fs::remove_file(&path).unwrap();
+                }
+                symlink(target, path).unwrap();
+            }
             None => fs::write(path, content).unwrap(),
         }
     }

@@ -1,0 +1,325 @@
+//! Wounds: what a host's files say is spoiled, one file, line or field at a time, and the collector must keep all that
+//! does not come from there.
+//!
+//! A series comes from a place if other numbers or names there change it. That is found out by trying, so it needs no
+//! list that somebody keeps.
+
+use super::{
+    TestHost,
+    exceptions::{EXCEPTIONS, UNMENDED},
+    perturb::{perturbed, tokens},
+};
+use crate::{
+    collector::Spec,
+    metric::{Families, Value, gather},
+    source::faults::with_fault,
+};
+use rustix::io::Errno;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+};
+
+/// What no kernel file says.
+const GARBAGE: &str = "?garbage?";
+
+/// Wounds each of `files` in turn; a panic tells of every wound that costs more than what comes from it.
+#[track_caller]
+pub(super) fn survives<S: Spec>(section: &str, files: &[(&str, &str)]) {
+    let patient = Patient::<S>::new(section, files);
+    let mut faults = Vec::new();
+    let places: Vec<Place> = files.iter().flat_map(|(path, text)| places(path, text)).collect();
+    let origins: Vec<Origin> = places.iter().map(|it| patient.origin(it)).collect();
+    for (path, text) in files.iter().filter(|(path, _)| !path.ends_with('/')) {
+        let (here, elsewhere) = split(&places, &origins, |it| it.path == *path);
+        patient.wound_file(path, text, &here, &elsewhere, &mut faults);
+    }
+    for (idx, place) in places.iter().enumerate() {
+        let mut n_before = 0..;
+        let (here, elsewhere) = split(&places, &origins, |_| n_before.next() == Some(idx));
+        patient.wound_line(place, &here, &elsewhere, &mut faults);
+    }
+    let n_faults = faults.len();
+    faults.truncate(60);
+    assert!(n_faults == 0, "{n_faults} wounds cost more than what comes from them:\n{}", faults.join("\n"));
+}
+
+/// A line of a file.
+struct Place<'a> {
+    path: &'a str,
+    text: &'a str,
+    line: Range<usize>,
+    number: usize,
+}
+
+fn places<'a>(path: &'a str, text: &'a str) -> Vec<Place<'a>> {
+    if path.ends_with('/') {
+        return Vec::new();
+    }
+    let mut at = 0;
+    let lines = text.split_inclusive('\n').map(|line| {
+        at += line.len();
+        at - line.len()..at - usize::from(line.ends_with('\n'))
+    });
+    lines.enumerate().map(|(idx, line)| Place { path, text, line, number: idx + 1 }).collect()
+}
+
+/// What comes from a place.
+#[derive(Clone, Default)]
+struct Origin {
+    /// Series that changed, or got another name, while the collector found nothing wrong.
+    sure: BTreeSet<Key>,
+    /// Series that were lost when the collector took what was there for wrong.
+    perhaps: BTreeSet<Key>,
+}
+
+impl Origin {
+    fn add(&mut self, other: &Self) {
+        self.sure.extend(other.sure.iter().cloned());
+        self.perhaps.extend(other.perhaps.iter().cloned());
+    }
+}
+
+fn split<'a>(
+    places: &[Place<'a>],
+    origins: &[Origin],
+    mut is_here: impl FnMut(&Place<'a>) -> bool,
+) -> (Origin, BTreeSet<Key>) {
+    let (mut here, mut elsewhere) = (Origin::default(), BTreeSet::new());
+    for (place, origin) in places.iter().zip(origins) {
+        match is_here(place) {
+            true => here.add(origin),
+            false => elsewhere.extend(origin.sure.iter().cloned()),
+        }
+    }
+    (here, elsewhere)
+}
+
+/// The name and the labels of a series; a label without a value is none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    family: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let labels: Vec<_> = self.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        write!(f, "{}{{{}}}", self.family, labels.join(","))
+    }
+}
+
+type Series = BTreeMap<Key, String>;
+
+/// A collector on a host that is well at first.
+struct Patient<'a, S> {
+    host: TestHost,
+    section: &'a str,
+    collector: &'static str,
+    sound: Series,
+    spec: std::marker::PhantomData<S>,
+}
+
+/// How much a wound leaves of what was there.
+#[derive(Clone, Copy, PartialEq)]
+enum Remains {
+    /// Nothing to make a value of.
+    Nothing,
+    /// Other lines of the file.
+    Lines,
+    /// A part of the text, or another one.
+    Text,
+}
+
+impl<'a, S: Spec> Patient<'a, S> {
+    fn new(section: &'a str, files: &[(&str, &str)]) -> Self {
+        let collector = std::any::type_name::<S>().rsplit("::").nth(1).unwrap_or_default();
+        let host = TestHost::new(files);
+        let mut patient =
+            Self { host, section, collector, sound: Series::new(), spec: std::marker::PhantomData };
+        patient.sound = patient.scrape().expect("it does not panic").0;
+        let again = patient.scrape().expect("it does not panic").0;
+        patient.sound.retain(|key, value| again.get(key) == Some(value));
+        patient
+    }
+
+    /// The series now, and whether the collector found nothing wrong; `None` when it panics.
+    fn scrape(&self) -> Option<(Series, bool)> {
+        let mut out = Families::new(S::METRICS);
+        let collect = || self.host.open::<S>(self.section).and_then(|mut it| it.collect(&mut out));
+        let is_well = catch_unwind(AssertUnwindSafe(collect)).ok()?.is_ok();
+        let mut series = Series::new();
+        gather(&[&out], |family, rows| {
+            for row in rows {
+                let labels = row.labels().filter(|(_, value)| !value.is_empty());
+                let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                let value = match row.value() {
+                    Value::Number(number) => number.to_string(),
+                    other => format!("{other:?}"),
+                };
+                series.insert(Key { family: family.name.to_owned(), labels }, value);
+            }
+        });
+        Some((series, is_well))
+    }
+
+    fn origin(&self, place: &Place<'_>) -> Origin {
+        let mut origin = Origin::default();
+        for line in perturbed(&place.text[place.line.clone()]) {
+            self.host.write(place.path, &place.with(&line));
+            let Some((series, is_well)) = self.scrape() else { continue };
+            for (key, value) in &self.sound {
+                match series.get(key) {
+                    Some(now) if now == value => {}
+                    None if !is_well => drop(origin.perhaps.insert(key.clone())),
+                    _ => drop(origin.sure.insert(key.clone())),
+                }
+            }
+        }
+        self.host.write(place.path, place.text);
+        origin
+    }
+
+    fn wound_file(
+        &self,
+        path: &str,
+        text: &str,
+        here: &Origin,
+        elsewhere: &BTreeSet<Key>,
+        faults: &mut Vec<String>,
+    ) {
+        let full_path = self.host.path().join(path);
+        let is_link = text.starts_with("-> ");
+        let mut here = here.clone();
+        fs::remove_file(&full_path).unwrap();
+        if is_link || tokens(text).is_empty() {
+            // It says something by being there.
+            let left = self.scrape().map(|it| it.0).unwrap_or_default();
+            here.sure.extend(self.sound.keys().filter(|key| !left.contains_key(key)).cloned());
+        }
+        let mut judge = |wound: &str| {
+            self.judge(&format!("{path}: {wound}"), Remains::Nothing, &here, elsewhere, faults);
+        };
+        judge("removed");
+        if is_link {
+            self.host.write(path, "-> nowhere");
+            judge("leads nowhere");
+        } else {
+            for (wound, content) in [("emptied", ""), ("garbage", GARBAGE)] {
+                self.host.write(path, content);
+                judge(wound);
+            }
+            self.host.write(path, text);
+            let real_path: PathBuf = fs::canonicalize(&full_path).unwrap();
+            for (wound, errno) in [("EINVAL", Errno::INVAL), ("EIO", Errno::IO)] {
+                with_fault(&real_path, errno, || judge(wound));
+            }
+        }
+        self.host.write(path, text);
+    }
+
+    fn wound_line(
+        &self,
+        place: &Place<'_>,
+        here: &Origin,
+        elsewhere: &BTreeSet<Key>,
+        faults: &mut Vec<String>,
+    ) {
+        let line = &place.text[place.line.clone()];
+        if line.starts_with("-> ") {
+            return;
+        }
+        let words = tokens(line);
+        let mut wounds = vec![("doubled".to_owned(), Remains::Lines, format!("{line}\n{line}"))];
+        if place.text.trim_end().contains('\n') {
+            wounds.push(("garbage".to_owned(), Remains::Text, GARBAGE.to_owned()));
+        }
+        let cuts =
+            [words.first().map_or(0, |it| it.end), line.len() / 2, words.last().map_or(0, |it| it.start)];
+        for cut in cuts.into_iter().filter(|cut| line.is_char_boundary(*cut)) {
+            wounds.push((format!("cut after {cut}"), Remains::Text, line[..cut].to_owned()));
+        }
+        for word in words {
+            let spoilt = format!("{}{GARBAGE}{}", &line[..word.start], &line[word.end..]);
+            wounds.push((format!("garbage for {:?}", &line[word]), Remains::Text, spoilt));
+        }
+        let mut judge = |wound: &str, remains| {
+            let wound = format!("{}, line {} {line:?}: {wound}", place.path, place.number);
+            self.judge(&wound, remains, here, elsewhere, faults);
+        };
+        for (wound, remains, line) in wounds {
+            self.host.write(place.path, &place.with(&line));
+            judge(&wound, remains);
+        }
+        let end = (place.line.end + 1).min(place.text.len());
+        self.host.write(place.path, &format!("{}{}", &place.text[..place.line.start], &place.text[end..]));
+        judge("removed", Remains::Lines);
+        self.host.write(place.path, place.text);
+    }
+
+    /// Scrapes the wounded host and notes what is wrong with what is left.
+    fn judge(
+        &self,
+        wound: &str,
+        remains: Remains,
+        here: &Origin,
+        elsewhere: &BTreeSet<Key>,
+        faults: &mut Vec<String>,
+    ) {
+        let Some((series, _)) = self.scrape() else {
+            return faults.push(format!("{wound}: it panics"));
+        };
+        let mut note = |what: &str, key: &Key| {
+            let is_known = EXCEPTIONS.iter().any(|it| {
+                it.collector == self.collector
+                    && wound.contains(it.wound)
+                    && key.family.starts_with(it.family)
+            });
+            if !is_known && !UNMENDED.contains(&self.collector) {
+                faults.push(format!("{wound}: {what} {key}"));
+            }
+        };
+        for (key, value) in &self.sound {
+            let comes_from_here =
+                here.sure.contains(key) || (here.perhaps.contains(key) && !elsewhere.contains(key));
+            match series.get(key) {
+                Some(now) if now == value => {}
+                Some(_) if comes_from_here && remains == Remains::Nothing => note("invents a value of", key),
+                None | Some(_) if comes_from_here => {}
+                None => note("loses", key),
+                Some(_) => note("changes", key),
+            }
+        }
+        for key in series.keys().filter(|it| !self.sound.contains_key(it)) {
+            let is_named_here = match remains {
+                Remains::Text => !S::METRICS.iter().any(|it| it.name == key.family),
+                Remains::Nothing | Remains::Lines => false,
+            };
+            let is_garbage = key.labels.values().any(|it| it.contains('?'));
+            let mut lost = self.sound.keys().filter(|it| !series.contains_key(it));
+            if !is_named_here && !is_garbage && !lost.any(|it| is_remnant(key, it)) {
+                note("invents", key);
+            }
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The file's text with another line here.
+    fn with(&self, line: &str) -> String {
+        format!("{}{line}{}", &self.text[..self.line.start], &self.text[self.line.end..])
+    }
+}
+
+/// Whether `key` is what a wound leaves of `sound`: labels are missing, cut, or of two lines.
+fn is_remnant(key: &Key, sound: &Key) -> bool {
+    key.family == sound.family
+        && key.labels.iter().all(|(name, value)| {
+            let before = sound.labels.get(name);
+            before
+                .is_some_and(|it| it.starts_with(value.as_str()) || value.lines().next() == Some(it.as_str()))
+        })
+}
