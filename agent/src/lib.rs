@@ -9,6 +9,7 @@ pub mod exposition;
 pub mod http;
 pub mod log;
 pub mod metric;
+pub mod opening;
 pub mod own;
 pub mod privileges;
 pub mod reload;

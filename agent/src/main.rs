@@ -6,20 +6,17 @@ use hostlens::{
     cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Config, Loaded, Paths, Schema, Security, Severity, Sources, Web, diagnostic,
+        self, Config, Loaded, Paths, Schema, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
     http::{self, App, Door, Limits, Listener, Shutdown, router},
     log,
+    opening::{self, Opened},
     own::{self, Own},
     privileges,
     reload::{self, Outcome, Reloader},
-    sandbox::{self, Needs, Sandbox},
-    scrape::Registry,
     service,
-    source::Host,
 };
-use rustix::thread::CapabilitySet;
 use std::{
     io::{ErrorKind, Write as _},
     process::ExitCode,
@@ -164,19 +161,13 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     for listener in &listeners {
         info!(address = listener.name, tls = door.has_tls(), "listening");
     }
-    let host = Host::new(config.section(), config.section());
-    host.keep_budget(config.section()).context("watch what probes cost")?;
-    privileges::raise().context("raise capabilities")?;
-    let registry = Registry::open(collectors::known(&config), &config, &host);
-    host.release_kernel_types();
-    let security = config.section::<Security>();
-    let effective = privileges::lower(security.privileges, collectors::capabilities(&config))
-        .context("drop capabilities")?;
+    let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
+    let Opened { host, registry, effective, sandbox } =
+        opening::start(&config, collectors::known(&config), &sockets)?;
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
-    // Before the thread that watches probes starts: Landlock is for those that come later.
-    let sandbox = confine(&config, &listeners, effective)?;
+    let sandbox = sandbox.context("enter the sandbox")?;
+    info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
     own.sandbox([("landlock", sandbox.landlock.level()), ("seccomp", sandbox.seccomp.level())]);
-    host.keep_budget(config.section()).context("watch what probes cost")?;
     let config = Arc::new(config);
     let reloads = own.reloads("config");
     let shutdown = Shutdown::default();
@@ -204,16 +195,6 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
-}
-
-/// Enters the sandbox.
-fn confine(config: &Config, listeners: &[Listener], effective: CapabilitySet) -> Result<Sandbox> {
-    let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
-    let connects = collectors::connecting(config).next().is_some();
-    let needs = Needs { sockets: &sockets, effective, connects };
-    let sandbox = sandbox::enter(config, &needs).context("enter the sandbox")?;
-    info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
-    Ok(sandbox)
 }
 
 /// How long answers under way may take once the process is told to end.

@@ -3,15 +3,14 @@
 use crate::{
     collector::Entry,
     collectors,
-    config::{Config, Scrape, Security, Web},
+    config::{Config, Scrape, Web},
     doctor,
     exposition::Encoder,
     http::{ListenError, Listener},
     metric::Families,
-    privileges,
-    sandbox::{self, Needs, Sandbox},
-    scrape::{Registry, Selection, Summary},
-    source::Host,
+    opening::{self, Opened},
+    sandbox::{self, Sandbox},
+    scrape::{Selection, Summary},
 };
 use anyhow::{Context, Result, bail};
 use std::{fmt::Write as _, time::Instant};
@@ -86,15 +85,8 @@ struct Scraped {
 }
 
 fn scrape(config: &Config, entries: impl Iterator<Item = &'static Entry>) -> Result<Scraped> {
-    let host = Host::new(config.section(), config.section());
-    privileges::raise().context("raise capabilities")?;
-    let registry = Registry::open(entries, config, &host);
     // What is found with more than the service would have is not true of the service.
-    let security = config.section::<Security>();
-    let effective = privileges::lower(security.privileges, collectors::capabilities(config))
-        .context("drop capabilities")?;
-    let connects = collectors::connecting(config).next().is_some();
-    let sandbox = sandbox::enter(config, &Needs { sockets: &[], effective, connects });
+    let Opened { registry, sandbox, .. } = opening::start(config, entries, &[])?;
     let limit = config.section::<Scrape>().default_timeout;
     let encode = |parts: &[&Families]| {
         let mut exposition = Vec::new();

@@ -6,8 +6,8 @@ mod watch;
 
 use crate::{
     collectors,
-    config::{self, Config, Log, Schema, Security, Severity, Sources, Top, diagnostic},
-    log, privileges,
+    config::{self, Config, Log, Schema, Severity, Sources, Top, diagnostic},
+    log, opening,
     sandbox::Sandbox,
     scrape::Registry,
     source::Host,
@@ -150,20 +150,9 @@ impl Reloader {
         if !is_same_host {
             self.host = self.host.renewed(after.section(), after.section());
         }
-        self.keep_budget(after, report);
-        // With `privileges = "retain"` this thread may raise what it gave up.
-        if let Err(error) = privileges::raise() {
-            report.warnings.push(format!("raise capabilities: {error}"));
-        }
         let configs = (&*self.config, after);
-        let (registry, changes) =
-            self.registry.reopen(collectors::known(after), configs, &self.host, is_same_host);
-        self.host.release_kernel_types();
-        let used = collectors::capabilities(after);
-        if let Err(error) = privileges::lower(after.section::<Security>().privileges, used) {
-            report.warnings.push(format!("drop capabilities: {error}"));
-        }
-        self.keep_budget(after, report);
+        let (registry, changes, errors) = opening::again(&self.registry, configs, &self.host, is_same_host);
+        report.warnings.extend(errors.iter().map(ToString::to_string));
         if !self.sandbox.connects {
             let cannot = |name| {
                 format!("`{name}` connects to a server, which the sandbox allows from the next start on")
@@ -172,13 +161,6 @@ impl Reloader {
         }
         self.registry = registry;
         report.take(changes);
-    }
-
-    /// Of the probes that there are, and of those that are loaded next.
-    fn keep_budget(&self, after: &Config, report: &mut Report) {
-        if let Err(error) = self.host.keep_budget(after.section()) {
-            report.warnings.push(format!("watch what probes cost: {error}"));
-        }
     }
 }
 

@@ -49,8 +49,13 @@ impl Host {
         }
     }
 
-    /// Holds probes to their budget from now on. To be called before collectors are opened, and again when they are and
-    /// capabilities have been given up.
+    /// Says whether probes that are loaded from now on measure what they cost.
+    pub fn measure_probes(&self, budget: &Budget) {
+        self.kernel.probes().measure(budget.measure);
+    }
+
+    /// Holds probes to their budget from now on. To be called when collectors are open and capabilities have been given
+    /// up.
     ///
     /// # Errors
     /// When there is no thread to be had.

@@ -12,11 +12,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sandbox", &["config", "source"]),
     ("collectors", &["collector", "metric", "source", "config", "privileges"]),
     ("scrape", &["collector", "metric", "config", "source"]),
+    ("opening", &["collector", "collectors", "config", "privileges", "sandbox", "scrape", "source"]),
     ("exposition", &["metric"]),
     ("own", &["metric"]),
     ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload"]),
     ("log", &["config"]),
-    ("reload", &["collectors", "config", "log", "privileges", "sandbox", "scrape", "source"]),
+    ("reload", &["collectors", "config", "log", "opening", "sandbox", "scrape", "source"]),
     ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape"]),
     ("service", &[]),
 ];

@@ -43,19 +43,21 @@ impl Probes {
         !self.0.is_unmeasured.load(Relaxed)
     }
 
-    /// Holds the probes to `budget` from now on; those that are loaded later measure what they cost or do not, as it
-    /// says. To be called before they are loaded, and again when the calling thread has the capabilities that the
+    /// Says whether those that are loaded from now on measure what they cost.
+    pub fn measure(&self, how: Measure) {
+        self.0.is_unmeasured.store(how != Measure::Sampled, Relaxed);
+    }
+
+    /// Holds the probes to `budget` from now on. To be called when the calling thread has the capabilities that the
     /// thread that watches over them is to have: it begins as soon as there is a probe.
     ///
     /// # Errors
     /// When there is no thread to be had.
     pub fn keep_budget(&self, budget: Budget) -> io::Result<()> {
-        let is_measured = budget.measure == Measure::Sampled;
-        self.0.is_unmeasured.store(!is_measured, Relaxed);
         let mut guard = lock(&self.0.guard);
         match &*guard {
             Some(guard) => guard.change(budget),
-            None if is_measured && !self.list().is_empty() => {
+            None if budget.measure == Measure::Sampled && !self.list().is_empty() => {
                 *guard = Some(Guard::start(WeakProbes(Arc::downgrade(&self.0)), budget)?);
             }
             None => {}
