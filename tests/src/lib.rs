@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod exposition;
+pub mod judge;
 pub mod kernel_objects;
 pub mod libtest;
 pub mod load;

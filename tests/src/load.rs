@@ -4,6 +4,7 @@ use std::{
     fs::OpenOptions,
     io::{Read, Write, pipe},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    ops::Range,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::{Mutex, PoisonError, mpsc},
@@ -75,14 +76,82 @@ pub fn ping_pong(rounds: u32) -> Result<Vec<Work<'static>>> {
 
 /// `n_threads` that compute for `time`: on one CPU they wait for it `n_threads - 1` times as long as they run.
 pub fn crowd(n_threads: usize, time: Duration) -> Vec<Work<'static>> {
-    let compute = move || {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            std::hint::spin_loop();
-        }
+    let work = move || {
+        compute(time);
         Ok(())
     };
-    (0..n_threads).map(|_| Box::new(compute) as Work<'static>).collect()
+    (0..n_threads).map(|_| Box::new(work) as Work<'static>).collect()
+}
+
+/// `n_threads` that sleep again and again, on any CPU: short and long times within `time`, `n_waits` in all. Each time one
+/// wakes up it waits for a CPU, most often for an idle one.
+pub fn sleepers(n_threads: u64, time: Range<Duration>, n_waits: u64) -> Result<()> {
+    let spread = (time.end - time.start).as_nanos() as u64;
+    on_any_cpu(n_threads, |seed| {
+        let mut draw = seed;
+        for _ in 0..n_waits / n_threads {
+            // Knuth's MMIX; the high bits are the good ones.
+            draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            thread::sleep(time.start + Duration::from_nanos((draw >> 20) % spread));
+        }
+    })
+}
+
+/// `n_threads` that compute and sleep in turn, each for as long, on any CPU.
+pub fn on_and_off(n_threads: u64, phase: Duration, time: Duration) -> Result<()> {
+    let end = Instant::now() + time;
+    on_any_cpu(n_threads, |_| {
+        while Instant::now() < end {
+            compute(phase);
+            thread::sleep(phase);
+        }
+    })
+}
+
+/// `n_tasks` that begin at once, compute for `time` and end, on any CPU: the kernel moves them about while they wait.
+pub fn forks(n_tasks: u64, time: Duration) -> Result<()> {
+    on_any_cpu(n_tasks, |_| compute(time))
+}
+
+/// `n_threads` that read the clock all the time, on any CPU: for how long they could not, all together. Interrupts of the
+/// usual length do not count.
+pub fn stops(n_threads: u64, time: Duration) -> Result<Duration> {
+    const INTERRUPT: Duration = Duration::from_micros(100);
+    let total = Mutex::new(Duration::ZERO);
+    let begin = Instant::now();
+    on_any_cpu(n_threads, |_| {
+        // That it was long in coming counts as well.
+        let (mut stopped, mut last) = (Duration::ZERO, begin);
+        while last.duration_since(begin) < time {
+            let now = Instant::now();
+            let gap = now - last;
+            if gap > INTERRUPT {
+                stopped += gap;
+            }
+            last = now;
+        }
+        *total.lock().unwrap_or_else(PoisonError::into_inner) += stopped;
+    })?;
+    Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Runs `work` on so many threads, each of which is handed its number.
+fn on_any_cpu(n_threads: u64, work: impl Fn(u64) + Sync) -> Result<()> {
+    thread::scope(|scope| {
+        let work = &work;
+        for idx in 0..n_threads {
+            let thread = thread::Builder::new().stack_size(64 << 10);
+            thread.spawn_scoped(scope, move || work(idx)).context("start a thread of the load")?;
+        }
+        Ok(())
+    })
+}
+
+fn compute(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
 }
 
 /// Reads `n_requests` blocks of the file or disk at `path`, each as a request of its own, past the page cache.

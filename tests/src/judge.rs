@@ -1,0 +1,261 @@
+//! How long tasks waited for a CPU, by the probe of the agent and by one that follows each task: the judge
+//! (`ebpf-probes/src/bin/judge.rs`), whose waits are known one by one.
+
+use std::{fmt, ops::Range, time::Duration};
+
+use anyhow::{Result, anyhow, ensure};
+use hostlens::source::ebpf::{
+    self, Attach, Constant, Histogram, Kernel, Need, Probe, Program, RunQueue, Sizing, Spec, Table, histogram,
+};
+
+use crate::{NativeHistogram, load};
+
+static SPEC: Spec = Spec {
+    name: "judge",
+    object: aya::include_bytes_aligned!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../ebpf-probes/prebuilt/judge.o"
+    )),
+    programs: &[
+        Program { name: "wakeup", attach: Attach::TpBtf("sched_wakeup") },
+        Program { name: "wakeup_new", attach: Attach::TpBtf("sched_wakeup_new") },
+        Program { name: "migrate", attach: Attach::TpBtf("sched_migrate_task") },
+        Program { name: "switch", attach: Attach::TpBtf("sched_switch") },
+    ],
+    constants: &[
+        Constant::field("PID", "task_struct.pid", 4),
+        Constant::field("TGID", "task_struct.tgid", 4),
+        Constant::field("ON_RQ", "task_struct.on_rq", 4),
+        Constant::field("ON_CPU", "task_struct.on_cpu", 4),
+        // From 6.12 on.
+        Constant::field("SCHED_DELAYED", "task_struct.se.sched_delayed", 1).need(Need::Never),
+        Constant::field("PCOUNT", "task_struct.sched_info.pcount", 8),
+    ],
+};
+
+/// Waits that there is room for on each CPU: 4 MiB.
+const ROOM: u32 = 1 << 19;
+
+/// Words of a CPU's counts, and what the first are.
+const COUNTS: u32 = 8;
+const KNOWN: usize = 0;
+const UNKNOWN: usize = 1;
+
+const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
+
+/// A load that no CPU is fixed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// Nearly all CPUs are idle when a task wakes up.
+    Quiet,
+    /// More tasks than CPUs, which take turns.
+    Busy,
+    /// Many tasks that begin at once and are moved about.
+    Forks,
+}
+
+/// What a wait begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// That the task can run.
+    Runnable,
+    /// That it was put on the queue it is taken from: moves begin it anew.
+    Queued,
+}
+
+/// Whose waits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    All,
+    ThisProcess,
+}
+
+/// The judge, at work.
+pub struct Judge {
+    waits: Table<u64>,
+    counts: Table<u64>,
+    _probe: Probe,
+}
+
+/// What one side saw while a load ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Tasks other than the idle one that were given a CPU.
+    pub count: f64,
+    /// Seconds.
+    pub sum: f64,
+    /// p50, p90 and p99, in seconds.
+    pub quantiles: [f64; 3],
+    /// Of waits that are too short for the histogram.
+    pub lowest: f64,
+    /// Arrivals of which it is not known when they had begun to wait.
+    pub unknown: f64,
+}
+
+/// Both sides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    pub load: Load,
+    pub judge: Account,
+    pub probe: Account,
+}
+
+/// By how much the two may differ: shares of the judge's figures, and for the lowest slot the difference of shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    pub count: f64,
+    pub sum: f64,
+    pub quantile: f64,
+    pub lowest: f64,
+}
+
+impl Load {
+    pub const ALL: [Self; 3] = [Self::Quiet, Self::Busy, Self::Forks];
+
+    pub fn run(self) -> Result<()> {
+        let ms = Duration::from_millis;
+        match self {
+            Self::Quiet => load::sleepers(200, ms(1)..ms(50), 5000),
+            Self::Busy => load::on_and_off(8, ms(3), ms(2000)),
+            Self::Forks => load::forks(600, ms(3)),
+        }
+    }
+}
+
+impl Judge {
+    pub fn load(begin: Begin, of: Of) -> Result<Self> {
+        let kernel = Kernel::new(None);
+        let only = if of == Of::ThisProcess { std::process::id() } else { u32::MAX };
+        let entries = |n_cpus| vec![("WAITS", n_cpus * ROOM), ("COUNTS", n_cpus * COUNTS)];
+        let globals = [("ROOM", ROOM), ("ANEW", u32::from(begin == Begin::Queued)), ("ONLY", only)];
+        let mut probe = Probe::load(&SPEC, &kernel, &Sizing { entries: &entries, globals: &globals })
+            .map_err(|error| anyhow!("load the judge: {}", error.reason()))?;
+        let mut table = |map| probe.table::<u64>(map).map_err(|error| anyhow!(error.reason()));
+        let (waits, counts) = (table("WAITS")?, table("COUNTS")?);
+        Ok(Self { waits, counts, _probe: probe })
+    }
+
+    /// How many waits are known and how many arrivals are not, by CPU.
+    fn mark(&self) -> Vec<[u64; 2]> {
+        let first_words = (0..self.counts.len()).step_by(COUNTS as usize);
+        first_words.map(|it| [KNOWN, UNKNOWN].map(|idx| self.count(it + idx))).collect()
+    }
+
+    fn count(&self, idx: usize) -> u64 {
+        self.counts.sum(idx..idx + 1)
+    }
+
+    fn account(&self, before: &[[u64; 2]], after: &[[u64; 2]]) -> Result<Account> {
+        let mut waits = Vec::new();
+        let mut n_unknown = 0;
+        for (cpu, (before, after)) in before.iter().zip(after).enumerate() {
+            ensure!(after[KNOWN] < u64::from(ROOM), "more waits than there is room for");
+            let places = Range { start: before[KNOWN], end: after[KNOWN] }.map(|it| it as usize);
+            waits.extend(
+                places.map(|it| cpu * ROOM as usize + it).map(|it| seconds(self.waits.sum(it..it + 1))),
+            );
+            n_unknown += after[UNKNOWN] - before[UNKNOWN];
+        }
+        ensure!(!waits.is_empty(), "no task waited");
+        waits.sort_by(f64::total_cmp);
+        let rank = |q: f64| ((q * waits.len() as f64).ceil() as usize).saturating_sub(1);
+        let lowest = waits.partition_point(|it| *it <= histogram::ZERO_THRESHOLD);
+        Ok(Account {
+            count: (waits.len() as u64 + n_unknown) as f64,
+            sum: waits.iter().sum(),
+            quantiles: QUANTILES.map(|q| waits[rank(q)]),
+            lowest: lowest as f64 / waits.len() as f64,
+            unknown: n_unknown as f64,
+        })
+    }
+
+    /// The seconds that this process' threads have waited by the judge, and those for which they found themselves
+    /// stopped, while there are more of them than CPUs.
+    pub fn check() -> Result<(f64, f64)> {
+        let judge = Self::load(Begin::Runnable, Of::ThisProcess)?;
+        let before = judge.mark();
+        let stopped = load::stops(8, Duration::from_secs(2))?;
+        Ok((judge.account(&before, &judge.mark())?.sum, stopped.as_secs_f64()))
+    }
+}
+
+impl Account {
+    /// Of waits that the probe counted between the two.
+    fn counted(before: &Histogram, after: &Histogram) -> Self {
+        let mut counts = after.slots.iter().zip(before.slots).map(|(after, before)| after - before);
+        let zero_count = counts.next().expect("a histogram has slots");
+        let buckets = (histogram::FIRST_INDEX..).zip(counts).collect();
+        let mut counted = NativeHistogram {
+            schema: histogram::SCHEMA,
+            zero_threshold: histogram::ZERO_THRESHOLD,
+            zero_count,
+            sum: seconds(after.sum - before.sum),
+            buckets,
+            ..NativeHistogram::default()
+        };
+        counted.count = zero_count + counted.buckets.values().sum::<u64>();
+        Self {
+            count: counted.count as f64,
+            sum: counted.sum,
+            quantiles: QUANTILES.map(|q| counted.quantile(q)),
+            lowest: zero_count as f64 / counted.count as f64,
+            unknown: 0.0,
+        }
+    }
+}
+
+impl Verdict {
+    /// Runs `load` and has both look on.
+    pub fn on(load: Load, begin: Begin) -> Result<Self> {
+        let judge = Judge::load(begin, Of::All)?;
+        let kernel = Kernel::new(None);
+        let probe = RunQueue::load(&kernel).map_err(|error: ebpf::Error| anyhow!(error.reason()))?;
+        kernel.release();
+        let counted = || probe.waits().sum(0..probe.waits().len());
+        // What the probe remembers of tasks begins when it is loaded.
+        std::thread::sleep(Duration::from_millis(500));
+        let before = (counted(), judge.mark());
+        load.run()?;
+        let after = (counted(), judge.mark());
+        let account = judge.account(&before.1, &after.1)?;
+        Ok(Self { load, judge: account, probe: Account::counted(&before.0, &after.0) })
+    }
+
+    /// Fails when the probe is off by more than `bounds`.
+    pub fn within(self, bounds: Bounds) -> Result<Self> {
+        let (probe, judge) = (&self.probe, &self.judge);
+        let is_near = |probe: f64, judge: f64, bound: f64| (probe - judge).abs() <= judge * bound;
+        let quantiles = probe.quantiles.iter().zip(judge.quantiles);
+        let holds = is_near(probe.count, judge.count, bounds.count)
+            && is_near(probe.sum, judge.sum, bounds.sum)
+            && quantiles.into_iter().all(|(probe, judge)| is_near(*probe, judge, bounds.quantile))
+            && (probe.lowest - judge.lowest).abs() <= bounds.lowest;
+        ensure!(holds, "{self}");
+        Ok(self)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { load, judge, probe } = self;
+        let percent = |probe: f64, judge: f64| format!("{:+.1} %", (probe / judge - 1.0) * 100.0);
+        write!(f, "{load:?}: count {} of {}", probe.count, judge.count)?;
+        write!(
+            f,
+            ", sum {:.1} of {:.1} ms ({})",
+            probe.sum * 1e3,
+            judge.sum * 1e3,
+            percent(probe.sum, judge.sum)
+        )?;
+        for ((q, probe), judge) in QUANTILES.into_iter().zip(probe.quantiles).zip(judge.quantiles) {
+            let [probe_us, judge_us] = [probe, judge].map(|it| it * 1e6);
+            write!(f, ", p{} {probe_us:.1} of {judge_us:.1} us ({})", q * 100.0, percent(probe, judge))?;
+        }
+        let (probe, others) = (probe.lowest * 100.0, judge.lowest * 100.0);
+        write!(f, ", lowest {probe:.1} of {others:.1} %, {} unknown to the judge", judge.unknown)
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
