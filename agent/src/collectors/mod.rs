@@ -117,7 +117,7 @@ pub(crate) mod prelude {
         collector::{Collector, Error, Spec},
         config::{Filter, NoConfig, Pattern, section},
         metric::{Families, Meta, label_text, metrics},
-        source::{self, File, Folder, Host},
+        source::{self, File, FirstError, Folder, Host},
     };
     #[cfg(test)]
     pub(crate) use expect_test::expect;

@@ -1,6 +1,6 @@
 //! CPUs in sysfs, `/sys/devices/system/cpu`: see Documentation/admin-guide/cputopology.rst of the kernel.
 
-use super::{Error, Folder, number, numbered};
+use super::{Error, File, Folder, Host, number, numbered};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The folders of the CPUs, online or not, by name: `cpu0`, `cpu1`, `cpu10`, `cpu2`.
@@ -30,6 +30,34 @@ pub fn parse_set(text: &[u8]) -> Option<Vec<u16>> {
         cpus.extend(first..=last);
     }
     Some(cpus)
+}
+
+/// The CPUs that the scheduler leaves alone, which is fixed at boot.
+#[derive(Debug)]
+pub struct Isolated {
+    file: File,
+    /// `None` until they are known.
+    cpus: Option<Vec<u16>>,
+}
+
+impl Isolated {
+    #[must_use]
+    pub fn new(host: &Host) -> Self {
+        Self { file: File::new(host.sys("devices/system/cpu/isolated")), cpus: None }
+    }
+
+    /// # Errors
+    /// When they cannot be read; the next call tries again.
+    pub fn cpus(&mut self) -> Result<&[u16], Error> {
+        let cpus = match self.cpus.take() {
+            Some(known) => known,
+            None => match self.file.read_if_present()?.map_or(Some(Vec::new()), parse_set) {
+                Some(cpus) => cpus,
+                None => return Err(self.file.parse_error(1, "expected a set of CPUs such as `0-3,8`")),
+            },
+        };
+        Ok(self.cpus.insert(cpus))
+    }
 }
 
 /// What the folders of the CPUs hold. It stays while the same CPUs are online.
@@ -69,13 +97,15 @@ impl CpuFiles {
     }
 }
 
-/// Whether each CPU is in use, by number. What cannot be read is not in use.
+/// Whether each CPU is in use, by number, where it tells.
 ///
 /// # Errors
 /// When the CPUs cannot be listed.
-pub fn online(cpus: &Folder) -> Result<Vec<(String, bool)>, Error> {
-    let is_online =
-        |folder: &str| matches!(cpus.value(&format!("{folder}/online")), Ok(Some(it)) if *it == *b"1");
+pub fn online(cpus: &Folder) -> Result<Vec<(String, Option<bool>)>, Error> {
+    let is_online = |folder: &str| match cpus.value(&format!("{folder}/online")) {
+        Ok(Some(it)) => [false, true].into_iter().find(|&is_online| *it == [b'0' + u8::from(is_online)]),
+        _ => None,
+    };
     let number = |folder: &str| number_of(folder).unwrap_or_default().to_owned();
     Ok(folders(cpus)?.iter().map(|folder| (number(folder), is_online(folder))).collect())
 }

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// `PROC_SUPER_MAGIC` and `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
 const KERNEL_FILE_SYSTEMS: [i64; 2] = [0x9fa0, 0x6265_6572];
 
+/// Larger files are refused: no kernel writes one, and what is read of it takes several times its size in memory.
+const MAX_BYTES: usize = 32 << 20;
+
 /// Whether the kernel makes this file up, so that its identity and its descriptor mean more than its name does.
 pub(super) fn is_kernel_file_system(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type))
@@ -84,19 +87,17 @@ impl File {
         parsed.map_err(|line| self.parse_error(line, format!("expected {expected}")))
     }
 
-    /// Reads the text and hands it over line by line, with the lines' numbers from 1, until `each` says by `None` that
-    /// a line is not what was `expected`.
+    /// Reads the text and hands it over line by line, with the lines' numbers from 1. `each` says by `None` that a line
+    /// is not what was `expected`; the others are handed over all the same.
     ///
     /// # Errors
-    /// When it cannot be opened or read, or a line is wrong.
+    /// When it cannot be opened or read; after the last line, when one was wrong.
     pub fn parse_lines(
         &mut self,
         expected: &str,
-        mut each: impl FnMut(usize, &[u8]) -> Option<()>,
+        each: impl FnMut(usize, &[u8]) -> Option<()>,
     ) -> Result<(), Error> {
-        self.parse(expected, |text| {
-            super::lines(text).try_for_each(|(number, line)| each(number, line).ok_or(number))
-        })
+        self.parse(expected, |text| super::for_each_line(super::lines(text), each))
     }
 
     /// An error that says where this file's text is wrong; lines count from 1.
@@ -122,10 +123,14 @@ impl File {
     }
 }
 
-/// Fills `buffer` with what `fd` holds from offset 0.
+/// Fills `buffer` with what `fd` holds from offset 0; `FBIG` when that is more than [`MAX_BYTES`].
 pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
     buffer.clear();
     loop {
+        if buffer.len() > MAX_BYTES {
+            *buffer = Vec::new();
+            return Err(Errno::FBIG);
+        }
         if buffer.spare_capacity_mut().is_empty() {
             buffer.reserve(buffer.len().max(first_room));
         }

@@ -1,7 +1,7 @@
 //! Folders of sysfs (and of /proc/sys): one small file a value. See sysfs(5).
 
 use super::{
-    Error,
+    Error, FirstError,
     file::{read, read_to_end},
 };
 use rustix::{
@@ -10,7 +10,6 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    cell::Cell,
     fmt,
     mem::MaybeUninit,
     ops::Deref,
@@ -106,13 +105,13 @@ impl Folder {
     /// # Errors
     /// When it cannot be listed.
     pub fn attributes(&self) -> Result<Attributes<'_>, Error> {
-        Ok(Attributes { folder: self, names: Some(self.names()?), error: Cell::new(None) })
+        Ok(Attributes { folder: self, names: Some(self.names()?), errors: FirstError::default() })
     }
 
     /// The same without listing them first, which is cheaper where most that are asked for are there.
     #[must_use]
     pub fn unlisted_attributes(&self) -> Attributes<'_> {
-        Attributes { folder: self, names: None, error: Cell::new(None) }
+        Attributes { folder: self, names: None, errors: FirstError::default() }
     }
 
     /// The value of `name` as a number; `None` when there is no such file.
@@ -178,7 +177,7 @@ pub struct Attributes<'a> {
     folder: &'a Folder,
     /// Of the files that are there: asking for another costs nothing.
     names: Option<Vec<String>>,
-    error: Cell<Option<Error>>,
+    errors: FirstError,
 }
 
 impl Attributes<'_> {
@@ -189,13 +188,7 @@ impl Attributes<'_> {
         {
             return None;
         }
-        match self.folder.value(name) {
-            Ok(value) => value,
-            Err(error) => {
-                self.note(error);
-                None
-            }
-        }
+        self.errors.value(self.folder.value(name))
     }
 
     /// The value of the file `name` as a number in the base that its prefix tells.
@@ -203,7 +196,7 @@ impl Attributes<'_> {
         let value = self.value(name)?;
         let number = super::prefixed_number(&value);
         if number.is_none() {
-            self.note(self.folder.not_a_number(name, &value));
+            self.errors.note(self.folder.not_a_number(name, &value));
         }
         number
     }
@@ -216,7 +209,7 @@ impl Attributes<'_> {
             None => super::number(&value),
         };
         if number.is_none() {
-            self.note(self.folder.not_a_number(name, &value));
+            self.errors.note(self.folder.not_a_number(name, &value));
         }
         number
     }
@@ -226,15 +219,7 @@ impl Attributes<'_> {
     /// # Errors
     /// When a file could not be read, or held no number where one was asked for.
     pub fn end(self) -> Result<(), Error> {
-        self.error.into_inner().map_or(Ok(()), Err)
-    }
-
-    fn note(&self, error: Error) {
-        if error.is_no_value() {
-            return;
-        }
-        let first = self.error.take();
-        self.error.set(first.or(Some(error)));
+        self.errors.end()
     }
 }
 

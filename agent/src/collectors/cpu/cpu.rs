@@ -4,9 +4,9 @@
 use crate::{
     collectors::prelude::*,
     source::{
-        cpus::{self, CpuFiles},
+        cpus::{self, CpuFiles, Isolated},
         proc::{
-            cpuinfo::{self, CpuInfo},
+            cpuinfo::{CpuInfo, CpuInfos},
             stat::{CpuTimes, GUEST_MODES, MODES},
         },
     },
@@ -43,8 +43,7 @@ pub(super) struct Cpu {
     stat: File,
     cpuinfo: Option<File>,
     sysfs: Option<Folder>,
-    /// Fixed at boot.
-    isolated: Vec<u16>,
+    isolated: Isolated,
     times: CpuTimes,
     /// `None` until they were looked for among the CPUs that are online now.
     files: Option<CpuFiles>,
@@ -60,14 +59,12 @@ impl Spec for Cpu {
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
         let with_info =
             config.info || config.info_flags_include.is_some() || config.info_bugs_include.is_some();
-        let mut isolated = File::new(host.sys("devices/system/cpu/isolated"));
-        let set = isolated.read_if_present()?.map_or(Some(Vec::new()), cpus::parse_set);
         Ok(Self {
             config,
             stat: host.proc("stat"),
             cpuinfo: with_info.then(|| host.proc("cpuinfo")),
             sysfs: Folder::open(host.sys("devices/system/cpu"))?,
-            isolated: set.ok_or_else(|| isolated.parse_error(1, "expected a set of CPUs such as `0-3,8`"))?,
+            isolated: Isolated::new(host),
             times: CpuTimes::default(),
             files: None,
         })
@@ -76,11 +73,49 @@ impl Spec for Cpu {
 
 impl Collector for Cpu {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.push_info(out)?;
-        self.push_times(out)?;
-        for cpu in &self.isolated {
+        let errors = FirstError::default();
+        errors.ok(self.push_times(out));
+        errors.ok(self.push_info(out));
+        for cpu in errors.ok(self.isolated.cpus()).into_iter().flatten() {
             out.push(ISOLATED, [cpu], true);
         }
+        errors.ok(self.push_files(out));
+        Ok(errors.end()?)
+    }
+}
+
+impl Cpu {
+    fn push_info(&mut self, out: &mut Families) -> Result<(), source::Error> {
+        let Some(file) = &mut self.cpuinfo else { return Ok(()) };
+        file.parse("a processor, or a field of one", |text| {
+            let mut infos = CpuInfos::default();
+            let added = infos.add(text);
+            push_cpuinfo(&infos.cpus, &self.config, out);
+            added
+        })
+    }
+
+    fn push_times(&mut self, out: &mut Families) -> Result<(), source::Error> {
+        let Self { stat, times, files, config, .. } = self;
+        stat.parse("`cpu`, its number and its times", |text| {
+            let advanced = times.advance(text);
+            if times.others_are_online {
+                *files = None;
+            }
+            for (cpu, ticks) in times.iter() {
+                let seconds = |place: usize| ticks[place].map(|ticks| ticks as f64 / 100.0);
+                for (mode, place) in MODES {
+                    out.push(SECONDS, (cpu, mode), seconds(place));
+                }
+                for (mode, place) in GUEST_MODES.into_iter().filter(|_| config.guest) {
+                    out.push(GUEST, (cpu, mode), seconds(place));
+                }
+            }
+            advanced
+        })
+    }
+
+    fn push_files(&mut self, out: &mut Families) -> Result<(), source::Error> {
         let Some(sysfs) = &self.sysfs else { return Ok(()) };
         let files = match &mut self.files {
             Some(known) => known,
@@ -97,32 +132,6 @@ impl Collector for Cpu {
         if files.tell_online {
             for (cpu, is_online) in cpus::online(sysfs)? {
                 out.push(ONLINE, [cpu], is_online);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Cpu {
-    fn push_info(&mut self, out: &mut Families) -> Result<(), Error> {
-        let Some(file) = &mut self.cpuinfo else { return Ok(()) };
-        let pushed = cpuinfo::parse(file.read()?).map(|cpus| push_cpuinfo(&cpus, &self.config, out));
-        pushed.map_err(|line| file.parse_error(line, "expected a processor, or a field of one").into())
-    }
-
-    fn push_times(&mut self, out: &mut Families) -> Result<(), Error> {
-        let advanced = self.times.advance(self.stat.read()?);
-        let broken = |line| self.stat.parse_error(line, "expected `cpu`, its number and its times");
-        if advanced.map_err(broken)? {
-            self.files = None;
-        }
-        for (cpu, ticks) in self.times.iter() {
-            let seconds = |place: usize| ticks[place] as f64 / 100.0;
-            for (mode, place) in MODES {
-                out.push(SECONDS, (cpu, mode), seconds(place));
-            }
-            for (mode, place) in GUEST_MODES.into_iter().filter(|_| self.config.guest) {
-                out.push(GUEST, (cpu, mode), seconds(place));
             }
         }
         Ok(())
@@ -198,17 +207,13 @@ mod tests {
             "guest = false",
             &[("proc/stat", "cpu0 1 2 3 400\n")],
             expect![[r##"
-            # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
-            # TYPE node_cpu_seconds_total counter
-            node_cpu_seconds_total{cpu="0",mode="idle"} 4
-            node_cpu_seconds_total{cpu="0",mode="iowait"} 0
-            node_cpu_seconds_total{cpu="0",mode="irq"} 0
-            node_cpu_seconds_total{cpu="0",mode="nice"} 0.02
-            node_cpu_seconds_total{cpu="0",mode="softirq"} 0
-            node_cpu_seconds_total{cpu="0",mode="steal"} 0
-            node_cpu_seconds_total{cpu="0",mode="system"} 0.03
-            node_cpu_seconds_total{cpu="0",mode="user"} 0.01
-        "##]],
+                # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
+                # TYPE node_cpu_seconds_total counter
+                node_cpu_seconds_total{cpu="0",mode="idle"} 4
+                node_cpu_seconds_total{cpu="0",mode="nice"} 0.02
+                node_cpu_seconds_total{cpu="0",mode="system"} 0.03
+                node_cpu_seconds_total{cpu="0",mode="user"} 0.01
+            "##]],
         );
     }
 
@@ -264,26 +269,25 @@ mod tests {
             "",
             &files,
             expect![[r##"
-            # HELP node_cpu_core_throttles_total Times that a core was slowed down because of its heat.
-            # TYPE node_cpu_core_throttles_total counter
-            node_cpu_core_throttles_total{core="0",package="0"} 5
-            node_cpu_core_throttles_total{core="7",package="1"} 0
-            # HELP node_cpu_isolated 1 for each CPU that the scheduler leaves alone.
-            # TYPE node_cpu_isolated gauge
-            node_cpu_isolated{cpu="1"} 1
-            node_cpu_isolated{cpu="2"} 1
-            node_cpu_isolated{cpu="9"} 1
-            # HELP node_cpu_online 1 if the CPU is in use, 0 if it was switched off.
-            # TYPE node_cpu_online gauge
-            node_cpu_online{cpu="0"} 1
-            node_cpu_online{cpu="1"} 1
-            node_cpu_online{cpu="10"} 1
-            node_cpu_online{cpu="2"} 0
-            node_cpu_online{cpu="3"} 0
-            # HELP node_cpu_package_throttles_total Times that a package of cores was slowed down because of its heat.
-            # TYPE node_cpu_package_throttles_total counter
-            node_cpu_package_throttles_total{package="0"} 30
-        "##]],
+                # HELP node_cpu_core_throttles_total Times that a core was slowed down because of its heat.
+                # TYPE node_cpu_core_throttles_total counter
+                node_cpu_core_throttles_total{core="0",package="0"} 5
+                node_cpu_core_throttles_total{core="7",package="1"} 0
+                # HELP node_cpu_isolated 1 for each CPU that the scheduler leaves alone.
+                # TYPE node_cpu_isolated gauge
+                node_cpu_isolated{cpu="1"} 1
+                node_cpu_isolated{cpu="2"} 1
+                node_cpu_isolated{cpu="9"} 1
+                # HELP node_cpu_online 1 if the CPU is in use, 0 if it was switched off.
+                # TYPE node_cpu_online gauge
+                node_cpu_online{cpu="0"} 1
+                node_cpu_online{cpu="1"} 1
+                node_cpu_online{cpu="10"} 1
+                node_cpu_online{cpu="2"} 0
+                # HELP node_cpu_package_throttles_total Times that a package of cores was slowed down because of its heat.
+                # TYPE node_cpu_package_throttles_total counter
+                node_cpu_package_throttles_total{package="0"} 30
+            "##]],
         );
     }
 
@@ -358,45 +362,127 @@ mod tests {
         );
     }
 
+    /// The samples of `text` as cpuinfo.
+    fn info(text: &str) -> String {
+        let host = TestHost::new(&[("proc/stat", ""), ("proc/cpuinfo", text)]);
+        let mut out = Families::new(METRICS);
+        host.open::<Cpu>("info_flags_include = '.'").unwrap().collect(&mut out).unwrap();
+        let text = host.render(&out);
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.to_owned() + "\n").collect()
+    }
+
     #[test]
-    fn refuses_files_that_are_not_as_documented() {
+    fn knows_what_s390x_says() {
+        let text = "vendor_id       : IBM/S390\n# processors    : 2\nbogomips per cpu: 3033.00\nmax thread id   : 0\n\
+            features\t: esan3 zarch\ncache0          : level=1 type=Data scope=Private\n\
+            processor 0: version = 00,  identification = 2733E8,  machine = 2964\n\
+            processor 1: version = 00,  identification = 2733E8,  machine = 2964\n\n\
+            cpu number      : 0\ncore id         : 3\ncpu MHz dynamic : 5000\ncpu MHz static  : 5000\n\n\
+            cpu number      : 1\ncpu MHz dynamic : 4000\n";
+        expect![[r#"
+            node_cpu_flag_info{flag="esan3"} 1
+            node_cpu_flag_info{flag="zarch"} 1
+            node_cpu_frequency_hertz{core="",cpu="1",package=""} 4e+09
+            node_cpu_frequency_hertz{core="3",cpu="0",package=""} 5e+09
+            node_cpu_info{cachesize="",core="",cpu="1",family="",microcode="",model="",model_name="",package="",stepping="",vendor="IBM/S390"} 1
+            node_cpu_info{cachesize="",core="3",cpu="0",family="",microcode="",model="",model_name="",package="",stepping="",vendor="IBM/S390"} 1
+        "#]].assert_eq(&info(text));
+    }
+
+    #[test]
+    fn knows_what_mips_and_loongarch_say() {
+        let text = "system type\t\t: UBNT_E100\nmachine\t\t\t: Unknown\nprocessor\t\t: 0\n\
+            cpu model\t\t: Cavium Octeon+ V0.1\nBogoMIPS\t\t: 1000.00\n\nprocessor\t\t: 1\n\
+            CPU Family\t\t: Loongson-64bit\nModel Name\t\t: Loongson-3A5000\n";
+        expect![[r#"
+            node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="",model_name="Cavium Octeon+ V0.1",package="",stepping="",vendor="UBNT_E100"} 1
+            node_cpu_info{cachesize="",core="",cpu="1",family="Loongson-64bit",microcode="",model="",model_name="Loongson-3A5000",package="",stepping="",vendor="UBNT_E100"} 1
+        "#]].assert_eq(&info(text));
+    }
+
+    #[test]
+    fn knows_what_old_arm_says() {
+        let text = "Processor\t: ARMv7 Processor rev 3 (v7l)\nprocessor\t: 0\nBogoMIPS\t: 1.00\n\n\
+            processor\t: 1\nBogoMIPS\t: 1.00\n\nFeatures\t: swp half\nCPU implementer\t: 0x41\n\nHardware\t: Odroid\n";
+        expect![[r#"
+            node_cpu_flag_info{flag="half"} 1
+            node_cpu_flag_info{flag="swp"} 1
+            node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="",model_name="ARMv7 Processor rev 3 (v7l)",package="",stepping="",vendor=""} 1
+            node_cpu_info{cachesize="",core="",cpu="1",family="",microcode="",model="",model_name="ARMv7 Processor rev 3 (v7l)",package="",stepping="",vendor=""} 1
+        "#]].assert_eq(&info(text));
+        let text = "Processor\t: ARM926EJ-S rev 5 (v5l)\nBogoMIPS\t: 992.87\nFeatures\t: swp\n\nHardware\t: Kirkwood\n";
+        expect![[r#"
+            node_cpu_flag_info{flag="swp"} 1
+            node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="",model_name="ARM926EJ-S rev 5 (v5l)",package="",stepping="",vendor=""} 1
+        "#]].assert_eq(&info(text));
+    }
+
+    #[test]
+    fn knows_what_powerpc_and_riscv_say() {
+        let text = "processor\t: 0\ncpu\t\t: POWER7 (architected), altivec supported\nclock\t\t: 3000.000000MHz\n\
+            revision\t: 2.1 (pvr 003f 0201)\n\ntimebase\t: 512000000\nplatform\t: pSeries\nmodel\t\t: IBM,8205-E6C\n";
+        expect![[r#"
+            node_cpu_frequency_hertz{core="",cpu="0",package=""} 3e+09
+            node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="",model_name="",package="",stepping="",vendor="POWER7 (architected), altivec supported"} 1
+        "#]].assert_eq(&info(text));
+        let text = "processor\t: 0\nhart\t\t: 1\nisa\t\t: rv64imafdc\nmmu\t\t: sv39\n\n";
+        expect![[r#"
+            node_cpu_info{cachesize="",core="1",cpu="0",family="",microcode="",model="",model_name="rv64imafdc",package="",stepping="",vendor=""} 1
+        "#]].assert_eq(&info(text));
+    }
+
+    #[test]
+    fn one_bad_item_costs_itself() {
         let error =
             |section: &str, files: &[(&str, &str)], expect| check_error::<Cpu>(section, files, expect);
+        let stat = "cpu  1 2 3 4\ncpux 1 2 3 4\ncpu0 100 x -300\n";
         error(
             "",
-            &[("proc/stat", "cpu0 1 2 3 x\n")],
-            expect!["parse proc/stat, line 1: expected `cpu`, its number and its times"],
+            &[("proc/stat", stat)],
+            expect![[r##"
+            # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
+            # TYPE node_cpu_seconds_total counter
+            node_cpu_seconds_total{cpu="0",mode="user"} 1
+            parse proc/stat, line 2: expected `cpu`, its number and its times"##]],
         );
+        let stat = ("proc/stat", "cpu0 100\n");
+        let cpuinfo = "processor : 0\ncpu MHz : fast\nmodel : 7\n\nprocessor : one\nmodel : 8\n";
+        error(
+            "info = true",
+            &[stat, ("proc/cpuinfo", cpuinfo)],
+            expect![[r##"
+            # HELP node_cpu_info 1 for each CPU, with what /proc/cpuinfo says of it.
+            # TYPE node_cpu_info gauge
+            node_cpu_info{cachesize="",core="",cpu="0",family="",microcode="",model="7",model_name="",package="",stepping="",vendor=""} 1
+            # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
+            # TYPE node_cpu_seconds_total counter
+            node_cpu_seconds_total{cpu="0",mode="user"} 1
+            parse proc/cpuinfo, line 2: expected a processor, or a field of one"##]],
+        );
+        let isolated = ("sys/devices/system/cpu/isolated", "1-\n");
         error(
             "",
-            &[("proc/stat", "cpu  1 2 3 4\ncpux 1 2 3 4\n")],
-            expect!["parse proc/stat, line 2: expected `cpu`, its number and its times"],
+            &[stat, isolated],
+            expect![[r##"
+            # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
+            # TYPE node_cpu_seconds_total counter
+            node_cpu_seconds_total{cpu="0",mode="user"} 1
+            parse sys/devices/system/cpu/isolated, line 1: expected a set of CPUs such as `0-3,8`"##]],
         );
         error(
             "info = true",
-            &[("proc/cpuinfo", "model : 7\n")],
-            expect!["parse proc/cpuinfo, line 1: expected a processor, or a field of one"],
-        );
-        error(
-            "info = true",
-            &[("proc/cpuinfo", "processor : 0\ncpu MHz : fast\n")],
-            expect!["parse proc/cpuinfo, line 2: expected a processor, or a field of one"],
-        );
-        error(
-            "",
-            &[("sys/devices/system/cpu/isolated", "1-\n")],
-            expect!["parse sys/devices/system/cpu/isolated, line 1: expected a set of CPUs such as `0-3,8`"],
+            &[stat],
+            expect![[r##"
+            # HELP node_cpu_seconds_total Seconds each CPU spent in each mode.
+            # TYPE node_cpu_seconds_total counter
+            node_cpu_seconds_total{cpu="0",mode="user"} 1
+            read proc/cpuinfo: No such file or directory (os error 2)"##]],
         );
     }
 
     #[test]
     fn names_the_file_it_cannot_read() {
         check_error::<Cpu>("", &[], expect!["read proc/stat: No such file or directory (os error 2)"]);
-        check_error::<Cpu>(
-            "info = true",
-            &[("proc/stat", STAT)],
-            expect!["read proc/cpuinfo: No such file or directory (os error 2)"],
-        );
     }
 
     #[test]

@@ -28,13 +28,14 @@ impl Spec for CpuVulnerabilities {
 impl Collector for CpuVulnerabilities {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(folder) = Folder::open(&self.folder)? else { return Ok(()) };
+        let errors = FirstError::default();
         for name in folder.names()? {
-            let Some(text) = folder.text(&name, &mut self.text)? else { continue };
+            let Some(text) = errors.value(folder.text(&name, &mut self.text)) else { continue };
             let words: Vec<_> = source::words(text).collect();
             let (state, n_words_of_state) = state_of(&words);
             out.push(INFO, (name.as_str(), state, words[n_words_of_state..].join(&b' ')), 1_u64);
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 

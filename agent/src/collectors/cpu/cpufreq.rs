@@ -45,53 +45,60 @@ impl Spec for Cpufreq {
 
 impl Collector for Cpufreq {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let offline = cpus::parse_set(self.offline.read()?);
-        let offline = offline.ok_or_else(|| self.offline.parse_error(1, "expected a set of CPUs"))?;
-        let Some(cpus) = &self.cpus else { return Ok(()) };
+        let errors = FirstError::default();
+        let offline = self.offline.read_if_present().map(|set| cpus::parse_set(set.unwrap_or_default()));
+        let offline = match errors.ok(offline) {
+            Some(None) => {
+                errors.note(self.offline.parse_error(1, "expected a set of CPUs"));
+                Vec::new()
+            }
+            offline => offline.flatten().unwrap_or_default(),
+        };
+        let Some(cpus) = &self.cpus else { return Ok(errors.end()?) };
         for folder in cpus::folders(cpus)? {
             let Some(cpu) = cpus::number_of(&folder) else { continue };
             let is_offline = cpu.parse().is_ok_and(|cpu| offline.contains(&cpu));
             // A CPU may go offline now, and takes its folder along.
-            if !is_offline && let Some(files) = cpus.folder(&format!("{folder}/cpufreq"))? {
-                push_rows(&Frequencies::read(&files)?, [cpu], out);
-                push_governors(&files, cpu, out)?;
+            if !is_offline && let Some(files) = errors.value(cpus.folder(&format!("{folder}/cpufreq"))) {
+                push_rows(&Frequencies::read(&files, &errors), [cpu], out);
+                push_governors(&files, cpu, &errors, out);
             }
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
 impl Frequencies {
-    fn read(files: &Folder) -> Result<Self, Error> {
-        Ok(Self {
-            average: hertz(files, "cpuinfo_avg_freq")?,
-            current: hertz(files, "cpuinfo_cur_freq")?,
-            max: hertz(files, "cpuinfo_max_freq")?,
-            min: hertz(files, "cpuinfo_min_freq")?,
-            scaling: hertz(files, "scaling_cur_freq")?,
-            scaling_max: hertz(files, "scaling_max_freq")?,
-            scaling_min: hertz(files, "scaling_min_freq")?,
-        })
+    fn read(files: &Folder, errors: &FirstError) -> Self {
+        let hertz = |name| hertz(files, name, errors);
+        Self {
+            average: hertz("cpuinfo_avg_freq"),
+            current: hertz("cpuinfo_cur_freq"),
+            max: hertz("cpuinfo_max_freq"),
+            min: hertz("cpuinfo_min_freq"),
+            scaling: hertz("scaling_cur_freq"),
+            scaling_max: hertz("scaling_max_freq"),
+            scaling_min: hertz("scaling_min_freq"),
+        }
     }
 }
 
 /// `None` when the file is not there, is root's alone, or the driver does not know now.
-fn hertz(files: &Folder, name: &str) -> Result<Option<f64>, Error> {
-    let Ok(Some(value)) = files.value(name) else { return Ok(None) };
-    match source::number::<u64>(&value) {
-        Some(kilohertz) => Ok(Some(kilohertz as f64 * 1000.0)),
-        None if *value == *b"<unknown>" => Ok(None),
-        None => Err(File::new(files.path().join(name)).parse_error(1, "expected a number of kHz").into()),
+fn hertz(files: &Folder, name: &str, errors: &FirstError) -> Option<f64> {
+    let value = files.value(name).ok()??;
+    let kilohertz = source::number::<u64>(&value);
+    if kilohertz.is_none() && *value != *b"<unknown>" {
+        errors.note(files.unexpected(name, "a number of kHz", &value));
     }
+    kilohertz.map(|it| it as f64 * 1000.0)
 }
 
-fn push_governors(files: &Folder, cpu: &str, out: &mut Families) -> Result<(), Error> {
-    let Some(chosen) = files.value("scaling_governor")? else { return Ok(()) };
-    let Some(available) = files.value("scaling_available_governors")? else { return Ok(()) };
+fn push_governors(files: &Folder, cpu: &str, errors: &FirstError, out: &mut Families) {
+    let Some(chosen) = errors.value(files.value("scaling_governor")) else { return };
+    let Some(available) = errors.value(files.value("scaling_available_governors")) else { return };
     for governor in source::words(&available) {
         out.push(GOVERNOR, (cpu, governor), *governor == *chosen);
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -165,29 +172,42 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_frequency() {
-        let files =
-            [("sys/devices/system/cpu/offline", "\n"), (&format!("{CPU0}/scaling_cur_freq"), "fast\n")];
+        let files = [
+            (&*format!("{CPU0}/scaling_cur_freq"), "fast\n"),
+            (&format!("{CPU0}/scaling_min_freq"), "800000\n"),
+        ];
         check_error::<Cpufreq>(
             "",
             &files,
-            expect![
-                "parse sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq, line 1: expected a number of kHz"
-            ],
-        );
-        let files = [("sys/devices/system/cpu/offline", "none\n")];
-        check_error::<Cpufreq>(
-            "",
-            &files,
-            expect!["parse sys/devices/system/cpu/offline, line 1: expected a set of CPUs"],
+            expect![[r##"
+                # HELP node_cpu_scaling_frequency_min_hertz Lowest frequency that the governor may choose, in hertz.
+                # TYPE node_cpu_scaling_frequency_min_hertz gauge
+                node_cpu_scaling_frequency_min_hertz{cpu="0"} 8e+08
+                parse sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq, line 1: expected a number of kHz, found `fast`"##]],
         );
     }
 
     #[test]
-    fn names_the_file_it_cannot_read() {
+    fn the_list_of_those_that_are_off_may_be_missing_or_broken() {
+        let files = [(&*format!("{CPU0}/scaling_min_freq"), "800000\n")];
+        check::<Cpufreq>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_cpu_scaling_frequency_min_hertz Lowest frequency that the governor may choose, in hertz.
+            # TYPE node_cpu_scaling_frequency_min_hertz gauge
+            node_cpu_scaling_frequency_min_hertz{cpu="0"} 8e+08
+        "##]],
+        );
+        let broken = ("sys/devices/system/cpu/offline", "none\n");
         check_error::<Cpufreq>(
             "",
-            &[],
-            expect!["read sys/devices/system/cpu/offline: No such file or directory (os error 2)"],
+            &[broken, files[0]],
+            expect![[r##"
+                # HELP node_cpu_scaling_frequency_min_hertz Lowest frequency that the governor may choose, in hertz.
+                # TYPE node_cpu_scaling_frequency_min_hertz gauge
+                node_cpu_scaling_frequency_min_hertz{cpu="0"} 8e+08
+                parse sys/devices/system/cpu/offline, line 1: expected a set of CPUs"##]],
         );
     }
 

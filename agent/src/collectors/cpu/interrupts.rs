@@ -58,26 +58,30 @@ impl Rows {
         let mut lines = source::lines(text);
         let (_, header) = lines.next().ok_or(1_usize)?;
         let n_cpus = source::words(header).count();
-        for (number, line) in lines {
+        // Without the names of the CPUs nobody knows where the counts end.
+        if !source::words(header).all(|word| word.starts_with(b"CPU")) {
+            return Err(1);
+        }
+        source::for_each_line(lines, |_, line| {
             // Some architectures leave no blank between the colon and the first count.
-            let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+            let Some(colon) = line.iter().position(|&byte| byte == b':') else { return Some(()) };
             let (name, counts) = (line[..colon].trim_ascii_start(), &line[colon + 1..]);
             // `ERR` and `MIS` are one count for the machine.
             if source::words(counts).nth(n_cpus).is_none() {
-                continue;
+                return Some(());
             }
             self.describe(name, source::words(counts).skip(n_cpus));
             if !self.filter.keeps(&self.key) {
-                continue;
+                return Some(());
             }
-            for (cpu, count) in source::words(counts).take(n_cpus).enumerate() {
-                let count: u64 = source::number(count).ok_or(number)?;
-                if self.include_zeros || count != 0 {
-                    out.push(COUNT, (cpu, name, &self.info, &self.devices), count);
-                }
+            let mut is_whole = true;
+            for (cpu, count) in source::words(counts).take(n_cpus).map(source::count).enumerate() {
+                is_whole &= count.is_some();
+                let shown = count.flatten().filter(|&count| self.include_zeros || count != 0);
+                out.push(COUNT, (cpu, name, &self.info, &self.devices), shown);
             }
-        }
-        Ok(())
+            is_whole.then_some(())
+        })
     }
 
     /// Splits what stands after the counts: a numbered interrupt has the name of its controller, then of its devices.
@@ -166,12 +170,26 @@ mod tests {
 
     #[test]
     fn refuses_a_count_that_is_no_number() {
-        let text = " CPU0\n LOC: many Local timer interrupts\n";
+        let text = " CPU0 CPU1\n LOC: many 7 Local timer interrupts\n RES: -3 8 Rescheduling interrupts\n";
         check_error::<Interrupts>(
             "",
             &[("proc/interrupts", text)],
+            expect![[r##"
+                # HELP node_interrupts_total Interrupts that each CPU has handled; CPUs are counted from 0 in the order of the file.
+                # TYPE node_interrupts_total counter
+                node_interrupts_total{cpu="1",devices="",info="Local timer interrupts",type="LOC"} 7
+                node_interrupts_total{cpu="1",devices="",info="Rescheduling interrupts",type="RES"} 8
+                parse proc/interrupts, line 2: expected the names of the CPUs, then rows with a count for each"##]],
+        );
+    }
+
+    #[test]
+    fn refuses_counts_of_nobody_knows_which_cpus() {
+        check_error::<Interrupts>(
+            "",
+            &[("proc/interrupts", " LOC: 7 8 Local timer interrupts\n RES: 8 9 Rescheduling interrupts\n")],
             expect![
-                "parse proc/interrupts, line 2: expected the names of the CPUs, then rows with a count for each"
+                "parse proc/interrupts, line 1: expected the names of the CPUs, then rows with a count for each"
             ],
         );
     }

@@ -3,7 +3,7 @@
 use crate::collectors::prelude::*;
 
 metrics! {
-    |it: [f64; 3]| [];
+    |it: [Option<f64>; 3]| [];
     Gauge "node_load1" = it[0], "Tasks running, or waiting for a CPU or a disk, averaged over 1 minute.";
     Gauge "node_load15" = it[2], "Tasks running, or waiting for a CPU or a disk, averaged over 15 minutes.";
     Gauge "node_load5" = it[1], "Tasks running, or waiting for a CPU or a disk, averaged over 5 minutes.";
@@ -24,13 +24,12 @@ impl Spec for Loadavg {
 
 impl Collector for Loadavg {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let text = self.0.read()?;
-        let mut numbers = text.split(u8::is_ascii_whitespace).map_while(source::number::<f64>);
-        match (numbers.next(), numbers.next(), numbers.next()) {
-            (Some(one), Some(five), Some(fifteen)) => push_rows([one, five, fifteen], (), out),
-            _ => return Err(self.0.parse_error(1, "expected three numbers").into()),
-        }
-        Ok(())
+        Ok(self.0.parse("three numbers", |text| {
+            let mut numbers = source::words(text).map(source::decimal).chain(std::iter::repeat(None));
+            let averages = std::array::from_fn(|_| numbers.next().flatten());
+            push_rows(averages, (), out);
+            averages.iter().all(Option::is_some).then_some(()).ok_or(1)
+        })?)
     }
 }
 
@@ -62,7 +61,14 @@ mod tests {
         check_error::<Loadavg>(
             "",
             &[("proc/loadavg", "0.21 0.37\n")],
-            expect!["parse proc/loadavg, line 1: expected three numbers"],
+            expect![[r#"
+                # HELP node_load1 Tasks running, or waiting for a CPU or a disk, averaged over 1 minute.
+                # TYPE node_load1 gauge
+                node_load1 0.21
+                # HELP node_load5 Tasks running, or waiting for a CPU or a disk, averaged over 5 minutes.
+                # TYPE node_load5 gauge
+                node_load5 0.37
+                parse proc/loadavg, line 1: expected three numbers"#]],
         );
     }
 

@@ -5,18 +5,18 @@ use crate::collectors::prelude::*;
 
 metrics! {
     |it: &Cpu<'_>| ["cpu"];
-    Counter "node_schedstat_running_seconds_total" = it.running as f64 / 1e9, "Seconds that tasks ran on each CPU.";
+    Counter "node_schedstat_running_seconds_total" = it.running.map(|it| it as f64 / 1e9), "Seconds that tasks ran on each CPU.";
     Counter "node_schedstat_timeslices_total" = it.timeslices, "Times that a task was put on each CPU.";
-    Counter "node_schedstat_waiting_seconds_total" = it.waiting as f64 / 1e9, "Seconds that tasks waited for each CPU, all tasks added up.";
+    Counter "node_schedstat_waiting_seconds_total" = it.waiting.map(|it| it as f64 / 1e9), "Seconds that tasks waited for each CPU, all tasks added up.";
 }
 
 struct Cpu<'a> {
     cpu: &'a [u8],
     /// In nanoseconds.
-    running: u64,
+    running: Option<u64>,
     /// In nanoseconds.
-    waiting: u64,
-    timeslices: u64,
+    waiting: Option<u64>,
+    timeslices: Option<u64>,
 }
 
 pub(super) struct Schedstat(File);
@@ -34,22 +34,26 @@ impl Spec for Schedstat {
 
 impl Collector for Schedstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let Some(text) = self.0.read_if_present()? else {
-            return Err(Error::Absent("/proc/schedstat, which needs CONFIG_SCHEDSTATS".to_owned()));
-        };
-        // Other lines tell of scheduling domains.
-        for cpu in source::lines(text).filter_map(|(_, line)| parse_cpu(line)) {
+        let parsed = self.0.parse_lines("`cpu`, its number and 9 counts", |_, line| {
+            // Other lines tell of scheduling domains.
+            let Some(line) = line.strip_prefix(b"cpu") else { return Some(()) };
+            let cpu = parse_cpu(line)?;
             push_rows(&cpu, [cpu.cpu], out);
+            Some(())
+        });
+        match parsed {
+            Err(error) if error.is_not_found() => {
+                Err(Error::Absent("/proc/schedstat, which needs CONFIG_SCHEDSTATS".to_owned()))
+            }
+            parsed => Ok(parsed?),
         }
-        Ok(())
     }
 }
 
 fn parse_cpu(line: &[u8]) -> Option<Cpu<'_>> {
     let mut words = source::words(line);
-    let cpu = words.next()?.strip_prefix(b"cpu")?;
-    source::number::<u32>(cpu)?;
-    let mut numbers = words.map_while(source::number::<u64>).skip(6);
+    let cpu = words.next().filter(|it| source::number::<u32>(it).is_some())?;
+    let mut numbers = words.skip(6).map_while(source::count);
     Some(Cpu { cpu, running: numbers.next()?, waiting: numbers.next()?, timeslices: numbers.next()? })
 }
 
@@ -85,9 +89,20 @@ mod tests {
     }
 
     #[test]
-    fn skips_lines_it_does_not_know() {
-        let text = "version 1\ncpu0 1 2 3 4 5 6 7 8\ncpux 1 2 3 4 5 6 7 8 9\ncpu1 1 2 3 4 5 6 7 8 x\n";
-        check::<Schedstat>("", &[("proc/schedstat", text)], expect![""]);
+    fn a_broken_line_costs_one_cpu() {
+        let text = "version 1\ncpu0 1 2 3 4 5 6 7 8\ncpux 1 2 3 4 5 6 7 8 9\ncpu1 1 2 3 4 5 6 -7 8 9\n";
+        check_error::<Schedstat>(
+            "",
+            &[("proc/schedstat", text)],
+            expect![[r##"
+            # HELP node_schedstat_timeslices_total Times that a task was put on each CPU.
+            # TYPE node_schedstat_timeslices_total counter
+            node_schedstat_timeslices_total{cpu="1"} 9
+            # HELP node_schedstat_waiting_seconds_total Seconds that tasks waited for each CPU, all tasks added up.
+            # TYPE node_schedstat_waiting_seconds_total counter
+            node_schedstat_waiting_seconds_total{cpu="1"} 8e-09
+            parse proc/schedstat, line 2: expected `cpu`, its number and 9 counts"##]],
+        );
     }
 
     #[test]

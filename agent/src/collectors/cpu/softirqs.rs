@@ -31,18 +31,20 @@ impl Collector for Softirqs {
 }
 
 fn push_rows(text: &[u8], out: &mut Families) -> Result<(), usize> {
-    let mut lines = source::lines(text);
-    lines.next().ok_or(1_usize)?;
-    for (number, line) in lines {
+    if text.is_empty() {
+        return Err(1);
+    }
+    source::for_each_line(source::lines(text), |_, line| {
         let mut words = source::words(line);
         let row = words.next().and_then(|word| word.strip_suffix(b":"));
-        let Some(&kind) = TYPES.iter().find(|kind| row == Some(kind.as_bytes())) else { continue };
-        for (cpu, count) in words.enumerate() {
-            let count: u64 = source::number(count).ok_or(number)?;
-            out.push(CALLS, (cpu, kind), count);
+        let Some(&kind) = TYPES.iter().find(|kind| row == Some(kind.as_bytes())) else { return Some(()) };
+        let mut is_whole = true;
+        for (cpu, count) in words.map(source::count).enumerate() {
+            is_whole &= count.is_some();
+            out.push(CALLS, (cpu, kind), count.flatten());
         }
-    }
-    Ok(())
+        is_whole.then_some(())
+    })
 }
 
 #[cfg(test)]
@@ -70,13 +72,16 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_count_that_is_no_number() {
+    fn a_count_that_is_no_number_costs_itself() {
         check_error::<Softirqs>(
             "",
-            &[("proc/softirqs", "  CPU0\n  HI: -1\n")],
-            expect![
-                "parse proc/softirqs, line 2: expected the names of the CPUs, then rows with a count for each"
-            ],
+            &[("proc/softirqs", "  CPU0 CPU1\n  HI: many 7\n TIMER: -1 8\n")],
+            expect![[r##"
+                # HELP node_softirqs_functions_total Softirqs of each type that each CPU has run.
+                # TYPE node_softirqs_functions_total counter
+                node_softirqs_functions_total{cpu="1",type="HI"} 7
+                node_softirqs_functions_total{cpu="1",type="TIMER"} 8
+                parse proc/softirqs, line 2: expected the names of the CPUs, then rows with a count for each"##]],
         );
     }
 

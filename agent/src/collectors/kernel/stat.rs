@@ -41,16 +41,14 @@ impl Spec for Stat {
 
 impl Collector for Stat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let parsed = Counters::parse(self.file.read()?);
-        let counters =
-            parsed.map_err(|line| self.file.parse_error(line, "expected a name and its numbers"))?;
+        let Self { file, config } = self;
+        let mut counters = Counters::default();
+        let parsed = file.parse("a name and its numbers", |text| counters.add(text));
         push_rows(&counters, (), out);
-        if let (true, Some(counts)) = (self.config.softirq, counters.softirqs) {
-            for (vector, count) in SOFTIRQS.iter().zip(counts) {
-                out.push(VECTORS, [vector], count);
-            }
+        for (vector, count) in SOFTIRQS.iter().zip(counters.softirqs).filter(|_| config.softirq) {
+            out.push(VECTORS, [vector], count);
         }
-        Ok(())
+        Ok(parsed?)
     }
 }
 
@@ -127,14 +125,41 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_line_without_its_numbers() {
-        for text in ["intr 5\nctxt\n", "intr 5\nctxt x\n", "intr 5\nsoftirq 9 1 2 3\n"] {
-            check_error::<Stat>(
-                "",
-                &[("proc/stat", text)],
-                expect!["parse proc/stat, line 2: expected a name and its numbers"],
-            );
-        }
+    fn a_line_without_its_numbers_costs_itself() {
+        let text =
+            "ctxt\nintr x\nbtime -7\nprocesses 18446744073709551616\nprocs_running 2\nsoftirq 9 1 2 3\n";
+        check_error::<Stat>(
+            "softirq = true",
+            &[("proc/stat", text)],
+            expect![[r#"
+                # HELP node_procs_running Tasks that run or wait for a CPU.
+                # TYPE node_procs_running gauge
+                node_procs_running 2
+                parse proc/stat, line 1: expected a name and its numbers"#]],
+        );
+    }
+
+    #[test]
+    fn old_kernels_have_nine_kinds_and_a_counter_may_have_wrapped_below_zero() {
+        check::<Stat>(
+            "softirq = true",
+            &[("proc/stat", "ctxt -5\nprocs_running 1\nsoftirq 45 1 2 3 4 5 6 -7 8 9\n")],
+            expect![[r##"
+                # HELP node_procs_running Tasks that run or wait for a CPU.
+                # TYPE node_procs_running gauge
+                node_procs_running 1
+                # HELP node_softirqs_total Soft interrupts that all CPUs handled since boot, by kind.
+                # TYPE node_softirqs_total counter
+                node_softirqs_total{vector="block"} 5
+                node_softirqs_total{vector="hi"} 1
+                node_softirqs_total{vector="hrtimer"} 8
+                node_softirqs_total{vector="net_rx"} 4
+                node_softirqs_total{vector="net_tx"} 3
+                node_softirqs_total{vector="rcu"} 9
+                node_softirqs_total{vector="tasklet"} 6
+                node_softirqs_total{vector="timer"} 2
+            "##]],
+        );
     }
 
     #[test]

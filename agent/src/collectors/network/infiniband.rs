@@ -2,12 +2,12 @@
 //! 4 bytes at a time, one for each lane of a link of four.
 
 use crate::{collectors::prelude::*, source::prefixed_number};
-use std::{cell::Cell, io::ErrorKind, path::PathBuf};
+use std::{io::ErrorKind, path::PathBuf};
 
 metrics! {
     INFO: Gauge "node_infiniband_info" ["device", "board_id", "firmware_version", "hca_type"], "1 for each adapter.";
 
-    |it: &Port| ["device", "port"];
+    |it: &Port<'_>| ["device", "port"];
     Counter "node_infiniband_duplicate_requests_packets_total" = it.counter("hw_counters/duplicate_request"), "Requests that were duplicates.";
     Counter "node_infiniband_excessive_buffer_overrun_errors_total" = it.counter("counters/excessive_buffer_overrun_errors"), "Times that the receive buffers overran for longer than allowed.";
     Counter "node_infiniband_implied_nak_seq_errors_total" = it.counter("hw_counters/implied_nak_seq_err"), "Acknowledgements out of order that imply a lost packet.";
@@ -105,30 +105,29 @@ impl Collector for Infiniband {
         let Some(class) = Folder::open(&self.class)? else {
             return Err(Error::Absent(format!("no {}", self.class.display())));
         };
+        let errors = FirstError::default();
         for device in class.names()?.iter().filter(|it| self.filter.keeps(it)) {
-            let Some(folder) = class.folder(device)? else { continue };
-            let word = |name| Ok::<_, Error>(folder.value(name)?.map_or_else(Vec::new, |it| it.to_vec()));
-            let words = [word("board_id")?, word("fw_ver")?, word("hca_type")?];
+            let Some(folder) = errors.value(class.folder(device)) else { continue };
+            let word = |name| errors.value(folder.value(name)).map_or_else(Vec::new, |it| it.to_vec());
+            let words = [word("board_id"), word("fw_ver"), word("hca_type")];
             out.push(INFO, [device.as_bytes(), &words[0], &words[1], &words[2]], 1_u64);
-            let Some(ports) = folder.folder("ports")? else { continue };
-            for port in ports.names()? {
-                let Some(folder) = ports.folder(&port)? else { continue };
-                let files = Port { folder, error: Cell::new(None) };
-                push_rows(&files, [device, &port], out);
-                files.error.into_inner().map_or(Ok(()), Err)?;
+            let Some(ports) = errors.value(folder.folder("ports")) else { continue };
+            for port in errors.ok(ports.names()).unwrap_or_default() {
+                let Some(folder) = errors.value(ports.folder(&port)) else { continue };
+                push_rows(&Port { folder, errors: &errors }, [device, &port], out);
             }
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
-/// The files of one port; the first error is kept, so that the table needs no error path in each row.
-struct Port {
+/// The files of one port.
+struct Port<'a> {
     folder: Folder,
-    error: Cell<Option<source::Error>>,
+    errors: &'a FirstError,
 }
 
-impl Port {
+impl Port<'_> {
     fn counter(&self, name: &str) -> Option<u64> {
         self.parse(name, "a number", |text| match text {
             // What devices without a performance management agent say.
@@ -153,29 +152,21 @@ impl Port {
     fn rate(&self) -> Option<u64> {
         self.parse("rate", "`number Gb/sec`", |text| {
             let number = &text[..text.iter().position(|&byte| byte == b' ')?];
-            let gigabits = source::number::<f32>(number)?;
+            let gigabits = source::number::<f32>(number).filter(|it| it.is_finite())?;
             Some((f64::from(gigabits) * 125e6) as u64)
         })
     }
 
     fn parse<T>(&self, name: &str, expected: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-        let error = match self.folder.value(name) {
-            Ok(None) => return None,
-            Ok(Some(value)) => match parse(&value) {
-                Some(parsed) => return Some(parsed),
-                None => {
-                    let problem = format!("expected {expected}, found `{}`", value.to_text());
-                    source::Error::Parse { path: self.folder.path().join(name), line: 1, problem }
-                }
-            },
-            Err(error) if error.is_no_value() || error.io_kind() == Some(ErrorKind::PermissionDenied) => {
-                return None;
-            }
-            Err(error) => error,
+        let value = match self.folder.value(name) {
+            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => return None,
+            value => self.errors.value(value)?,
         };
-        let first = self.error.take();
-        self.error.set(first.or(Some(error)));
-        None
+        let parsed = parse(&value);
+        if parsed.is_none() {
+            self.errors.note(self.folder.unexpected(name, expected, &value));
+        }
+        parsed
     }
 }
 

@@ -205,10 +205,13 @@ FRAG: inuse 0 memory 8192
             "",
             &[("proc/net/sockstat", "sockets: used 229\n\nTCP: inuse 4\n")],
             expect![[r#"
-            # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
-            # TYPE node_sockstat_sockets_used gauge
-            node_sockstat_sockets_used 229
-            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
+                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
+                # TYPE node_sockstat_TCP_inuse gauge
+                node_sockstat_TCP_inuse 4
+                # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
+                # TYPE node_sockstat_sockets_used gauge
+                node_sockstat_sockets_used 229
+                parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
         );
     }
 

@@ -1,10 +1,11 @@
-//! `/proc/cpuinfo`: see proc_cpuinfo(5). The names of x86, and the few of them that arm64 has or spells otherwise.
-//! Read by hand: the procfs crate copies each of the 27 fields of each CPU.
+//! `/proc/cpuinfo`: see proc_cpuinfo(5). The names of x86, and those by which other architectures tell the same: each
+//! writes the file as it likes (`arch/*/kernel/cpu/proc.c` and the like). Read by hand: the procfs crate copies each of
+//! the 27 fields of each CPU, and knows x86 alone.
 
-use crate::source::{lines, number};
+use crate::source::{decimal, for_each_line, lines, number, words};
 
 /// What the kernel says of one CPU; empty where it says nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CpuInfo<'a> {
     pub cpu: u32,
     pub vendor: &'a [u8],
@@ -23,41 +24,98 @@ pub struct CpuInfo<'a> {
     pub bugs: &'a [u8],
 }
 
-/// All CPUs that are online.
-///
-/// # Errors
-/// The number of the line that is not as documented.
-pub fn parse(text: &[u8]) -> Result<Vec<CpuInfo<'_>>, usize> {
-    let mut cpus: Vec<CpuInfo<'_>> = Vec::new();
-    for (line_number, line) in lines(text) {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+/// The CPUs that are online, as far as the file can be understood.
+#[derive(Debug, Default)]
+pub struct CpuInfos<'a> {
+    pub cpus: Vec<CpuInfo<'a>>,
+    /// What stands before the first CPU is said of all of them.
+    common: CpuInfo<'a>,
+    /// Where the lines that come belong; an empty line ends what is said of a CPU.
+    current: Option<usize>,
+}
+
+impl<'a> CpuInfos<'a> {
+    /// Takes in a file.
+    ///
+    /// # Errors
+    /// The number of the first line that is not as documented; the others are taken in all the same.
+    pub fn add(&mut self, text: &'a [u8]) -> Result<(), usize> {
+        let added = for_each_line(lines(text), |_, line| self.add_line(line));
+        // Linux before 3.8 numbers no CPU of an ARM board that has one.
+        if self.cpus.is_empty() && !self.common.model_name.is_empty() {
+            self.cpus.push(self.common.clone());
+        }
+        added
+    }
+
+    fn add_line(&mut self, line: &'a [u8]) -> Option<()> {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
+            self.current = self.current.filter(|_| !line.trim_ascii().is_empty());
+            return Some(());
+        };
         let name = line[..colon].trim_ascii_end();
         let value = &line[colon + 1..];
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        if name == b"processor" {
-            cpus.push(CpuInfo { cpu: number(value).ok_or(line_number)?, ..CpuInfo::default() });
-            continue;
+        match name {
+            b"processor" => self.begin(value),
+            // s390x lists its CPUs, then tells of each.
+            b"cpu number" => {
+                let cpu: u32 = number(value)?;
+                self.current = self.cpus.iter().position(|it| it.cpu == cpu);
+                Some(())
+            }
+            _ => match name.strip_prefix(b"processor ") {
+                Some(cpu) => self.begin(cpu),
+                None => self.set(name, value),
+            },
         }
-        let cpu = cpus.last_mut().ok_or(line_number)?;
+    }
+
+    /// Begins the CPU of that number.
+    fn begin(&mut self, cpu: &[u8]) -> Option<()> {
+        self.current = None;
+        self.cpus.push(CpuInfo { cpu: number(cpu)?, ..self.common.clone() });
+        self.current = Some(self.cpus.len() - 1);
+        Some(())
+    }
+
+    fn set(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
+        let cpu = match self.current {
+            Some(current) => &mut self.cpus[current],
+            None if self.cpus.is_empty() => &mut self.common,
+            // Old ARM kernels tell the features of all CPUs after the last one.
+            None if name == b"Features" => {
+                self.cpus.iter_mut().for_each(|cpu| cpu.flags = value);
+                return Some(());
+            }
+            None => return Some(()),
+        };
         let field = match name {
-            b"vendor" | b"vendor_id" => &mut cpu.vendor,
-            b"cpu family" => &mut cpu.family,
+            // In this order: x86, PowerPC, MIPS and LoongArch, for all CPUs.
+            b"vendor" | b"vendor_id" | b"cpu" | b"system type" => &mut cpu.vendor,
+            b"cpu family" | b"CPU Family" => &mut cpu.family,
             b"model" => &mut cpu.model,
-            b"model name" => &mut cpu.model_name,
+            // x86 and ARM, old ARM, MIPS, LoongArch, RISC-V.
+            b"model name" | b"Processor" | b"cpu model" | b"Model Name" | b"isa" => &mut cpu.model_name,
             b"stepping" => &mut cpu.stepping,
             b"microcode" => &mut cpu.microcode,
             b"cache size" => &mut cpu.cache_size,
             b"physical id" => &mut cpu.package,
-            b"core id" => &mut cpu.core,
-            b"flags" | b"Features" => &mut cpu.flags,
+            b"core id" | b"hart" => &mut cpu.core,
+            b"flags" | b"Features" | b"features" => &mut cpu.flags,
             b"bugs" => &mut cpu.bugs,
-            b"cpu MHz" => {
-                cpu.megahertz = Some(number(value).ok_or(line_number)?);
-                continue;
+            b"cpu MHz" | b"cpu MHz dynamic" => {
+                cpu.megahertz = Some(decimal(value.trim_ascii())?);
+                return Some(());
             }
-            _ => continue,
+            // PowerPC: `3000.000000MHz`.
+            b"clock" => {
+                cpu.megahertz = Some(decimal(words(value).next()?.strip_suffix(b"MHz")?)?);
+                return Some(());
+            }
+            _ => return Some(()),
         };
         *field = value;
+        Some(())
     }
-    Ok(cpus)
 }

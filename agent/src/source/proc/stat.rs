@@ -1,10 +1,10 @@
 //! `/proc/stat`: see proc_stat(5). Read by hand: the procfs crate counts CPUs by their position, which is wrong when
 //! one is offline, and drops the interrupts.
 
-use crate::source::{lines, number, words};
+use crate::source::{count, for_each_line, lines, number, words};
 use std::collections::BTreeMap;
 
-/// Counters of the whole host since boot. A line that the kernel lacks is `None`.
+/// Counters of the whole host since boot. What the kernel lacks is `None`, and a counter that wrapped below zero.
 #[derive(Debug, Default)]
 pub struct Stat {
     /// Unix time in seconds.
@@ -15,52 +15,58 @@ pub struct Stat {
     pub processes_blocked: Option<u64>,
     pub processes_running: Option<u64>,
     /// By kind, in the order of [`SOFTIRQS`].
-    pub softirqs: Option<[u64; SOFTIRQS.len()]>,
+    pub softirqs: [Option<u64>; SOFTIRQS.len()],
 }
 
 /// The kinds of soft interrupts, as the kernel orders them (`include/linux/interrupt.h`).
 pub const SOFTIRQS: [&str; 10] =
     ["hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu"];
+/// The kind that Linux before 2.6.32 lacks.
+const BLOCK_IOPOLL: usize = 5;
 
 impl Stat {
+    /// Takes in a file.
+    ///
     /// # Errors
-    /// The number of the line that holds no number.
-    pub fn parse(text: &[u8]) -> Result<Self, usize> {
-        let mut it = Self::default();
-        for (line_number, line) in lines(text) {
+    /// The number of the first line that holds no number; the others are taken in all the same.
+    pub fn add(&mut self, text: &[u8]) -> Result<(), usize> {
+        for_each_line(lines(text), |_, line| {
             let mut words = words(line);
             let field = match words.next() {
-                Some(b"btime") => &mut it.boot_time,
-                Some(b"ctxt") => &mut it.context_switches,
-                Some(b"processes") => &mut it.forks,
-                Some(b"intr") => &mut it.interrupts,
-                Some(b"procs_blocked") => &mut it.processes_blocked,
-                Some(b"procs_running") => &mut it.processes_running,
-                Some(b"softirq") => {
-                    // The first number is their sum.
-                    it.softirqs = Some(numbers(words.skip(1)).ok_or(line_number)?);
-                    continue;
-                }
-                _ => continue,
+                Some(b"btime") => &mut self.boot_time,
+                Some(b"ctxt") => &mut self.context_switches,
+                Some(b"processes") => &mut self.forks,
+                Some(b"intr") => &mut self.interrupts,
+                Some(b"procs_blocked") => &mut self.processes_blocked,
+                Some(b"procs_running") => &mut self.processes_running,
+                // The first number is their sum.
+                Some(b"softirq") => return self.add_softirqs(words.skip(1).map(count).collect()),
+                _ => return Some(()),
             };
-            *field = Some(words.next().and_then(number).ok_or(line_number)?);
-        }
-        Ok(it)
+            *field = count(words.next()?)?;
+            Some(())
+        })
     }
-}
 
-/// Exactly `N` numbers from the front of `words`; `None` when there are fewer.
-fn numbers<'a, const N: usize>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<[u64; N]> {
-    let mut numbers = [0; N];
-    for it in &mut numbers {
-        *it = number(words.next()?)?;
+    /// `None` when there are fewer than ever were, or one is no number.
+    fn add_softirqs(&mut self, mut counts: Vec<Option<Option<u64>>>) -> Option<()> {
+        if counts.len() == SOFTIRQS.len() - 1 {
+            counts.insert(BLOCK_IOPOLL, Some(None));
+        }
+        if counts.len() < SOFTIRQS.len() {
+            return None;
+        }
+        for (known, count) in self.softirqs.iter_mut().zip(&counts) {
+            *known = count.flatten();
+        }
+        counts.iter().all(Option::is_some).then_some(())
     }
-    Some(numbers)
 }
 
 /// What one CPU did since boot, in ticks of 1/100 s: user, nice, system, idle, iowait, irq, softirq, steal, guest
-/// (also in user) and guest_nice (also in nice). What an old kernel does not count is 0.
-pub type CpuTicks = [u64; 10];
+/// (also in user) and guest_nice (also in nice). What an old kernel does not count is `None`, and so is a counter that
+/// wrapped below zero.
+pub type CpuTicks = [Option<u64>; 10];
 
 /// Modes of [`CpuTicks`] and their places in it. Sorted by name, as the exposition is.
 pub const MODES: [(&str, usize); 8] = [
@@ -81,23 +87,31 @@ pub const GUEST_MODES: [(&str, usize); 2] = [("nice", 9), ("user", 8)];
 #[derive(Debug, Default)]
 pub struct CpuTimes {
     cpus: BTreeMap<u32, CpuTicks>,
+    /// Whether the last text had other CPUs than the one before.
+    pub others_are_online: bool,
 }
 
 impl CpuTimes {
-    /// Goes on to the times in `text`. Returns whether other CPUs are online than before.
+    /// Goes on to the times in `text`.
     ///
     /// # Errors
-    /// The number of the line that is not a CPU's.
-    pub fn advance(&mut self, text: &[u8]) -> Result<bool, usize> {
-        let now = cpu_ticks(text)?;
-        let has_changed = !now.iter().map(|(cpu, _)| cpu).eq(self.cpus.keys());
-        if has_changed {
+    /// The number of the first line that is not a CPU's; the others' times are taken all the same.
+    pub fn advance(&mut self, text: &[u8]) -> Result<(), usize> {
+        let mut now = Vec::with_capacity(self.cpus.len());
+        // The CPUs stand in front; what follows may be long.
+        let cpus = lines(text).take_while(|(_, line)| !line.starts_with(b"intr"));
+        let read = for_each_line(cpus, |_, line| match line.strip_prefix(b"cpu") {
+            Some([b' ', ..]) | None => Some(()),
+            Some(cpu) => parse_cpu(cpu, &mut now),
+        });
+        self.others_are_online = !now.iter().map(|(cpu, _)| cpu).eq(self.cpus.keys());
+        if self.others_are_online {
             self.cpus.retain(|known, _| now.iter().any(|(cpu, _)| cpu == known));
         }
         for (cpu, now) in now {
             advance(self.cpus.entry(cpu).or_default(), &now);
         }
-        Ok(has_changed)
+        read
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (u32, &CpuTicks)> {
@@ -108,29 +122,25 @@ impl CpuTimes {
 /// Takes the larger of each time; all of `now` when idle fell by 3 s or more, as it does when a CPU comes back online.
 fn advance(known: &mut CpuTicks, now: &CpuTicks) {
     const IDLE: usize = 3;
-    if known[IDLE].saturating_sub(now[IDLE]) >= 300 {
+    if known[IDLE].zip(now[IDLE]).is_some_and(|(known, now)| known.saturating_sub(now) >= 300) {
         *known = CpuTicks::default();
     }
     for (known, now) in known.iter_mut().zip(now) {
-        *known = (*known).max(*now);
+        *known = now.and_then(|_| (*known).max(*now));
     }
 }
 
-/// Number and times of each CPU.
-fn cpu_ticks(text: &[u8]) -> Result<Vec<(u32, CpuTicks)>, usize> {
-    // The CPUs stand in front; what follows may be long.
-    let cpus = lines(text).take_while(|(_, line)| line.starts_with(b"cpu"));
-    cpus.filter(|(_, line)| !line.starts_with(b"cpu "))
-        .map(|(line_number, line)| parse_cpu(line).ok_or(line_number))
-        .collect()
-}
-
-fn parse_cpu(line: &[u8]) -> Option<(u32, CpuTicks)> {
+/// Number and times of a CPU. `None` when a part of the line is not as documented; the rest is taken.
+fn parse_cpu(line: &[u8], cpus: &mut Vec<(u32, CpuTicks)>) -> Option<()> {
     let mut words = words(line);
-    let cpu = number(words.next()?.strip_prefix(b"cpu")?)?;
+    let cpu = number(words.next()?)?;
     let mut ticks = CpuTicks::default();
+    let mut is_whole = true;
     for (ticks, word) in ticks.iter_mut().zip(words) {
-        *ticks = number(word)?;
+        let count = count(word);
+        is_whole &= count.is_some();
+        *ticks = count.flatten();
     }
-    Some((cpu, ticks))
+    cpus.push((cpu, ticks));
+    is_whole.then_some(())
 }
