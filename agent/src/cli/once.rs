@@ -35,8 +35,7 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
         config.set(&format!("collector.{name}.enabled"), true.into());
     }
     let is_asked = |entry: &&Entry| only.is_empty() || only.iter().any(|name| name == entry.name);
-    let Scraped { sandbox, exposition, outcomes } =
-        scrape(&config, collectors::known(&config).filter(is_asked))?;
+    let Scraped { sandbox, exposition, outcomes } = scrape(&config, collectors::known().filter(is_asked))?;
     sandbox.context("enter the sandbox")?;
     let width = outcomes.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or_default();
     let mut report = String::new();
@@ -58,7 +57,7 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
 /// When the scrape does not end.
 pub fn examine(config: &Config) -> Result<doctor::Report> {
     let host = doctor::Host::new(config, doctor::ports(&listen(config)));
-    let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::known(config))?;
+    let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::known())?;
     Ok(host.with(&sandbox, outcomes))
 }
 

@@ -49,9 +49,10 @@ macro_rules! register {
 }
 pub(crate) use register;
 
-/// What the registry is to choose from: all that are built, and those that are asked for and are not, to say so.
-pub fn known(config: &Config) -> impl Iterator<Item = &'static Entry> {
-    all().chain(node_exporter::not_built(all()).filter(|entry| config.asks_for(entry.name)))
+/// What the registry is to choose from: all that are built, and node_exporter's others, to say so when they are asked
+/// for.
+pub fn known() -> impl Iterator<Item = &'static Entry> {
+    all().chain(node_exporter::not_built(all()))
 }
 
 /// The capabilities that the enabled collectors use at each scrape.

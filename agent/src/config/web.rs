@@ -17,7 +17,8 @@ section! {
         telemetry_path: UrlPath = "/metrics",
         /// Scrapes of all collectors that may run at once; what exceeds it is answered with 503. 0: no limit.
         max_requests: i64 = 40,
-        /// Leaves out `process_*`, `promhttp_*` and what else hostlens says of itself.
+        /// Leaves out what hostlens says of itself: `process_*`, `promhttp_*`, `hostlens_scrape_*`,
+        /// `hostlens_*_last_reload_*` and `hostlens_sandbox`. Which version runs and how collectors fare stays.
         disable_exporter_metrics: bool = false,
         /// A web config file of Prometheus' exporters (TLS, passwords, headers, rate limit); it takes the place of
         /// [web.tls], [web.auth] and [web.rate_limit].
@@ -28,8 +29,9 @@ section! {
         enable_ui: bool = true,
         /// Compresses answers with gzip or zstd for who accepts it.
         compression: bool = true,
-        /// What is offered beside the text format: protobuf (the only one with native histograms), openmetrics.
-        formats: Vec<WebFormat> = vec!["protobuf", "openmetrics"],
+        /// What is offered beside the text format 0.0.4: protobuf (the only one with native histograms), openmetrics.
+        /// node_exporter never gives OpenMetrics, in which `le="1"` is `le="1.0"`: another series.
+        formats: Vec<WebFormat> = vec!["protobuf"],
         /// Sends classic buckets beside native histograms in protobuf: for a Prometheus that is told to scrape protobuf
         /// and to keep classic histograms.
         classic_histograms: bool = false,
@@ -110,7 +112,7 @@ impl Setting for UrlPath {
         if !path.starts_with('/') {
             return Err(Problem::new(format!("the path `{path}` does not begin with `/`")));
         }
-        if let Some(odd) = path.chars().find(|c| !c.is_ascii_graphic() || "{}?#*".contains(*c)) {
+        if let Some(odd) = path.chars().find(|c| c.is_control() || " {}?#*".contains(*c)) {
             return Err(Problem::new(format!("the path `{path}` holds {odd:?}")));
         }
         if path.starts_with("/-/") || path.starts_with("/api/") {

@@ -39,7 +39,7 @@ impl Encoder {
         let wants = |name: &str| self.names.is_empty() || self.names.iter().any(|it| it == name);
         let Format { syntax, escaping } = self.format;
         match syntax {
-            Syntax::Text(_) => text::write(parts, Dialect::Prometheus, escaping, wants, out),
+            Syntax::Text => text::write(parts, Dialect::Prometheus, escaping, wants, out),
             Syntax::OpenMetrics(_) => text::write(parts, Dialect::OpenMetrics, escaping, wants, out),
             Syntax::Protobuf => protobuf::write(parts, self.histograms, escaping, wants, out),
         }

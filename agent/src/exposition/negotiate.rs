@@ -12,17 +12,10 @@ pub struct Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
-    Text(TextVersion),
+    /// Version 0.0.4. What 1.0.0 adds, quoted names, 0.0.4 has too for who asks for `escaping=allow-utf-8`.
+    Text,
     OpenMetrics(OpenMetricsVersion),
     Protobuf,
-}
-
-/// Both are written alike: 1.0.0 only allows quoted names beside, and 0.0.4's readers take them too when they ask
-/// for `escaping=allow-utf-8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextVersion {
-    V0_0_4,
-    V1_0_0,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +33,7 @@ pub enum Offer {
 
 impl Default for Format {
     fn default() -> Self {
-        Self { syntax: Syntax::Text(TextVersion::V0_0_4), escaping: Escaping::default() }
+        Self { syntax: Syntax::Text, escaping: Escaping::default() }
     }
 }
 
@@ -67,8 +60,7 @@ impl Format {
     #[must_use]
     pub fn content_type(self) -> String {
         let media_type = match self.syntax {
-            Syntax::Text(TextVersion::V0_0_4) => "text/plain; version=0.0.4; charset=utf-8",
-            Syntax::Text(TextVersion::V1_0_0) => "text/plain; version=1.0.0; charset=utf-8",
+            Syntax::Text => "text/plain; version=0.0.4; charset=utf-8",
             Syntax::OpenMetrics(OpenMetricsVersion::V0_0_1) => {
                 "application/openmetrics-text; version=0.0.1; charset=utf-8"
             }
@@ -87,8 +79,7 @@ impl Syntax {
     fn of_media_type(entry: &Preference<'_>) -> Option<Self> {
         let version = entry.parameter("version").unwrap_or_default();
         match (entry.value.to_ascii_lowercase().as_str(), version) {
-            ("text/plain", "" | "0.0.4") => Some(Self::Text(TextVersion::V0_0_4)),
-            ("text/plain", "1.0.0") => Some(Self::Text(TextVersion::V1_0_0)),
+            ("text/plain", "" | "0.0.4") => Some(Self::Text),
             ("application/openmetrics-text", "" | "0.0.1") => {
                 Some(Self::OpenMetrics(OpenMetricsVersion::V0_0_1))
             }
@@ -104,7 +95,7 @@ impl Syntax {
 
     fn offer(self) -> Option<Offer> {
         match self {
-            Self::Text(_) => None,
+            Self::Text => None,
             Self::OpenMetrics(_) => Some(Offer::OpenMetrics),
             Self::Protobuf => Some(Offer::Protobuf),
         }
@@ -201,7 +192,7 @@ mod tests {
             ("text/plain;escaping=odd", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
             (
                 "text/plain;version=1.0.0;escaping=allow-utf-8",
-                "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+                "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8",
             ),
             (
                 "application/openmetrics-text",

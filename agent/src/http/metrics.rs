@@ -1,6 +1,6 @@
 //! The metrics themselves: which collectors a request asks for, in which form, and by when.
 
-use super::{App, Running, answer::Answer, door::refusal};
+use super::{App, Running, answer::Answer, door::refusal, request};
 use crate::{
     config::Scrape,
     exposition::{Coding, Encoder, Format},
@@ -31,11 +31,11 @@ struct Query {
 impl Query {
     fn parse(text: &str) -> Self {
         let mut query = Self::default();
-        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+        for (key, value) in request::pairs(text) {
             match &*key {
-                "collect[]" => query.collect.push(value.into_owned()),
-                "exclude[]" => query.exclude.push(value.into_owned()),
-                "name[]" => query.name.push(value.into_owned()),
+                "collect[]" => query.collect.push(value),
+                "exclude[]" => query.exclude.push(value),
+                "name[]" => query.name.push(value),
                 _ => {}
             }
         }

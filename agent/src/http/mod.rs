@@ -9,6 +9,7 @@ mod listen;
 mod metrics;
 mod page;
 mod port_holder;
+mod request;
 mod serve;
 
 pub use door::{Door, DoorError, Origin};
@@ -27,8 +28,9 @@ use answer::Answers;
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{RawQuery, State},
     http::{Method, StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse as _, Response},
     routing::any,
 };
@@ -117,7 +119,8 @@ impl App {
     }
 }
 
-/// The routes of `app`. With the metrics at `/` every path that is not ours holds them, as with node_exporter.
+/// The routes of `app`. With the metrics at `/` every path that is not ours holds them, as with node_exporter, and at
+/// `/m/` every path below.
 pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/-/healthy", any(async || plain_text("hostlens is healthy.\n")))
@@ -126,11 +129,24 @@ pub fn router(app: &Arc<App>) -> Router {
     if app.web.enable_ui {
         router = router.route("/api/v1/collectors", any(api::collectors));
     }
-    router = match app.web.telemetry_path.0.as_str() {
-        "/" => router.fallback(metrics::metrics),
-        path => router.route(path, any(metrics::metrics)).route("/", any(page::page)).fallback(not_found),
+    let path = request::route(&app.web.telemetry_path.0);
+    router = match path.strip_suffix('/') {
+        Some("") => router.fallback(metrics::metrics),
+        below => {
+            if let Some(folder) = below {
+                let target = path.clone();
+                let to_folder = async move |method: Method, RawQuery(query): RawQuery| {
+                    request::moved(&method, &target, query.as_deref())
+                };
+                router = router
+                    .route(folder, any(to_folder))
+                    .route(&format!("{path}{{*below}}"), any(metrics::metrics));
+            }
+            router.route(&path, any(metrics::metrics)).route("/", any(page::page)).fallback(not_found)
+        }
     };
-    router.with_state(Arc::clone(app))
+    // Around a router: what is inside of one is reached by a path that is known already.
+    Router::new().fallback_service(router.with_state(Arc::clone(app))).layer(from_fn(request::normalize))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {

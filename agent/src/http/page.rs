@@ -26,7 +26,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
 
 fn render(app: &App) -> String {
     let mut html = HEAD.to_owned();
-    let path = escaped(&app.web.telemetry_path.0);
+    let path = escaped(&super::request::route(&app.web.telemetry_path.0));
     let written = write!(html, "<p>Version {VERSION}.</p><p><a href=\"{path}\">Metrics</a>");
     written.expect("a String takes any text");
     if app.web.enable_ui {

@@ -33,7 +33,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// The metrics, updated by who knows.
 pub struct Own {
-    /// In every answer.
+    /// What runs; in every answer.
     always: Registry,
     /// Left out with `disable_exporter_metrics`.
     exporter: Registry,
@@ -122,17 +122,17 @@ impl Own {
         Self { always, exporter, bridge: Mutex::default(), requests, in_flight, errors, seconds, bytes }
     }
 
-    /// Adds `hostlens_<what>_last_reload_…` to every answer.
+    /// Adds `hostlens_<what>_last_reload_…`.
     #[must_use]
     pub fn reloads(&mut self, what: &str) -> Reloads {
         let it = Reloads::default();
         it.succeeded();
-        self.always.register(
+        self.exporter.register(
             format!("hostlens_{what}_last_reload_successful"),
             "1 if what was read last is in force, 0 if it is broken and the one before still holds",
             it.is_good.clone(),
         );
-        self.always.register(
+        self.exporter.register(
             format!("hostlens_{what}_last_reload_success_timestamp_seconds"),
             "Unix time at which what is in force was read",
             it.last_good.clone(),
@@ -140,7 +140,7 @@ impl Own {
         it
     }
 
-    /// Adds `hostlens_sandbox` to every answer.
+    /// Adds `hostlens_sandbox`.
     pub fn sandbox(&mut self, levels: [(&'static str, u32); 2]) {
         let family = Family::<Label, Gauge>::default();
         for (layer, level) in levels {
@@ -148,7 +148,7 @@ impl Own {
         }
         let help = "How much of the agent's sandbox is in force: the version of Landlock's ABI, 1 for the filter of \
                     system calls; 0 for none";
-        self.always.register("hostlens_sandbox", help, family);
+        self.exporter.register("hostlens_sandbox", help, family);
     }
 
     pub(crate) fn count_answer(&self, code: &'static str, took: Duration) {
