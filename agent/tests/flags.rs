@@ -190,6 +190,75 @@ fn the_arguments_of_debians_unit_are_accepted() {
     assert_eq!(loaded.config.get("collector.netdev.device_exclude"), Some(&Value::from("^lo$")));
 }
 
+/// Judged by a real one: `cargo xtask dropin`.
+#[test]
+fn values_are_spelled_as_kingpin_takes_them() {
+    let schema = collectors::schema();
+    let value = |flag: &str, path: &str| load(&schema, &[flag]).config.get(path).cloned();
+    for (text, number) in
+        [("+5", 5), ("1_000", 1000), ("5.0", 5), ("5.9", 5), ("5e2", 500), ("-1", -1), ("1e99", i64::MAX)]
+    {
+        let flag = format!("--web.max-requests={text}");
+        assert_eq!(value(&flag, "web.max_requests"), Some(Value::from(number)), "{flag}");
+    }
+    for text in ["", " 5", "5 ", "1__0", "_1", "1_", "0x10", "five", "1_.5", "1e_2"] {
+        assert!(!load(&schema, &[&format!("--web.max-requests={text}")]).is_usable(), "{text:?}");
+    }
+    for (flag, is_good) in [
+        ("--log.level=WARN", true),
+        ("--log.level=Info", true),
+        ("--log.level=warning", false),
+        ("--log.level=", false),
+        ("--collector.filesystem.mount-timeout=+5s", true),
+        ("--collector.filesystem.mount-timeout=-5s", false),
+        ("--collector.filesystem.mount-timeout=5", false),
+    ] {
+        assert_eq!(load(&schema, &[flag]).is_usable(), is_good, "{flag}");
+    }
+}
+
+#[test]
+fn shells_complete_flags_and_their_values() {
+    let schema = collectors::schema();
+    let words = |args: &[&str]| match cli::parse(&schema, args.iter().map(|&it| it.to_owned())) {
+        Err(Stop::Text(text)) => text.lines().map(str::to_owned).collect::<Vec<_>>(),
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(words(&["--completion-bash", "--log.level", "w"]), ["debug", "info", "warn", "error"]);
+    assert_eq!(words(&["--completion-zsh", "--path.procfs", ""]), [""; 0]);
+    let flags = words(&["--completion-bash", "--collector.arp", "--web"]);
+    for flag in FLAGS.lines().filter(|line| !line.starts_with('#')).map(name_of) {
+        let is_own = schema.key_of_flag(flag).is_some();
+        assert!(!is_own || flags.contains(&format!("--{flag}")), "{flag}");
+    }
+    assert!(flags.contains(&"--help".to_owned()) && flags.contains(&"--version".to_owned()));
+    assert!(words(&["--completion-bash", "--no-collector.a"]).contains(&"--no-collector.arp".to_owned()));
+    assert!(words(&["--completion-bash", ""]).contains(&"doctor".to_owned()));
+}
+
+#[test]
+fn what_is_wrong_is_told_before_help() {
+    for args in [["--help", "--nope"], ["--nope", "--help"], ["--nope", "--version"], ["-h", "--nope"]] {
+        assert_eq!(errors(&args), ["unknown long flag '--nope', try --help"], "{args:?}");
+    }
+    let parse = |args: &[&str]| cli::parse(&collectors::schema(), args.iter().map(|&it| it.to_owned()));
+    for args in [["--help", "-h"], ["--version", "--nope"], ["config", "--help"]] {
+        assert!(matches!(parse(&args), Err(Stop::Text(_))), "{args:?}");
+    }
+}
+
+#[test]
+fn frequencies_go_with_cpufreq() {
+    let shows = |args: &[&str]| {
+        let config = load(&collectors::schema(), args).config;
+        config.get("collector.cpu.info_frequency").is_none_or(|it| it.as_bool() == Some(true))
+    };
+    assert!(shows(&["--collector.cpu.info"]));
+    assert!(shows(&["--collector.disable-defaults", "--collector.cpufreq"]));
+    assert!(!shows(&["--no-collector.cpufreq"]) && !shows(&["--collector.disable-defaults"]));
+    assert!(shows(&["--no-collector.cpufreq", "--collector.cpu.info-frequency"]));
+}
+
 #[test]
 fn switches_have_four_forms() {
     let schema = collectors::schema();

@@ -2,6 +2,7 @@
 
 use super::{
     command::{CONFIG_FILE, command, off_name},
+    complete,
     help::help,
     manual,
 };
@@ -67,13 +68,21 @@ pub enum Stop {
 pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<Invocation, Stop> {
     let mut errors = Vec::new();
     let args = expand_files(args, &mut errors);
-    let matches = matches(schema, args, &mut errors);
-    let Some(matches) = matches.map_err(Stop::Text)? else { return Err(Stop::Errors(errors)) };
-    if let Some(text) = asked_for_text(schema, &matches) {
-        return Err(Stop::Text(text));
+    match args.first().map(String::as_str) {
+        Some("--completion-bash" | "--completion-zsh") => {
+            return Err(Stop::Text(complete::words(schema, &args[1..])));
+        }
+        // Whatever follows.
+        Some("--version") => return Err(Stop::Text(super::version())),
+        _ => {}
     }
+    let matches = matches(schema, args, &mut errors);
     if !errors.is_empty() {
         return Err(Stop::Errors(errors));
+    }
+    let matches = matches.map_err(Stop::Text)?.expect("what clap does not take is an error");
+    if let Some(text) = asked_for_text(schema, &matches) {
+        return Err(Stop::Text(text));
     }
     let mut sources =
         Sources { flags: flags(schema, &matches), files: files(&matches), ..Sources::default() };
@@ -165,15 +174,26 @@ fn matches(
     errors: &mut Vec<String>,
 ) -> Result<Option<ArgMatches>, String> {
     let mut command = command(schema);
+    let mut wants_help = false;
     loop {
         let name = "hostlens".to_owned();
         let error = match command.try_get_matches_from_mut(std::iter::once(&name).chain(&args)) {
+            Ok(_) if wants_help => return Err(help(schema)),
             Ok(matches) => return Ok(Some(matches)),
             Err(error) => error,
         };
         if error.kind() == ErrorKind::DisplayHelp {
-            let of_verb = command.get_subcommands().any(|it| args.iter().any(|arg| arg == it.get_name()));
-            return Err(if of_verb { error.to_string() } else { help(schema) });
+            if command.get_subcommands().any(|it| args.iter().any(|arg| arg == it.get_name())) {
+                return Err(error.to_string());
+            }
+            // What is wrong beside it is to be told first.
+            let n_args = args.len();
+            args.retain(|arg| arg != "--help" && arg != "-h");
+            if args.len() == n_args {
+                return Err(help(schema));
+            }
+            wants_help = true;
+            continue;
         }
         let (message, culprit) = complaint(schema, &error);
         errors.push(message);

@@ -9,12 +9,28 @@ use crate::{
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::Path;
 
+/// Where Debian's node_exporter looks for text files when it is not told where to.
+const DEBIANS_TEXTFILES: &str = "/var/lib/prometheus/node-exporter";
+
+/// Whether this host has text files for Debian's node_exporter that `config` does not mention.
+#[must_use]
+pub fn forgotten_textfiles(config: &Config) -> Option<Diagnostic> {
+    let is_set = config.get("collector.textfile.directory").is_some();
+    if is_set || !config.enables("textfile", true) || !Path::new(DEBIANS_TEXTFILES).exists() {
+        return None;
+    }
+    let message =
+        format!("text files in {DEBIANS_TEXTFILES} are not read, as Debian's node_exporter reads them");
+    let help = format!("say --collector.textfile.directory={DEBIANS_TEXTFILES}, or another folder");
+    Some(Diagnostic::warning(message).help(help))
+}
+
 /// About collectors that are asked for by name: others are there because they are the default.
 #[must_use]
 pub fn remarks(config: &Config) -> Vec<Diagnostic> {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted);
     let asked_for = collectors::all().filter(|entry| config.asks_for(entry.name));
-    asked_for.flat_map(|entry| about(entry, config, held)).collect()
+    asked_for.flat_map(|entry| about(entry, config, held)).chain(forgotten_textfiles(config)).collect()
 }
 
 fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic> {

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod command;
+mod complete;
 mod help;
 mod list;
 mod manual;
@@ -10,7 +11,7 @@ mod once;
 mod password;
 
 pub use args::{Invocation, Stop, Verb, parse};
-pub use check::remarks;
+pub use check::{forgotten_textfiles, remarks};
 pub use list::{to_json as collectors_as_json, to_text as collectors_as_text};
 pub use once::{Once, examine, once};
 pub use password::hash_password;

@@ -1,4 +1,4 @@
-//! Settings that are one of a few words.
+//! Settings that are one of a few words, in small letters or large ones: node_exporter takes `--log.level=WARN`.
 
 /// Declares an enum whose variants are the words that a key takes.
 ///
@@ -34,10 +34,11 @@ macro_rules! choice {
             const CHOICES: &'static [&'static str] = &[$($word),+];
 
             fn from_value(value: &toml::Value) -> Result<Self, $crate::config::Problem> {
-                match value.as_str() {
-                    $(Some($word) => Ok(Self::$variant),)+
-                    _ => Err($crate::config::Problem::not_among(value, Self::CHOICES)),
-                }
+                let text = value.as_str().unwrap_or_default();
+                $(if text.eq_ignore_ascii_case($word) {
+                    return Ok(Self::$variant);
+                })+
+                Err($crate::config::Problem::not_among(value, Self::CHOICES))
             }
         }
     };

@@ -75,6 +75,7 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
         config.put(path, value, origin, place);
     }
     rules::presets_give_way(schema, &mut config);
+    rules::follow(&mut config);
     load.diagnostics.extend(rules::check(schema, &config));
     Loaded { config, diagnostics: load.diagnostics, watched: load.watched }
 }
@@ -273,10 +274,21 @@ impl Flag {
     }
 }
 
+/// A whole number as kingpin reads it: `+5`, `1_000`, `5.0` and `5e2` are numbers, what follows the point is cut off,
+/// and one that is too large is the largest.
+fn whole_number(text: &str) -> Option<i64> {
+    let is_digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    if text.match_indices('_').any(|(at, _)| at == 0 || !is_digit(at - 1) || !is_digit(at + 1)) {
+        return None;
+    }
+    let digits = text.replace('_', "");
+    digits.parse().or_else(|_| digits.parse::<f64>().map(|number| number as i64)).ok()
+}
+
 /// The value that `text` spells, as the key's default shows what it is.
 fn value_of_text(key: &Key, text: &str) -> Result<Value, Problem> {
     let string = || Value::String(text.to_owned());
-    let number = || text.parse().map(Value::Integer).ok();
+    let number = || whole_number(text).map(Value::Integer);
     let boolean = || text.parse().map(Value::Boolean).ok();
     let float = || text.parse().map(Value::Float).ok();
     let by_default = match (key.default)() {

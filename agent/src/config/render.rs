@@ -37,7 +37,7 @@ pub fn show(schema: &Schema, config: &Config, which: Which, origins: bool) -> St
             let is_shown = match which {
                 Which::All | Which::Defaults => true,
                 Which::Diff => value != (key.default)(),
-                Which::Chosen => config.get(&path).is_some(),
+                Which::Chosen => !matches!(config.origin(&path), Origin::Default),
             };
             if !is_shown || OF_ONE_FILE.contains(&path.as_str()) {
                 continue;

@@ -42,6 +42,15 @@ fn is_chosen(config: &Config, path: &str) -> bool {
     !is_empty && !matches!(config.origin(path), Origin::Preset(_))
 }
 
+/// Gives defaults that follow other settings: as node_exporter's `cpu`, ours shows the frequencies of /proc/cpuinfo
+/// where `cpufreq` is on.
+pub(super) fn follow(config: &mut Config) {
+    const FREQUENCY: &str = "collector.cpu.info_frequency";
+    if config.get(FREQUENCY).is_none() && !config.enables("cpufreq", true) {
+        config.set(FREQUENCY, false.into());
+    }
+}
+
 /// Takes back what a preset sets where the user chose the opposite way to say it.
 pub(super) fn presets_give_way(schema: &Schema, config: &mut Config) {
     for table in schema.tables() {

@@ -65,12 +65,14 @@ impl Setting for Duration {
     }
 }
 
-/// Go's units; `0` alone needs none.
+/// Go's units and days; `0` alone needs none. A `+` before it says nothing.
 fn parse_duration(text: &str) -> Result<Duration, Problem> {
-    const UNITS: [(&str, f64); 8] = [
+    const UNITS: [(&str, f64); 9] = [
         ("ns", 1e-9),
         ("us", 1e-6),
-        ("µs", 1e-6),
+        // The sign for micro, and the Greek letter.
+        ("\u{b5}s", 1e-6),
+        ("\u{3bc}s", 1e-6),
         ("ms", 1e-3),
         ("s", 1.0),
         ("m", 60.0),
@@ -82,11 +84,11 @@ fn parse_duration(text: &str) -> Result<Duration, Problem> {
         item: None,
         at: Some(text.len() - rest.len()),
     };
-    if text == "0" {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" || text == "-0" {
         return Ok(Duration::ZERO);
     }
     let mut seconds = 0.0;
-    let mut rest = text;
     loop {
         let n_digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let number: f64 = rest[..n_digits].parse().map_err(|_| problem("expected a number", rest))?;
@@ -384,8 +386,13 @@ mod tests {
         let parse = |text: &str| parse_duration(text).map_err(|problem| (problem.message, problem.at));
         assert_eq!(parse("1h2m3.5s"), Ok(Duration::from_millis(3_723_500)));
         assert_eq!(parse("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(parse("0"), Ok(Duration::ZERO));
-        for (text, at) in [("", 0), ("5", 1), ("s", 0), ("5x", 1), ("-5s", 0), ("5s5", 3), ("1.2.3s", 0)] {
+        assert_eq!(parse("1\u{b5}s1\u{3bc}s1us"), Ok(Duration::from_micros(3)));
+        assert_eq!(parse("+.5s"), Ok(Duration::from_millis(500)));
+        for zero in ["0", "+0", "-0", "0s"] {
+            assert_eq!(parse(zero), Ok(Duration::ZERO), "{zero}");
+        }
+        let wrong = [("", 0), ("5", 1), ("s", 0), ("5x", 1), ("-5s", 0), ("5s5", 3), ("1.2.3s", 0), ("+", 1)];
+        for (text, at) in [wrong.as_slice(), &[("++5s", 1), ("5s ", 1), (" 5s", 0), ("1_0s", 1)]].concat() {
             assert_eq!(parse(text).unwrap_err().1, Some(at), "{text}");
         }
     }
