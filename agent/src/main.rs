@@ -15,6 +15,7 @@ use hostlens::{
     own::{self, Own},
     privileges,
     reload::{self, Outcome, Reloader},
+    scrape::Registry,
     service,
 };
 use std::{
@@ -146,6 +147,9 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
         warn!(place, "{}", it.message);
     }
     info!(version = own::VERSION, "starting hostlens");
+    if let Some(it) = cli::forgotten_textfiles(&config) {
+        warn!(help = it.help, "{}", it.message);
+    }
     // It has no thread yet that could keep capabilities.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
@@ -159,11 +163,12 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section())?;
     for listener in &listeners {
-        info!(address = listener.name, tls = door.has_tls(), "listening");
+        info!(address = listener.name, tls = door.has_tls(), "Listening on");
     }
     let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
     let Opened { host, registry, effective, sandbox } =
-        opening::start(&config, collectors::known(&config), &sockets)?;
+        opening::start(&config, collectors::known(), &sockets)?;
+    log_enabled(&registry);
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let sandbox = sandbox.context("enter the sandbox")?;
     info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
@@ -195,6 +200,14 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// One line a collector, sorted, as node_exporter has them: people search for them.
+fn log_enabled(registry: &Registry) {
+    let mut names: Vec<_> = registry.names().collect();
+    names.sort_unstable();
+    info!("Enabled collectors");
+    names.iter().for_each(|name| info!("{name}"));
 }
 
 /// How long answers under way may take once the process is told to end.

@@ -29,6 +29,9 @@ pub fn glob(pattern: &Path) -> Vec<PathBuf> {
         }
     }
     found.retain(|path| is_literal || path.symlink_metadata().is_ok());
+    if found == [Path::new("")] && !pattern.as_os_str().is_empty() {
+        found = vec![PathBuf::from(".")];
+    }
     found
 }
 
@@ -145,5 +148,6 @@ mod tests {
         assert_eq!(found("*/y"), ["a/y"]);
         assert_eq!(found("a/none"), ["a/none"]);
         assert_eq!(found("none/*"), [""; 0]);
+        assert_eq!(glob(Path::new("./")), [Path::new(".")]);
     }
 }

@@ -10,9 +10,10 @@ use rustix::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -94,11 +95,24 @@ fn prom_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         if name.as_encoded_bytes().ends_with(b".prom") {
-            paths.push(folder.join(name));
+            paths.push(joined(folder, &name));
         }
     }
     paths.sort_unstable();
     Ok(paths)
+}
+
+/// The path of a name in a folder as Go's `filepath.Join` spells it: without `.` and `x/..`.
+fn joined(folder: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::new();
+    for part in folder.components() {
+        match (part, path.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(path.pop()),
+            _ => path.push(part),
+        }
+    }
+    path.join(name)
 }
 
 impl TextFile {

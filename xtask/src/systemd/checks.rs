@@ -240,8 +240,14 @@ fn in_place_of_node_exporter(it: &Service) -> Result<String> {
     it.container().output(&["systemctl", "reload", UNIT])?;
     it.scrape()?.get("a_metric")?;
     ensure!(pid()? == before, "a reload ended it");
+    // As the package installs it: its defaults are in the binary that was there before.
+    it.container().write("/etc/default/prometheus-node-exporter", "ARGS=\"\"\n")?;
+    it.container().output(&["systemctl", "restart", UNIT])?;
+    it.wait_until("it serves without ARGS", |it| Ok(it.scrape().is_ok()))?;
+    let warning = format!("--collector.textfile.directory={folder}");
+    ensure!(it.journal()?.contains(&warning), "the journal does not say `{warning}`");
     it.systemctl("stop", UNIT)?;
-    Ok("Debian's unit, user and ARGS; it survives a reload".to_owned())
+    Ok("Debian's unit, user and ARGS; empty ARGS warn of text files; it survives a reload".to_owned())
 }
 
 fn socket_activation(it: &Service) -> Result<String> {

@@ -29,8 +29,10 @@ section! {
     pub(super) struct Config {
         /// Pushes the time spent in virtual machines, node_cpu_guest_seconds_total.
         guest: bool = true,
-        /// Pushes node_cpu_info and the frequencies of /proc/cpuinfo.
+        /// Pushes node_cpu_info, from /proc/cpuinfo.
         info: bool = false,
+        /// With info, pushes node_cpu_frequency_hertz too; the default is false where `cpufreq` is off.
+        info_frequency: bool = true,
         /// Regex over the CPU's features: those to push as node_cpu_flag_info. Implies info.
         info_flags_include: Option<Pattern> = "" => "collector.cpu.info.flags-include",
         /// Regex over the CPU's bugs: those to push as node_cpu_bug_info. Implies info.
@@ -144,7 +146,8 @@ fn push_cpuinfo(cpus: &[CpuInfo<'_>], config: &Config, out: &mut Families) {
         let labels =
             (package, core, cpu, vendor, family, model, model_name, microcode, it.stepping, it.cache_size);
         out.push(INFO, labels, true);
-        out.push(FREQUENCY, (package, core, cpu), it.megahertz.map(|it| it * 1e6));
+        let megahertz = it.megahertz.filter(|_| config.info_frequency);
+        out.push(FREQUENCY, (package, core, cpu), megahertz.map(|it| it * 1e6));
     }
     let Some(first) = cpus.first() else { return };
     for (family, words, include) in

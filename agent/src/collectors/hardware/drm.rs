@@ -7,7 +7,8 @@ use crate::{
 use std::path::PathBuf;
 
 metrics! {
-    INFO: Gauge "node_drm_card_info" ["card", "chip", "memory_vendor", "power_performance_level", "unique_id", "vendor"], "1 for each graphics card; chip is its name in the sensors' metrics.";
+    CHIP: Gauge "node_drm_card_chip_info" ["card", "chip"], "1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).";
+    INFO: Gauge "node_drm_card_info" ["card", "memory_vendor", "power_performance_level", "unique_id", "vendor"], "1 for each graphics card.";
 
     |it: &Folder| ["card"];
     Gauge "node_drm_gpu_busy_percent" = count(it, "gpu_busy_percent"), "Load of the graphics card, in percent.";
@@ -62,17 +63,12 @@ fn count(device: &Folder, file: &str) -> i64 {
 
 fn push_info(card: &str, device: &Folder, out: &mut Families) {
     let text = |file| device.value(file).ok().flatten().map_or(String::new(), |text| label_text(&text));
-    let chip = hwmon::device_name(device.path());
-    let labels = [
-        ("card", Some(card.to_owned())),
-        ("chip", chip),
-        ("memory_vendor", Some(text("mem_info_vram_vendor"))),
-        ("power_performance_level", Some(text("power_dpm_force_performance_level"))),
-        ("unique_id", Some(text("unique_id"))),
-        ("vendor", Some("amd".to_owned())),
-    ];
-    let labels = labels.iter().filter_map(|(label, text)| Some((*label, text.as_deref()?)));
-    out.push_labelled(INFO, &labels.collect::<Vec<_>>(), 1_u64);
+    let memory_vendor = text("mem_info_vram_vendor");
+    let level = text("power_dpm_force_performance_level");
+    out.push(INFO, (card, memory_vendor, level, text("unique_id"), "amd"), true);
+    if let Some(chip) = hwmon::device_name(device.path()) {
+        out.push(CHIP, (card, chip), true);
+    }
 }
 
 #[cfg(test)]
@@ -96,31 +92,34 @@ mod tests {
             "",
             HOST,
             expect![[r##"
-            # HELP node_drm_card_info 1 for each graphics card; chip is its name in the sensors' metrics.
-            # TYPE node_drm_card_info gauge
-            node_drm_card_info{card="card0",chip="pci0000:00_0000:03:00_0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
-            # HELP node_drm_gpu_busy_percent Load of the graphics card, in percent.
-            # TYPE node_drm_gpu_busy_percent gauge
-            node_drm_gpu_busy_percent{card="card0"} 4
-            # HELP node_drm_memory_gtt_size_bytes Memory of the host that the card can map, in bytes.
-            # TYPE node_drm_memory_gtt_size_bytes gauge
-            node_drm_memory_gtt_size_bytes{card="card0"} 0
-            # HELP node_drm_memory_gtt_used_bytes Memory of the host that the card has mapped, in bytes.
-            # TYPE node_drm_memory_gtt_used_bytes gauge
-            node_drm_memory_gtt_used_bytes{card="card0"} 0
-            # HELP node_drm_memory_vis_vram_size_bytes Memory of the card that the host can see, in bytes.
-            # TYPE node_drm_memory_vis_vram_size_bytes gauge
-            node_drm_memory_vis_vram_size_bytes{card="card0"} 0
-            # HELP node_drm_memory_vis_vram_used_bytes Memory of the card that the host can see and that is in use, in bytes.
-            # TYPE node_drm_memory_vis_vram_used_bytes gauge
-            node_drm_memory_vis_vram_used_bytes{card="card0"} 0
-            # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
-            # TYPE node_drm_memory_vram_size_bytes gauge
-            node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
-            # HELP node_drm_memory_vram_used_bytes Memory of the card that is in use, in bytes.
-            # TYPE node_drm_memory_vram_used_bytes gauge
-            node_drm_memory_vram_used_bytes{card="card0"} 0
-        "##]],
+                # HELP node_drm_card_chip_info 1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).
+                # TYPE node_drm_card_chip_info gauge
+                node_drm_card_chip_info{card="card0",chip="pci0000:00_0000:03:00_0"} 1
+                # HELP node_drm_card_info 1 for each graphics card.
+                # TYPE node_drm_card_info gauge
+                node_drm_card_info{card="card0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
+                # HELP node_drm_gpu_busy_percent Load of the graphics card, in percent.
+                # TYPE node_drm_gpu_busy_percent gauge
+                node_drm_gpu_busy_percent{card="card0"} 4
+                # HELP node_drm_memory_gtt_size_bytes Memory of the host that the card can map, in bytes.
+                # TYPE node_drm_memory_gtt_size_bytes gauge
+                node_drm_memory_gtt_size_bytes{card="card0"} 0
+                # HELP node_drm_memory_gtt_used_bytes Memory of the host that the card has mapped, in bytes.
+                # TYPE node_drm_memory_gtt_used_bytes gauge
+                node_drm_memory_gtt_used_bytes{card="card0"} 0
+                # HELP node_drm_memory_vis_vram_size_bytes Memory of the card that the host can see, in bytes.
+                # TYPE node_drm_memory_vis_vram_size_bytes gauge
+                node_drm_memory_vis_vram_size_bytes{card="card0"} 0
+                # HELP node_drm_memory_vis_vram_used_bytes Memory of the card that the host can see and that is in use, in bytes.
+                # TYPE node_drm_memory_vis_vram_used_bytes gauge
+                node_drm_memory_vis_vram_used_bytes{card="card0"} 0
+                # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
+                # TYPE node_drm_memory_vram_size_bytes gauge
+                node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
+                # HELP node_drm_memory_vram_used_bytes Memory of the card that is in use, in bytes.
+                # TYPE node_drm_memory_vram_used_bytes gauge
+                node_drm_memory_vram_used_bytes{card="card0"} 0
+            "##]],
         );
     }
 
