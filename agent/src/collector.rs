@@ -21,9 +21,9 @@ pub trait Collector: Send {
     /// [`Error::Absent`] when this host has no such thing, anything else when reading it failed.
     fn collect(&mut self, out: &mut Families) -> Result<(), Error>;
 
-    /// The probe that it reads, if it reads one: what it costs is told beside it and held to a budget.
-    fn probe(&self) -> Option<&Probe> {
-        None
+    /// The probes that it reads: what they cost is told beside it and held to a budget.
+    fn probes(&self) -> Vec<&Probe> {
+        Vec::new()
     }
 }
 
@@ -33,8 +33,8 @@ pub trait Spec: Collector + Sized + 'static {
     const SUMMARY: &'static str;
     /// Whether it runs when the config does not say.
     const ENABLED: bool;
-    /// The probe that it reads, if it reads one.
-    const PROBE: Option<&'static ebpf::Spec> = None;
+    /// The probes that it reads. Others may read them, too.
+    const PROBES: &'static [ebpf::Use] = &[];
     /// Capabilities that let it see more at a scrape, if the process has them; they are kept for it.
     const CAPABILITIES: CapabilitySet = CapabilitySet::empty();
     /// Whether it connects to a server, local ones too: the sandbox lets nobody else.
@@ -101,7 +101,7 @@ pub struct Entry {
     pub group: &'static str,
     pub summary: &'static str,
     pub enabled: bool,
-    pub probe: Option<&'static ebpf::Spec>,
+    pub probes: &'static [ebpf::Use],
     pub capabilities: CapabilitySet,
     pub connects: bool,
     pub cost: &'static str,
@@ -117,7 +117,7 @@ impl Entry {
             group,
             summary: S::SUMMARY,
             enabled: S::ENABLED,
-            probe: S::PROBE,
+            probes: S::PROBES,
             capabilities: S::CAPABILITIES,
             connects: S::CONNECTS,
             cost: S::COST,
@@ -127,10 +127,10 @@ impl Entry {
         }
     }
 
-    /// The kernel events that its probe hooks, as `tp_btf/sched_switch`; none for a collector without one.
+    /// The kernel events that its probes hook, as `tp_btf/sched_switch`; none for a collector without one.
     #[must_use]
     pub fn hooks(&self) -> Vec<String> {
-        let programs = self.probe.map_or(&[][..], |probe| probe.programs);
-        programs.iter().map(|program| program.attach.to_string()).collect()
+        let programs = self.probes.iter().flat_map(|it| it.probe.programs);
+        programs.map(|program| program.attach.to_string()).collect()
     }
 }

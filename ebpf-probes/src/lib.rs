@@ -1,62 +1,25 @@
-//! Helpers that the probes share.
+//! The probes: eBPF programs, each with its declaration, which two compilers read.
+//!
+//! For BPF a probe's file is its programs, constants and maps; for any other target it is what the agent must know to
+//! load them: a [`Spec`](spec::Spec) beside the compiled object. The macro [`probe!`] makes the one or the other, so
+//! that nothing is written twice.
 //!
 //! A probe reads kernel structs by plain loads through pointers that the verifier knows the type of, at offsets that
-//! the agent takes from the running kernel's BTF and sets as globals before it loads the probe. The globals are
-//! frozen by then: the verifier takes them for constants, checks offset and width of each load against the struct,
-//! and leaves out branches that they rule out. So one object serves all kernels, and needs no `bpf_probe_read_kernel`,
-//! which lockdown forbids.
-#![no_std]
-#![cfg(target_arch = "bpf")]
-#![feature(asm_experimental_arch)]
-#![expect(unsafe_code, reason = "probes read kernel memory")]
+//! the agent takes from the running kernel's BTF and sets as constants before it loads the probe. The constants are
+//! frozen by then: the verifier checks offset and width of each load against the struct, and leaves out branches that
+//! they rule out. So one object serves all kernels, and needs no `bpf_probe_read_kernel`, which lockdown forbids.
+#![cfg_attr(target_arch = "bpf", no_std, feature(asm_experimental_arch))]
+#![cfg_attr(target_arch = "bpf", expect(unsafe_code, reason = "probes read kernel memory"))]
 
-mod meter;
+// The probes call this crate by its name: for BPF they are of another one.
+extern crate self as ebpf_probes;
 
-use core::{ffi::c_void, ptr};
+#[cfg(target_arch = "bpf")]
+mod kernel;
+#[cfg(target_arch = "bpf")]
+pub use kernel::*;
 
-pub use aya_ebpf::Global;
-pub use meter::measured;
-use probe_abi::ABSENT;
-
-/// A pointer to a kernel object. The verifier knows its type; Rust need not.
-pub type Object = *const c_void;
-
-/// Declares what the agent sets before the probe is loaded; each is [`ABSENT`] until then.
-#[macro_export]
-macro_rules! globals {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        $($(#[$doc])* #[unsafe(no_mangle)] static $name: $crate::Global<u32> = $crate::Global::new(probe_abi::ABSENT);)*
-    };
-}
-
-/// Whether the running kernel has what a global stands for.
-#[inline(always)]
-pub fn present(global: &Global<u32>) -> bool {
-    global.load() != ABSENT
-}
-
-/// Reads the field of a kernel object that lies at a global's offset.
-///
-/// # Safety
-///
-/// - `object` comes from the hook's arguments or from a field of such an object, unchanged.
-/// - `offset` is that of a field of its struct with the size of `T`.
-///
-/// The verifier refuses a probe that reads across the end of a member or of the struct. A null pointer reads as 0.
-#[inline(always)]
-pub unsafe fn field<T: Copy>(object: Object, offset: &Global<u32>) -> T {
-    // Volatile: two fields that happen to be neighbours must not become one load across both.
-    // SAFETY: the caller's object and offset; the kernel catches a fault of the load itself.
-    unsafe { ptr::read_volatile(object.cast::<u8>().add(offset.load() as usize).cast()) }
-}
-
-/// Helpers such as the kernel's clock are for programs under the GPL only.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    // SAFETY: no panic survives in a probe: the verifier refuses a loop without end, and so would tell of one.
-    unsafe { core::hint::unreachable_unchecked() }
-}
+#[cfg(not(target_arch = "bpf"))]
+mod host;
+#[cfg(not(target_arch = "bpf"))]
+pub use host::*;

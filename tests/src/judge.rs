@@ -1,43 +1,22 @@
 //! How long tasks waited for a CPU, by the probe of the agent and by one that follows each task: the judge
-//! (`ebpf-probes/src/bin/judge.rs`), whose waits are known one by one.
+//! (`ebpf-probes/src/probes/judge.rs`), whose waits are known one by one.
 
-use std::{fmt, ops::Range, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, ensure};
-use hostlens::source::ebpf::{
-    self, Attach, Constant, Histogram, Kernel, Need, Probe, Program, RunQueue, Sizing, Spec, Table, histogram,
+use ebpf_probes::probes::{
+    judge::{self, COUNTS, WAITS},
+    runqueue,
 };
+use hostlens::source::ebpf::{self, Histogram, Kernel, Probe, Settings, Table, histogram};
 
 use crate::{NativeHistogram, load};
-
-static SPEC: Spec = Spec {
-    name: "judge",
-    object: aya::include_bytes_aligned!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../ebpf-probes/prebuilt/judge.o"
-    )),
-    programs: &[
-        Program { name: "wakeup", attach: Attach::TpBtf("sched_wakeup") },
-        Program { name: "wakeup_new", attach: Attach::TpBtf("sched_wakeup_new") },
-        Program { name: "migrate", attach: Attach::TpBtf("sched_migrate_task") },
-        Program { name: "switch", attach: Attach::TpBtf("sched_switch") },
-    ],
-    constants: &[
-        Constant::field("PID", "task_struct.pid", 4),
-        Constant::field("TGID", "task_struct.tgid", 4),
-        Constant::field("ON_RQ", "task_struct.on_rq", 4),
-        Constant::field("ON_CPU", "task_struct.on_cpu", 4),
-        // From 6.12 on.
-        Constant::field("SCHED_DELAYED", "task_struct.se.sched_delayed", 1).need(Need::Never),
-        Constant::field("PCOUNT", "task_struct.sched_info.pcount", 8),
-    ],
-};
 
 /// Waits that there is room for on each CPU: 4 MiB.
 const ROOM: u32 = 1 << 19;
 
 /// Words of a CPU's counts, and what the first are.
-const COUNTS: u32 = 8;
+const WORDS: u32 = 8;
 const KNOWN: usize = 0;
 const UNKNOWN: usize = 1;
 
@@ -74,7 +53,7 @@ pub enum Of {
 pub struct Judge {
     waits: Table<u64>,
     counts: Table<u64>,
-    _probe: Probe,
+    _probe: Arc<Probe>,
 }
 
 /// What one side saw while a load ran.
@@ -126,18 +105,21 @@ impl Judge {
     pub fn load(begin: Begin, of: Of) -> Result<Self> {
         let kernel = Kernel::new(None);
         let only = if of == Of::ThisProcess { std::process::id() } else { u32::MAX };
-        let entries = |n_cpus| vec![("WAITS", n_cpus * ROOM), ("COUNTS", n_cpus * COUNTS)];
-        let globals = [("ROOM", ROOM), ("ANEW", u32::from(begin == Begin::Queued)), ("ONLY", only)];
-        let mut probe = Probe::load(&SPEC, &kernel, &Sizing { entries: &entries, globals: &globals })
+        let entries =
+            |n_cpus| vec![("WAITING", 16384), (WAITS.name, n_cpus * ROOM), (COUNTS.name, n_cpus * WORDS)];
+        let constants = [("ROOM", ROOM), ("ANEW", u32::from(begin == Begin::Queued)), ("ONLY", only)];
+        let settings = Settings { entries: &entries, constants: &constants };
+        let probe = kernel
+            .probe(&judge::SPEC, &[], &settings)
             .map_err(|error| anyhow!("load the judge: {}", error.reason()))?;
-        let mut table = |map| probe.table::<u64>(map).map_err(|error| anyhow!(error.reason()));
-        let (waits, counts) = (table("WAITS")?, table("COUNTS")?);
+        let table = |map| probe.table(map).map_err(|error| anyhow!(error.reason()));
+        let (waits, counts) = (table(WAITS)?, table(COUNTS)?);
         Ok(Self { waits, counts, _probe: probe })
     }
 
     /// How many waits are known and how many arrivals are not, by CPU.
     fn mark(&self) -> Vec<[u64; 2]> {
-        let first_words = (0..self.counts.len()).step_by(COUNTS as usize);
+        let first_words = (0..self.counts.len()).step_by(WORDS as usize);
         first_words.map(|it| [KNOWN, UNKNOWN].map(|idx| self.count(it + idx))).collect()
     }
 
@@ -209,9 +191,11 @@ impl Verdict {
     pub fn on(load: Load, begin: Begin) -> Result<Self> {
         let judge = Judge::load(begin, Of::All)?;
         let kernel = Kernel::new(None);
-        let probe = RunQueue::load(&kernel).map_err(|error: ebpf::Error| anyhow!(error.reason()))?;
+        let reason = |error: ebpf::Error| anyhow!(error.reason());
+        let probe = kernel.probe(&runqueue::SPEC, &[], &Settings::default()).map_err(reason)?;
+        let waits: Table<Histogram> = probe.table(runqueue::WAITS).map_err(reason)?;
         kernel.release();
-        let counted = || probe.waits().sum(0..probe.waits().len());
+        let counted = || waits.sum(0..waits.len());
         // What the probe remembers of tasks begins when it is loaded.
         std::thread::sleep(Duration::from_millis(500));
         let before = (counted(), judge.mark());

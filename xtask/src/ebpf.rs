@@ -17,7 +17,9 @@ use sha2::{Digest as _, Sha256};
 use crate::process::{self, output, workspace};
 
 const PREBUILT: &str = "ebpf-probes/prebuilt";
-const MANIFEST: &str = "ebpf-probes/prebuilt/manifest.toml";
+/// A file for each probe, and the list of them.
+const PROBES: &str = "ebpf-probes/src/probes";
+const LIST: &str = "ebpf-probes/src/probes/mod.rs";
 const TOOLCHAIN: &str = "ebpf-probes/toolchain.toml";
 
 pub(crate) const SUMMARY: &str = "build the probe objects that the agent embeds, or check them";
@@ -45,15 +47,22 @@ struct Toolchain {
     rustflags: Vec<String>,
 }
 
-/// What each object is and what it was made of.
-type Manifest = BTreeMap<String, Entry>;
-
+/// What an object is and what it was made of, in a file beside it: probes that are worked on at the same time do not meet.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
-struct Entry {
+#[serde(deny_unknown_fields)]
+struct Manifest {
     bytes: usize,
     sha256: String,
-    /// Over all that the object is made of; see [`source_hash`].
+    /// Over the files and all else that the object is made of; see [`source_hash`].
     source: String,
+    /// What the compiler read of this repository.
+    files: Vec<String>,
+}
+
+/// A probe as it was built.
+struct Built {
+    object: Vec<u8>,
+    manifest: Manifest,
 }
 
 /// What compiles the probes.
@@ -75,18 +84,23 @@ fn build() -> Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let objects = objects(&toolchain, &compiler, &workspace().join("target/ebpf"))?;
+    let built = build_all(&toolchain, &compiler, &workspace().join("target/ebpf"))?;
     let prebuilt = workspace().join(PREBUILT);
     fs::create_dir_all(&prebuilt)?;
-    for (probe, object) in &objects {
+    for (probe, Built { object, manifest }) in &built {
         fs::write(prebuilt.join(format!("{probe}.o")), object)?;
+        let text = toml::to_string(manifest)?;
+        fs::write(manifest_path(probe), format!("# Written by `cargo xtask ebpf`.\n\n{text}"))?;
         println!("{PREBUILT}/{probe}.o: {} bytes", object.len());
     }
-    for stale in committed_objects()?.iter().filter(|it| !objects.contains_key(*it)) {
-        fs::remove_file(prebuilt.join(format!("{stale}.o")))?;
+    for stale in committed("o")?.iter().chain(&committed("toml")?).filter(|it| !built.contains_key(*it)) {
+        for extension in ["o", "toml"] {
+            let path = prebuilt.join(format!("{stale}.{extension}"));
+            if path.exists() {
+                fs::remove_file(path)?;
+            }
+        }
     }
-    let text = toml::to_string(&manifest(&objects)?)?;
-    fs::write(workspace().join(MANIFEST), format!("# Written by `cargo xtask ebpf`.\n\n{text}"))?;
     Ok(())
 }
 
@@ -95,56 +109,90 @@ fn check_prebuilt() -> Result<()> {
     let toolchain: Toolchain = read_toml(TOOLCHAIN)?;
     let compiler = Compiler::Pinned(pinned_compiler(&toolchain)?);
     let elsewhere = tempfile::tempdir()?;
-    let objects = objects(&toolchain, &compiler, elsewhere.path())?;
-    for (probe, object) in &objects {
+    let built = build_all(&toolchain, &compiler, elsewhere.path())?;
+    for (probe, Built { object, manifest }) in &built {
         let path = format!("{PREBUILT}/{probe}.o");
         let committed = fs::read(workspace().join(&path)).with_context(|| format!("read {path}"))?;
         ensure!(committed == *object, "{path} is not what its source gives: run `cargo xtask ebpf`");
+        ensure!(
+            committed_manifest(probe)? == *manifest,
+            "{PREBUILT}/{probe}.toml is stale: run `cargo xtask ebpf`"
+        );
     }
-    ensure!(committed_manifest()? == manifest(&objects)?, "{MANIFEST} is stale: run `cargo xtask ebpf`");
-    println!("{} probe objects come from their sources", objects.len());
+    println!("{} probe objects come from their sources", built.len());
     Ok(())
 }
 
-/// Builds all probes: their names and objects.
-fn objects(
+/// Builds all probes, by their names.
+fn build_all(
     toolchain: &Toolchain,
     compiler: &Compiler,
     target_dir: &Path,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+) -> Result<BTreeMap<String, Built>> {
     require_linker(toolchain)?;
     let mut flags = toolchain.rustflags.clone();
     flags.extend(remapped_paths(target_dir)?);
-    let mut cargo = match compiler {
-        Compiler::Pinned(rustc) => {
-            let mut cargo = process::cargo();
-            cargo.arg("build").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
-            cargo
-        }
-        Compiler::Nightly => {
-            let mut cargo = Command::new("rustup");
-            cargo.args(["run", "nightly", "cargo", "build", "-Zbuild-std=core"]).env_remove("RUSTC");
-            cargo.current_dir(workspace());
-            cargo
-        }
-    };
-    cargo
-        .args(["--locked", "--package=ebpf-probes", "--bins", "--profile=probe"])
-        .arg(format!("--target={}", toolchain.target))
-        .arg("--target-dir")
-        .arg(target_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        // The programs are the same for all; paths into the bindings would not be.
-        .env("AYA_BPF_TARGET_ARCH", "x86_64")
-        .env_remove("RUSTC_WRAPPER");
-    process::run(&mut cargo)?;
-    let built = target_dir.join(&toolchain.target).join("probe");
-    let object = |probe: String| {
-        let linked = fs::read(built.join(&probe)).with_context(|| format!("read the object of {probe}"))?;
+    let flags = flags.join("\x1f");
+    let built = |probe: String| {
+        let mut cargo = compiler.cargo(&["rustc"]);
+        cargo
+            .args(["--quiet", "--locked", "--package=ebpf-probes", "--bin=probe", "--profile=probe"])
+            .arg(format!("--target={}", toolchain.target))
+            .arg("--target-dir")
+            .arg(target_dir)
+            .args(["--", "--cfg"])
+            .arg(format!("probe={probe:?}"))
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
+            // The programs are the same for all; paths into the bindings would not be.
+            .env("AYA_BPF_TARGET_ARCH", "x86_64")
+            .env_remove("RUSTC_WRAPPER");
+        process::run(&mut cargo).with_context(|| format!("build {probe}"))?;
+        let linked = target_dir.join(&toolchain.target).join("probe/probe");
+        let files = files_read(&linked.with_extension("d"))?;
+        let linked = fs::read(linked).with_context(|| format!("read the object of {probe}"))?;
         let object = strip(&linked).with_context(|| format!("strip {probe}"))?;
-        Ok((probe, object))
+        let manifest =
+            Manifest { bytes: object.len(), sha256: hex(&object), source: source_hash(&files)?, files };
+        Ok((probe, Built { object, manifest }))
     };
-    probes()?.into_iter().map(object).collect()
+    probes()?.into_iter().map(built).collect()
+}
+
+/// The files of this repository that the compiler says it read, but for the list of all probes.
+fn files_read(dependencies: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(dependencies).context("read what the object depends on")?;
+    let (_, files) = text.trim_end().split_once(": ").context("cargo names what the object depends on")?;
+    let mut files: Vec<String> = files
+        .split(' ')
+        .filter_map(|it| Some(Path::new(it).strip_prefix(workspace()).ok()?.to_str()?.to_owned()))
+        .filter(|it| it != LIST)
+        .collect();
+    ensure!(files.iter().any(|it| it.starts_with(PROBES)), "cargo names no probe among {text}");
+    files.sort();
+    Ok(files)
+}
+
+impl Compiler {
+    /// Cargo with this compiler.
+    fn cargo(&self, verb: &[&str]) -> Command {
+        match self {
+            Self::Pinned(rustc) => {
+                let mut cargo = process::cargo();
+                cargo
+                    .args(verb)
+                    .env("RUSTC", rustc)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env_remove("RUSTUP_TOOLCHAIN");
+                cargo
+            }
+            Self::Nightly => {
+                let mut cargo = Command::new("rustup");
+                cargo.args(["run", "nightly", "cargo"]).args(verb).arg("-Zbuild-std=core");
+                cargo.env_remove("RUSTC").current_dir(workspace());
+                cargo
+            }
+        }
+    }
 }
 
 /// Takes debug information out of an object; the BTF stays.
@@ -217,30 +265,14 @@ fn require_linker(toolchain: &Toolchain) -> Result<()> {
     Ok(())
 }
 
-fn manifest(objects: &BTreeMap<String, Vec<u8>>) -> Result<Manifest> {
-    let entry = |(probe, object): (&String, &Vec<u8>)| {
-        let entry = Entry { bytes: object.len(), sha256: hex(object), source: source_hash(probe)? };
-        Ok((probe.clone(), entry))
-    };
-    objects.iter().map(entry).collect()
-}
-
-/// One hash over all that a probe is made of: its sources, those of the crates it uses, their versions, the build's
-/// settings and the toolchain's.
-fn source_hash(probe: &str) -> Result<String> {
-    let mut files = vec![
-        PathBuf::from(format!("ebpf-probes/src/bin/{probe}.rs")),
-        "ebpf-probes/Cargo.toml".into(),
-        "ebpf-probes/abi/Cargo.toml".into(),
-        TOOLCHAIN.into(),
-    ];
-    source_files(Path::new("ebpf-probes/src"), &mut files)?;
-    source_files(Path::new("ebpf-probes/abi/src"), &mut files)?;
-    files.sort();
+/// One hash over all that an object is made of: files of ours, versions of the crates it uses, the build's settings and
+/// the toolchain's.
+fn source_hash(files: &[String]) -> Result<String> {
+    let settings = ["ebpf-probes/Cargo.toml", "ebpf-probes/abi/Cargo.toml", TOOLCHAIN];
     let mut hash = Sha256::new();
-    for file in files {
-        let text = fs::read(workspace().join(&file)).with_context(|| format!("read {}", file.display()))?;
-        hash.update(format!("{} {}\n", file.display(), text.len()));
+    for file in files.iter().map(String::as_str).chain(settings) {
+        let text = fs::read(workspace().join(file)).with_context(|| format!("read {file}"))?;
+        hash.update(format!("{file} {}\n", text.len()));
         hash.update(text);
     }
     let manifest: toml::Table = read_toml("Cargo.toml")?;
@@ -257,34 +289,24 @@ fn source_hash(probe: &str) -> Result<String> {
     Ok(format!("{:x}", hash.finalize()))
 }
 
-/// Adds the Rust files below a folder that are neither tests nor binaries.
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(workspace().join(folder))? {
-        let entry = entry?;
-        let path = folder.join(entry.file_name());
-        if path.ends_with("src/bin") {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            source_files(&path, files)?;
-        } else if path.file_name().is_some_and(|it| it != "tests.rs") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The names of all probes: cargo makes a binary of each file there.
+/// The names of all probes.
 fn probes() -> Result<Vec<String>> {
-    stems(&workspace().join("ebpf-probes/src/bin"), "rs")
+    let mut probes = stems(&workspace().join(PROBES), "rs")?;
+    probes.retain(|it| it != "mod");
+    Ok(probes)
 }
 
-fn committed_objects() -> Result<Vec<String>> {
-    stems(&workspace().join(PREBUILT), "o")
+/// The names of what is committed beside the sources, by its kind.
+fn committed(extension: &str) -> Result<Vec<String>> {
+    stems(&workspace().join(PREBUILT), extension)
 }
 
-fn committed_manifest() -> Result<Manifest> {
-    read_toml(MANIFEST)
+fn committed_manifest(probe: &str) -> Result<Manifest> {
+    read_toml(&format!("{PREBUILT}/{probe}.toml"))
+}
+
+fn manifest_path(probe: &str) -> PathBuf {
+    workspace().join(PREBUILT).join(format!("{probe}.toml"))
 }
 
 /// The sorted names of a folder's files with an extension, without it.
@@ -315,20 +337,33 @@ mod tests {
 
     #[test]
     fn every_object_was_built_from_these_sources() {
-        let manifest = committed_manifest().unwrap();
-        assert_eq!(manifest.keys().cloned().collect::<Vec<_>>(), probes().unwrap());
-        for (probe, entry) in &manifest {
-            assert_eq!(entry.source, source_hash(probe).unwrap(), "{probe}: run `cargo xtask ebpf`");
+        assert_eq!(committed("toml").unwrap(), probes().unwrap());
+        for probe in probes().unwrap() {
+            let manifest = committed_manifest(&probe).unwrap();
+            let source = source_hash(&manifest.files).unwrap();
+            assert_eq!(manifest.source, source, "{probe}: run `cargo xtask ebpf`");
         }
     }
 
     #[test]
-    fn every_object_is_the_one_of_the_manifest() {
-        let manifest = committed_manifest().unwrap();
-        assert_eq!(manifest.keys().cloned().collect::<Vec<_>>(), committed_objects().unwrap());
-        for (probe, entry) in &manifest {
+    fn every_object_is_the_one_of_its_manifest() {
+        assert_eq!(committed("o").unwrap(), probes().unwrap());
+        for probe in probes().unwrap() {
             let object = fs::read(workspace().join(PREBUILT).join(format!("{probe}.o"))).unwrap();
-            assert_eq!((hex(&object), object.len()), (entry.sha256.clone(), entry.bytes), "{probe}");
+            let manifest = committed_manifest(&probe).unwrap();
+            assert_eq!((hex(&object), object.len()), (manifest.sha256, manifest.bytes), "{probe}");
+        }
+    }
+
+    #[test]
+    fn every_probe_is_listed() {
+        let list = fs::read_to_string(workspace().join(LIST)).unwrap();
+        for probe in probes().unwrap() {
+            let is_there = |it: String| list.contains(&it);
+            assert!(
+                is_there(format!("probe = {probe:?}")) && is_there(format!("&{probe}::SPEC")),
+                "{probe} is not in {LIST}"
+            );
         }
     }
 }

@@ -42,7 +42,7 @@ fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic>
         let place = config.place(&format!("collector.{name}.enabled")).cloned();
         found.push(Diagnostic { place, ..remark });
     };
-    if entry.probe.is_some() {
+    if !entry.probes.is_empty() {
         let lacks = FOR_PROBES - held;
         if !lacks.is_empty() && !held.contains(CapabilitySet::SYS_ADMIN) {
             let lacks = privileges::names(lacks);

@@ -98,7 +98,7 @@ pub fn schema() -> Schema {
 #[must_use]
 pub fn notes(entry: &Entry) -> Vec<String> {
     let mut notes = Vec::new();
-    if entry.probe.is_some() {
+    if !entry.probes.is_empty() {
         notes.push(format!("Hooks {}; needs CAP_BPF and CAP_PERFMON at start.", entry.hooks().join(", ")));
     }
     if !entry.capabilities.is_empty() {

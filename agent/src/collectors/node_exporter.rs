@@ -19,7 +19,7 @@ macro_rules! known {
             group: "not built",
             summary: concat!("node_exporter's `", stringify!($name), "`, which is not built yet."),
             enabled: $enabled,
-            probe: None,
+            probes: &[],
             capabilities: CapabilitySet::empty(),
             connects: false,
             cost: "",

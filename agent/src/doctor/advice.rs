@@ -19,7 +19,7 @@ impl Advice {
         let (mut needed, mut more) = (CapabilitySet::empty(), CapabilitySet::empty());
         for entry in entries {
             more |= entry.capabilities;
-            if entry.probe.is_some() {
+            if !entry.probes.is_empty() {
                 needed |= CapabilitySet::BPF | CapabilitySet::PERFMON;
             }
         }

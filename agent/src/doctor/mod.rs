@@ -136,7 +136,11 @@ impl Host {
     ) -> Report {
         self.facts.push(process::confinement(sandbox));
         let advice = Advice::new(collectors.iter().map(|(entry, _)| *entry));
-        self.facts.extend(collectors.iter().filter_map(|(_, summary)| summary.probe.as_ref()).map(memory));
+        let mut probes: Vec<&ProbeSummary> =
+            collectors.iter().flat_map(|(_, summary)| &summary.probes).collect();
+        probes.sort_by_key(|it| it.name);
+        probes.dedup_by_key(|it| it.name);
+        self.facts.extend(probes.into_iter().map(memory));
         let verdict = |(entry, summary): (&Entry, Summary)| {
             Verdict::new(entry.name, &summary.state, entry.capabilities - self.held)
         };

@@ -31,8 +31,8 @@ struct Collector<'a> {
     families: Vec<Family<'a>>,
     /// `null` before its first run.
     last_run: Option<LastRun>,
-    /// `null` if it reads no probe, or the probe is not loaded.
-    probe: Option<ProbeSummary>,
+    /// Of those that it reads and that are loaded.
+    probes: Vec<ProbeSummary>,
 }
 
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
         settings: settings(entry, config),
         families: entry.metrics.iter().map(family).collect(),
         last_run,
-        probe: summary.and_then(|it| it.probe.clone()),
+        probes: summary.map(|it| it.probes.clone()).unwrap_or_default(),
     }
 }
 

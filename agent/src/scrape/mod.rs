@@ -62,6 +62,7 @@ impl Registry {
     pub fn open(entries: impl IntoIterator<Item = &'static Entry>, config: &Config, host: &Host) -> Self {
         let known: Vec<_> = entries.into_iter().collect();
         let enabled = known.iter().filter(|entry| config.enables(entry.name, entry.enabled));
+        host.announce(enabled.clone().flat_map(|entry| entry.probes));
         let slots: Vec<_> = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
         let mut outcomes = Outcomes::default();
         for slot in slots.iter().filter(|slot| !slot.is_open()) {

@@ -35,8 +35,16 @@ impl Registry {
         let mut changes = Changes::default();
         let mut slots = Vec::new();
         let known: Vec<_> = entries.into_iter().collect();
-        for entry in known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled)) {
-            let running = self.slots.iter().find(|slot| slot.entry.name == entry.name);
+        let enabled = || known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled));
+        let running = |entry: &Entry| self.slots.iter().find(|slot| slot.entry.name == entry.name);
+        let is_kept = |entry: &Entry| {
+            running(entry).is_some_and(|slot| slot.is_open())
+                && is_same_host
+                && has_same_keys(entry, before, after)
+        };
+        host.announce(enabled().filter(|entry| !is_kept(entry)).flat_map(|entry| entry.probes));
+        for entry in enabled() {
+            let running = running(entry);
             slots.push(match running {
                 None => {
                     let opened = Slot::open(entry, after, host);

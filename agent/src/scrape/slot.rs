@@ -21,8 +21,8 @@ pub(super) struct Slot {
     pub(super) limits: CollectorLimits,
     /// Held while it runs. `None` when it could not be opened, or panicked: then the last run is for ever.
     collector: Mutex<Option<Box<dyn Collector>>>,
-    /// What of it is in the kernel, if it reads a probe.
-    probe: Option<Weak<Loaded>>,
+    /// What of it is in the kernel: the probes that it reads.
+    probes: Vec<Weak<Loaded>>,
     /// Whether it could not be opened because the config forbids it.
     pub(super) is_forbidden: bool,
     progress: Mutex<Progress>,
@@ -61,8 +61,8 @@ pub struct Summary {
     pub started: Option<Instant>,
     pub duration: Duration,
     pub n_series: usize,
-    /// `None` if it reads no probe, or the probe is not loaded.
-    pub probe: Option<ProbeSummary>,
+    /// Of those that it reads and that are loaded.
+    pub probes: Vec<ProbeSummary>,
 }
 
 /// What a scrape gets that asks for a collector.
@@ -87,13 +87,14 @@ impl Slot {
             Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
         };
         let is_over = collector.is_none();
-        let probe = collector.as_ref().and_then(|it| it.probe()).map(|it| Arc::downgrade(it.loaded()));
+        let probes =
+            collector.iter().flat_map(|it| it.probes()).map(|it| Arc::downgrade(it.loaded())).collect();
         let summary = Summary {
             state: state.clone(),
             started: None,
             duration: Duration::ZERO,
             n_series: 0,
-            probe: None,
+            probes: Vec::new(),
         };
         let started = Instant::now();
         let families = Families::new(entry.metrics);
@@ -102,7 +103,7 @@ impl Slot {
             entry,
             limits: config.of_collector(entry.name),
             collector: Mutex::new(collector),
-            probe,
+            probes,
             is_forbidden,
             progress: Mutex::new(Progress { last, summary, running: None, is_over, n_dropped: 0 }),
         }
@@ -114,8 +115,8 @@ impl Slot {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let probe = self.probe.as_ref().and_then(Weak::upgrade);
-        Summary { probe: probe.map(|it| ProbeSummary::of(&it)), ..self.progress().summary.clone() }
+        let probes = self.loaded().map(|it| ProbeSummary::of(&it)).collect();
+        Summary { probes, ..self.progress().summary.clone() }
     }
 
     /// Series that `max_series` has cost.
@@ -152,7 +153,7 @@ impl Slot {
             started: Some(run.started),
             duration: run.duration,
             n_series: run.families.n_samples(),
-            probe: None,
+            probes: Vec::new(),
         };
         progress.n_dropped += n_dropped;
         progress.is_over = is_over;
@@ -207,8 +208,11 @@ impl Slot {
 
     /// Whether what it reads is kept up to date: a probe that costs too much is not.
     fn is_counting(&self) -> bool {
-        let probe = self.probe.as_ref().and_then(Weak::upgrade);
-        probe.is_none_or(|it| it.standing() == Standing::Attached)
+        self.loaded().all(|it| it.standing() == Standing::Attached)
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = Arc<Loaded>> {
+        self.probes.iter().filter_map(Weak::upgrade)
     }
 
     /// Whether the run that is under way has had its time.

@@ -54,6 +54,11 @@ impl Host {
         self.kernel.probes().measure(budget.measure);
     }
 
+    /// Says what the collectors want of probes that are opened next: those that share one then load it once.
+    pub fn announce(&self, uses: impl Iterator<Item = &'static ebpf::Use>) {
+        self.kernel.probes().announce(uses);
+    }
+
     /// Holds probes to their budget from now on. To be called when collectors are open and capabilities have been given
     /// up.
     ///

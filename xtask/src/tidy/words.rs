@@ -61,7 +61,7 @@ mod tests {
         let fault = "2: unsafe outside of agent/src/source/sys.rs and the probes";
         assert_eq!(problems(unsafe_code, "agent/src/http/mod.rs", text), [fault]);
         assert_eq!(problems(unsafe_code, "agent/src/source/sys.rs", text), [""; 0]);
-        assert_eq!(problems(unsafe_code, "ebpf-probes/src/bin/runqueue.rs", text), [""; 0]);
+        assert_eq!(problems(unsafe_code, "ebpf-probes/src/probes/runqueue.rs", text), [""; 0]);
         assert_eq!(problems(unsafe_code, "ebpf-probes/abi/src/lib.rs", text), [fault]);
         assert_eq!(
             problems(unsafe_code, "ebpf-probes/abi/src/lib.rs", "unsafe impl aya::Pod for A {}\n"),

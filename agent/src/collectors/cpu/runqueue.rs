@@ -1,11 +1,12 @@
-//! How long runnable tasks wait for a CPU, counted by the probe `ebpf-probes/src/bin/runqueue.rs` at each context
+//! How long runnable tasks wait for a CPU, counted by the probe `ebpf-probes/src/probes/runqueue.rs` at each context
 //! switch: the run queue's clock less the time at which the task was queued.
 
 use crate::{
     collectors::{prelude::*, probe},
     metric::Slots,
-    source::ebpf::{self, Probe, RunQueue},
+    source::ebpf::{Histogram, Probe, Settings, Table, Use, declared::runqueue},
 };
+use std::sync::Arc;
 
 metrics! {
     LATENCY: Histogram "node_sched_runqueue_latency_seconds" [], "Time from becoming runnable to running, for each switch to a task.";
@@ -13,27 +14,29 @@ metrics! {
 }
 
 pub(super) struct Runqueue {
-    probe: RunQueue,
+    probe: Arc<Probe>,
+    /// A row for each possible CPU: the waits of the tasks that it took.
+    waits: Table<Histogram>,
     slots: Slots,
 }
 
 impl Spec for Runqueue {
     const SUMMARY: &'static str = "How long runnable tasks wait for a CPU, by eBPF at each context switch.";
     const ENABLED: bool = true;
-    const PROBE: Option<&'static ebpf::Spec> = Some(&ebpf::runqueue::SPEC);
+    const PROBES: &'static [Use] = &[Use::of(&runqueue::SPEC)];
     const COST: &'static str = "some 15 ns at each context switch";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
-        let probe = RunQueue::load(host.kernel()?)?;
-        Ok(Self { probe, slots: probe::latency_slots(host) })
+        let probe = host.kernel()?.probe(&runqueue::SPEC, &[], &Settings::default())?;
+        Ok(Self { waits: probe.table(runqueue::WAITS)?, slots: probe::latency_slots(host), probe })
     }
 }
 
 impl Collector for Runqueue {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let waits = self.probe.waits();
+        let waits = &self.waits;
         probe::fill(out.push_histogram(LATENCY, ()), &self.slots, &waits.sum(0..waits.len()));
         for (cpu, waits) in waits.rows().enumerate().filter(|(_, waits)| waits.sum != 0) {
             out.push(WAIT, [cpu], waits.sum as f64 / 1e9);
@@ -41,7 +44,7 @@ impl Collector for Runqueue {
         Ok(())
     }
 
-    fn probe(&self) -> Option<&Probe> {
-        Some(self.probe.probe())
+    fn probes(&self) -> Vec<&Probe> {
+        vec![&self.probe]
     }
 }

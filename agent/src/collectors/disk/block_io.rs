@@ -1,4 +1,4 @@
-//! How long requests to disks take, counted by the probe `ebpf-probes/src/bin/block_io.rs` at each completion: now
+//! How long requests to disks take, counted by the probe `ebpf-probes/src/probes/block_io.rs` at each completion: now
 //! less the request's `start_time_ns`, the time at which it was allocated.
 
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     metric::Slots,
     source::{
         DiskNames,
-        ebpf::{self, BlockIo, Operation, Probe},
+        ebpf::{BlockIo, Operation, Probe, Use, declared},
     },
 };
 
@@ -34,7 +34,7 @@ impl Spec for BlockIoLatency {
     const SUMMARY: &'static str =
         "How long requests to disks take, by disk and operation, by eBPF at each completion.";
     const ENABLED: bool = true;
-    const PROBE: Option<&'static ebpf::Spec> = Some(&ebpf::block_io::SPEC);
+    const PROBES: &'static [Use] = &[Use::of(&declared::block_io::SPEC)];
     const COST: &'static str = "some 150 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
@@ -62,8 +62,8 @@ impl Collector for BlockIoLatency {
         Ok(())
     }
 
-    fn probe(&self) -> Option<&Probe> {
-        Some(self.probe.probe())
+    fn probes(&self) -> Vec<&Probe> {
+        vec![self.probe.probe()]
     }
 }
 

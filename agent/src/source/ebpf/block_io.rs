@@ -1,30 +1,11 @@
-//! How long requests to disks took: the probe `ebpf-probes/src/bin/block_io.rs`.
+//! How long requests to disks took: the probe `ebpf-probes/src/probes/block_io.rs`.
 
+use std::sync::Arc;
+
+use ebpf_probes::probes::block_io::{KEYS, LATENCIES, SKIPPED, SPEC};
 use probe_abi::{Histogram, block::Key};
 
-use super::{Attach, Constant, Error, Kernel, Need, Probe, Program, Sizing, Spec, Table, probe::object};
-
-pub static SPEC: Spec = Spec {
-    name: "block_io",
-    object: object!("block_io"),
-    programs: &[Program { name: "block_rq_complete", attach: Attach::TpBtf("block_rq_complete") }],
-    constants: &[
-        Constant::field("START_TIME", "request.start_time_ns", 8),
-        Constant::field("DATA_LEN", "request.__data_len", 4),
-        Constant::field("CMD_FLAGS", "request.cmd_flags", 4),
-        Constant::field("RQ_FLAGS", "request.rq_flags", 4),
-        // They were macros before 6.11, with values that had not changed since 4.10.
-        Constant::enumerator("FLUSH_SEQ_BIT", "__RQF_FLUSH_SEQ").need(Need::Otherwise(4)),
-        Constant::enumerator("IO_STAT_BIT", "__RQF_IO_STAT").need(Need::Otherwise(13)),
-        // From 5.8.
-        Constant::enumerator("ZONE_APPEND", "REQ_OP_ZONE_APPEND"),
-        Constant::field("RQ_DISK", "request.rq_disk", 8).need(Need::Unless("QUEUE_DISK")),
-        Constant::field("QUEUE", "request.q", 8),
-        Constant::field("QUEUE_DISK", "request_queue.disk", 8).need(Need::Unless("RQ_DISK")),
-        Constant::field("MAJOR", "gendisk.major", 4),
-        Constant::field("FIRST_MINOR", "gendisk.first_minor", 4),
-    ],
-};
+use super::{Error, Kernel, Probe, Settings, Table};
 
 /// Rows for disks and operations, if nothing else is asked for: a server's dozen disks.
 pub const DEFAULT_ROWS: u32 = 64;
@@ -35,7 +16,7 @@ const MAX_ROWS: u32 = 1 << 16;
 /// The probe as it runs.
 #[derive(Debug)]
 pub struct BlockIo {
-    probe: Probe,
+    probe: Arc<Probe>,
     latencies: Table<Histogram>,
     keys: Table<u64>,
     skipped: Table<u64>,
@@ -51,17 +32,17 @@ impl BlockIo {
         let row_size = (rows as usize + 1) * size_of::<Histogram>();
         let banks_for = |n_cpus| banks(n_cpus, memory / row_size);
         let banks = banks_for(kernel.possible_cpus()?);
-        let sizing = Sizing {
+        let settings = Settings {
             entries: &|n_cpus| {
                 vec![("LATENCIES", (rows + 1) * banks_for(n_cpus)), ("KEYS", rows), ("CLAIMS", rows)]
             },
-            globals: &[("ROWS", rows), ("BANK_MASK", banks - 1)],
+            constants: &[("ROWS", rows), ("BANK_MASK", banks - 1)],
         };
-        let mut probe = Probe::load(&SPEC, kernel, &sizing)?;
+        let probe = kernel.probe(&SPEC, &[], &settings)?;
         Ok(Self {
-            latencies: probe.table("LATENCIES")?,
-            keys: probe.table("KEYS")?,
-            skipped: probe.table("SKIPPED")?,
+            latencies: probe.table(LATENCIES)?,
+            keys: probe.table(KEYS)?,
+            skipped: probe.table(SKIPPED)?,
             banks: banks as usize,
             probe,
         })

@@ -176,6 +176,26 @@ impl Btf {
         Some(position as u32)
     }
 
+    /// The first argument of a `tp_btf` hook whose type has this name, before typedefs are looked through or after.
+    pub fn argument_of_type(&self, hook: &str, of: &str) -> Option<u32> {
+        let has_name = |id| self.get(id).is_some_and(|it| self.is_name(it.name, of));
+        let position = self
+            .arguments(hook)?
+            .position(|id| has_name(id) || self.resolve(id).is_some_and(|it| self.is_name(it.name, of)))?;
+        Some(position as u32)
+    }
+
+    /// The enumerators of the enum of this name, with their values; none if the kernel has no such enum.
+    pub fn enumerators(&self, name: &str) -> Vec<(String, i64)> {
+        let found = [ENUM, ENUM64].into_iter().find_map(|kind| self.get(self.find(kind, name)?));
+        let Some(found) = found else { return Vec::new() };
+        let entry_len = if found.kind == ENUM { 8 } else { 12 };
+        let entries = (0..found.n_members).map(|idx| found.members + idx * entry_len);
+        entries
+            .filter_map(|entry| Some((self.string(self.word(entry)?)?, self.value(&found, entry)?)))
+            .collect()
+    }
+
     /// The value of an enumerator of any enum.
     pub fn enumerator(&self, name: &str) -> Option<i64> {
         (1..=self.types.len() as u32).filter_map(|id| self.get(id)).find_map(|found| {
@@ -187,12 +207,17 @@ impl Btf {
             let entry = (0..found.n_members)
                 .map(|idx| found.members + idx * entry_len)
                 .find(|&entry| self.word(entry).is_some_and(|it| self.is_name(it, name)))?;
-            let low = self.word(entry + 4)?;
-            Some(match found.kind {
-                ENUM64 => (u64::from(self.word(entry + 8)?) << 32 | u64::from(low)) as i64,
-                _ if found.kind_flag => i64::from(low as i32),
-                _ => i64::from(low),
-            })
+            self.value(&found, entry)
+        })
+    }
+
+    /// The value of an enum's enumerator, which is described at `entry`.
+    fn value(&self, of: &Type, entry: usize) -> Option<i64> {
+        let low = self.word(entry + 4)?;
+        Some(match of.kind {
+            ENUM64 => (u64::from(self.word(entry + 8)?) << 32 | u64::from(low)) as i64,
+            _ if of.kind_flag => i64::from(low as i32),
+            _ => i64::from(low),
         })
     }
 
@@ -291,6 +316,14 @@ impl Btf {
     fn get(&self, id: u32) -> Option<Type> {
         let at = *self.types.get((id as usize).checked_sub(1)?)?;
         read_type(&self.bytes, at as usize)
+    }
+
+    /// The name at an offset among the strings, of at most 256 bytes.
+    fn string(&self, offset: u32) -> Option<String> {
+        let rest = self.bytes.get(self.strings.clone())?.get(offset as usize..)?;
+        let rest = &rest[..rest.len().min(256)];
+        let len = rest.iter().position(|it| *it == 0)?;
+        Some(String::from_utf8_lossy(&rest[..len]).into_owned())
     }
 
     /// Whether the name at an offset among the strings is this one. Looks at no more bytes than `name` has, and one:

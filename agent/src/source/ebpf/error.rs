@@ -8,7 +8,9 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 
-use super::{Attach, Program, btf::FieldError};
+use ebpf_probes::spec::{Attach, Program};
+
+use super::btf::FieldError;
 use crate::source::sys::seccomp;
 
 /// Why a probe cannot run. The text is the reason; [`Error::remedy`] says what would help.

@@ -1,14 +1,17 @@
 //! What the probes need to know of the running kernel.
 
 use std::{
-    fs,
+    collections::BTreeMap,
+    fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use aya::{Btf as AyaBtf, EbpfLoader, Endianness};
 
-use super::{Error, Probes, btf::Btf};
+use ebpf_probes::spec::Spec;
+
+use super::{Error, Probe, Probes, Settings, btf::Btf};
 use crate::source::sys::memory::trim_heap;
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -19,6 +22,8 @@ pub struct Kernel {
     btf_path: PathBuf,
     types: Mutex<Option<Types>>,
     probes: Probes,
+    /// Those that several collectors may read.
+    shared: Mutex<Vec<Weak<Probe>>>,
 }
 
 /// The kernel's types, three times: ours finds fields, aya's two find hooks and cannot be had otherwise.
@@ -27,8 +32,6 @@ pub(super) struct Types {
     pub(super) aya: AyaBtf,
     /// Making one parses the kernel's BTF (30 ms), so there is one for all probes.
     pub(super) loader: EbpfLoader<'static>,
-    /// Globals and maps that were set in the loader so far.
-    pub(super) set: Vec<&'static str>,
 }
 
 impl Kernel {
@@ -39,7 +42,12 @@ impl Kernel {
 
     /// With probes that were loaded for it before.
     pub fn with_probes(btf_path: Option<PathBuf>, probes: Probes) -> Self {
-        Self { btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()), types: Mutex::new(None), probes }
+        Self {
+            btf_path: btf_path.unwrap_or_else(|| BTF_PATH.into()),
+            types: Mutex::new(None),
+            probes,
+            shared: Mutex::default(),
+        }
     }
 
     /// The probes that were loaded for it, wherever they are by now.
@@ -47,11 +55,37 @@ impl Kernel {
         &self.probes
     }
 
-    /// CPUs that the kernel may ever have online: rows of maps by CPU.
+    /// One more than the highest number of a CPU that the kernel may ever have online: rows of maps by CPU.
     pub fn possible_cpus(&self) -> Result<u32, Error> {
-        let cpus =
-            aya::util::nr_cpus().map_err(|(path, source)| Error::Read { path: path.into(), source })?;
-        Ok(u32::try_from(cpus).expect("the kernel numbers CPUs in 32 bits"))
+        let path = Path::new("/sys/devices/system/cpu/possible");
+        let read = || {
+            let list = fs::read_to_string(path)?;
+            let highest = list.trim_end().rsplit([',', '-']).next().and_then(|it| it.parse::<u32>().ok());
+            highest.map(|it| it + 1).ok_or_else(|| io::Error::other(format!("{list:?} is no list of CPUs")))
+        };
+        read().map_err(|source| Error::Read { path: path.into(), source })
+    }
+
+    /// A probe with these features and settings: one that runs already, or loaded now. See [`Probe::table`].
+    ///
+    /// # Errors
+    /// When this kernel, its settings or the agent's privileges do not allow it.
+    pub fn probe(
+        &self,
+        spec: &'static Spec,
+        features: &[&'static str],
+        settings: &Settings<'_>,
+    ) -> Result<Arc<Probe>, Error> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|it| it.strong_count() > 0);
+        let running = shared.iter().filter_map(Weak::upgrade);
+        let mut running = running.filter(|it| it.loaded().spec().name == spec.name);
+        if let Some(probe) = running.find(|it| it.serves(features, settings)) {
+            return Ok(probe);
+        }
+        let probe = Arc::new(Probe::load(spec, self, features, settings)?);
+        shared.push(Arc::downgrade(&probe));
+        Ok(probe)
     }
 
     /// Forgets the kernel's types and gives their memory back, some 30 MB. To be called when all probes are loaded; a
@@ -82,13 +116,23 @@ impl Kernel {
 
 impl Types {
     fn read(path: &Path) -> Result<Self, Error> {
+        // It parses the running kernel's types for relocations that objects of ours do not have, and gives them back
+        // here, before ours are read: the peak is that of one copy.
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        trim_heap();
         let bytes = fs::read(path).map_err(|source| Error::NoBtf { path: path.into(), source })?;
         let malformed = |why| Error::Btf { path: path.into(), why };
         let aya = AyaBtf::parse(&bytes, Endianness::default()).map_err(|it| malformed(it.to_string()))?;
         let btf = Btf::parse(bytes).map_err(|it| malformed(it.to_string()))?;
-        let mut loader = EbpfLoader::new();
-        // It is for relocations that objects of ours do not have.
-        loader.btf(None);
-        Ok(Self { btf, aya, loader, set: Vec::new() })
+        Ok(Self { btf, aya, loader })
     }
+}
+
+/// A word that stays where it is for as long as the process lives, as the loader wants it. Each value is kept once, so
+/// that probes that are loaded again and again cost nothing.
+pub(super) fn kept(value: u32) -> &'static u32 {
+    static KEPT: Mutex<BTreeMap<u32, &'static u32>> = Mutex::new(BTreeMap::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.entry(value).or_insert_with(|| Box::leak(Box::new(value)))
 }

@@ -5,7 +5,9 @@ use std::{io::Read as _, sync::Arc};
 
 use aya::{programs, programs::links::LinkError};
 
-use super::{Attach, Error, Loaded, Probe, Program};
+use ebpf_probes::spec::{Attach, Program};
+
+use super::{Error, Loaded, Probe};
 
 /// A list whose program writes `N` words for each item that it picks.
 ///

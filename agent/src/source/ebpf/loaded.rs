@@ -19,10 +19,11 @@ use aya::{
     Ebpf,
     programs::{self, ProgramError, fentry::FEntryLink, fexit::FExitLink, tp_btf::BtfTracePointLink},
 };
+use ebpf_probes::spec::{Attach, Need, Program, Spec};
 use probe_abi::Meter;
 
 use super::{
-    Attach, Error, Program, Spec, Table,
+    Error, Table,
     memory::{self, Memory},
 };
 use crate::source::{File, sys::memory::WritableWords};
@@ -35,11 +36,20 @@ pub struct Loaded {
     /// `None` if the probe is not measured.
     meters: Option<Meters>,
     memory: Memory,
-    /// The kernel's numbers of the programs.
-    programs: Vec<u32>,
+    programs: Vec<Placed>,
+    /// Programs that this kernel has a hook for and does not let run, and why.
+    refused: Vec<(&'static str, Error)>,
     standing: Mutex<Standing>,
     /// Bits of the share of the machine's CPU time that it took lately, as an `f64`.
     share: AtomicU64,
+}
+
+/// A program that is loaded.
+#[derive(Debug)]
+struct Placed {
+    program: &'static Program,
+    /// By which the kernel knows it.
+    number: u32,
 }
 
 #[derive(Debug)]
@@ -103,33 +113,52 @@ pub struct Cost {
 }
 
 impl Loaded {
-    /// Loads and attaches the programs of an opened object of `spec`. `meters` takes theirs out of its maps.
+    /// Loads and attaches `programs` of an opened object of `spec`. One that the probe can do without may be refused.
+    /// `meters` takes theirs out of its maps.
     pub(super) fn load(
         spec: &'static Spec,
+        programs: Vec<&'static Program>,
         mut ebpf: Ebpf,
         mut memory: Memory,
         types: &aya::Btf,
         meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
     ) -> Result<Self, Error> {
-        for program in spec.programs {
-            load(spec, &mut ebpf, program, types)?;
+        let (mut placed, mut refused) = (Vec::new(), Vec::new());
+        for program in programs {
+            match load(spec, &mut ebpf, program, types) {
+                Ok(()) => placed.push(Placed { program, number: number(spec, &mut ebpf, program)? }),
+                Err(error @ Error::Untraceable { .. }) if matches!(program.need, Need::Optional) => {
+                    refused.push((program.name, error));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        memory.add_programs(spec, &ebpf)?;
-        let descriptions = memory::descriptions(spec, &ebpf)?;
+        let names = || placed.iter().map(|it| it.program.name);
+        memory.add_programs(spec, &ebpf, names())?;
+        let descriptions = memory::descriptions(spec, &ebpf, names())?;
         let meters = meters(&mut ebpf)?;
-        let programs =
-            spec.programs.iter().map(|it| number(spec, &mut ebpf, it)).collect::<Result<_, _>>()?;
         let loaded = Self {
             spec,
             object: Mutex::new(Object { ebpf, links: Vec::new(), descriptions }),
             meters,
             memory,
-            programs,
+            programs: placed,
+            refused,
             standing: Mutex::new(Standing::Attached),
             share: AtomicU64::new(0),
         };
         loaded.attach()?;
         Ok(loaded)
+    }
+
+    /// Whether a program of the probe runs: this kernel has its hook and lets it be used.
+    pub fn has(&self, program: &str) -> bool {
+        self.programs.iter().any(|it| it.program.name == program)
+    }
+
+    /// Programs that this kernel has a hook for and does not let run, and why.
+    pub fn refused(&self) -> &[(&'static str, Error)] {
+        &self.refused
     }
 
     pub fn spec(&self) -> &'static Spec {
@@ -143,7 +172,7 @@ impl Loaded {
 
     /// Whether the program that the kernel gives this number is one of the probe's.
     pub fn has_program(&self, number: u32) -> bool {
-        self.programs.contains(&number)
+        self.programs.iter().any(|it| it.number == number)
     }
 
     pub fn standing(&self) -> Standing {
@@ -163,7 +192,7 @@ impl Loaded {
     pub fn costs(&self) -> Vec<Cost> {
         let Some(meters) = &self.meters else { return Vec::new() };
         let mut object = lock(&self.object);
-        let programs = self.spec.programs.iter().zip(&mut object.descriptions);
+        let programs = self.programs.iter().map(|it| it.program).zip(&mut object.descriptions);
         let cost = |(program, description): (&'static Program, &mut File)| {
             let meter = meters.of(program.name)?;
             // A description that cannot be read, as in a container without its own /proc, says nothing of misses.
@@ -184,7 +213,7 @@ impl Loaded {
     pub(super) fn suspend(&self, excess: Excess) {
         let mut object = lock(&self.object);
         match &self.meters {
-            Some(meters) if !object.may_attach(self.spec) => meters.set_off(1),
+            Some(meters) if !object.may_attach(&self.programs) => meters.set_off(1),
             _ => object.links.clear(),
         }
         *lock(&self.standing) = Standing::OverBudget(excess);
@@ -206,7 +235,8 @@ impl Loaded {
         if !object.links.is_empty() {
             return Ok(());
         }
-        let links = self.spec.programs.iter().filter(|it| !matches!(it.attach, Attach::Iter(_)));
+        let programs = self.programs.iter().map(|it| it.program);
+        let links = programs.filter(|it| !matches!(it.attach, Attach::Iter(_)));
         object.links = links.map(|it| attach(self.spec, &mut object.ebpf, it)).collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -220,8 +250,8 @@ impl Loaded {
 impl Object {
     /// Whether the kernel would let the process, as it is by now, attach a program that is loaded: then it lets it
     /// ask for a description, too.
-    fn may_attach(&self, spec: &Spec) -> bool {
-        let mut loaded = spec.programs.iter().filter_map(|it| self.ebpf.program(it.name));
+    fn may_attach(&self, programs: &[Placed]) -> bool {
+        let mut loaded = programs.iter().filter_map(|it| self.ebpf.program(it.program.name));
         loaded.all(|it| it.info().is_ok())
     }
 }
@@ -242,7 +272,7 @@ impl Meters {
 }
 
 fn load(spec: &Spec, ebpf: &mut Ebpf, program: &Program, types: &aya::Btf) -> Result<(), Error> {
-    let Program { name, attach } = program;
+    let Program { name, attach, .. } = program;
     let loaded = match (find(spec, ebpf, name)?, attach) {
         (programs::Program::BtfTracePoint(it), Attach::TpBtf(hook)) => it.load(hook, types),
         (programs::Program::FEntry(it), Attach::FEntry(function)) => it.load(function, types),
@@ -274,7 +304,7 @@ fn find<'a>(spec: &Spec, ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut progr
     ebpf.program_mut(name).ok_or_else(missing)
 }
 
-fn other_kind(spec: &Spec, Program { name, attach }: &Program) -> Error {
+fn other_kind(spec: &Spec, Program { name, attach, .. }: &Program) -> Error {
     Error::Object { probe: spec.name, why: format!("program {name} is not for {attach}") }
 }
 

@@ -1,6 +1,6 @@
 //! Tables that probes write and the agent reads, in memory that both share.
 
-use std::{marker::PhantomData, ops::Range};
+use std::{marker::PhantomData, ops::Range, sync::Arc};
 
 use probe_abi::{Histogram, Meter};
 
@@ -40,7 +40,7 @@ impl Row for Meter {
 /// An array map of eBPF in our memory: reading it takes no system call.
 #[derive(Debug)]
 pub struct Table<T> {
-    words: SharedWords,
+    words: Arc<SharedWords>,
     n_rows: usize,
     row: PhantomData<fn() -> T>,
 }
@@ -48,9 +48,9 @@ pub struct Table<T> {
 impl<T: Row> Table<T> {
     pub(super) const ROW_WORDS: usize = size_of::<T>() / size_of::<u64>();
 
-    /// `words` are those of a map of `n_rows` entries, each a `T`.
-    pub(super) fn new(words: SharedWords, n_rows: usize) -> Self {
-        Self { words, n_rows, row: PhantomData }
+    /// `words` are those of a map whose rows are each a `T`.
+    pub(super) fn new(words: Arc<SharedWords>) -> Self {
+        Self { n_rows: words.len() / Self::ROW_WORDS, words, row: PhantomData }
     }
 
     pub fn len(&self) -> usize {

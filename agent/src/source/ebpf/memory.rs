@@ -12,7 +12,9 @@ use aya::{
 };
 use std::os::fd::AsFd as _;
 
-use super::{Error, Spec, error::chain, probe::Entries};
+use ebpf_probes::spec::Spec;
+
+use super::{Error, error::chain, probe::Sizes};
 use crate::source::{File, number};
 
 /// Possible CPUs of a large host, for which memory is told beside this one's.
@@ -46,9 +48,9 @@ impl Memory {
 
     /// Of an object whose maps are all there yet. `entries` are those that were sized for this host, `many` the same
     /// with many CPUs.
-    pub(super) fn of(spec: &Spec, object: &Ebpf, entries: &Entries, many: &Entries) -> Result<Self, Error> {
+    pub(super) fn of(spec: &Spec, object: &Ebpf, entries: &Sizes, many: &Sizes) -> Result<Self, Error> {
         let n_in =
-            |entries: &Entries, map: &str| entries.iter().find(|it| it.0 == map).map(|it| u64::from(it.1));
+            |entries: &Sizes, map: &str| entries.iter().find(|it| it.0 == map).map(|it| u64::from(it.1));
         let broken = |why| Error::Object { probe: spec.name, why };
         let mut maps = Vec::new();
         for (name, map) in object.maps() {
@@ -71,9 +73,14 @@ impl Memory {
     }
 
     /// Adds the programs of an object, which are loaded by now.
-    pub(super) fn add_programs(&mut self, spec: &Spec, object: &Ebpf) -> Result<(), Error> {
+    pub(super) fn add_programs<'a>(
+        &mut self,
+        spec: &Spec,
+        object: &Ebpf,
+        programs: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Error> {
         let broken = |why| Error::Object { probe: spec.name, why };
-        for program in spec.programs.iter().filter_map(|it| object.program(it.name)) {
+        for program in programs.filter_map(|it| object.program(it)) {
             let fd = program.fd().map_err(|error| broken(chain(&error)))?;
             self.programs += locked(fd.as_fd()).unwrap_or(0);
         }
@@ -81,15 +88,19 @@ impl Memory {
     }
 }
 
-/// The kernel's descriptions of the programs of `spec`, in its order.
-pub(super) fn descriptions(spec: &Spec, object: &Ebpf) -> Result<Vec<File>, Error> {
+/// The kernel's descriptions of programs of `spec`, in their order.
+pub(super) fn descriptions<'a>(
+    spec: &Spec,
+    object: &Ebpf,
+    programs: impl Iterator<Item = &'a str>,
+) -> Result<Vec<File>, Error> {
     let broken = |why| Error::Object { probe: spec.name, why };
     let description = |program| {
         let fd = object.program(program).ok_or(aya::programs::ProgramError::NotLoaded);
         let fd = fd.and_then(|it| it.fd()).map_err(|error| broken(chain(&error)))?;
         Ok(File::new(path(fd.as_fd())))
     };
-    spec.programs.iter().map(|it| description(it.name)).collect()
+    programs.map(description).collect()
 }
 
 /// A number of a description.

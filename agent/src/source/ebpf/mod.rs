@@ -1,14 +1,14 @@
 //! Numbers from probes in the kernel.
 //!
-//! A probe is an object of `ebpf-probes`, built beforehand and part of this binary. It is declared by a [`Spec`]:
-//! its hooks, and the kernel's fields it reads. [`Probe::load`] looks the fields up in the running kernel's BTF, hands
-//! their offsets to the probe and attaches it. From then on the kernel counts and the agent reads shared memory: a
-//! scrape makes no system call here, and needs no privilege.
+//! A probe is an object of `ebpf-probes`, built beforehand and part of this binary, with its declaration
+//! ([`ebpf_probes::spec::Spec`]): its hooks, and the kernel's fields it reads. [`Kernel::probe`] looks the fields up in
+//! the running kernel's BTF, hands their offsets to the probe and attaches it. From then on the kernel counts and the
+//! agent reads shared memory: a scrape makes no system call here, and needs no privilege.
 //!
-//! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`spec`] what a probe
-//! declares, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in shared memory,
-//! [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, [`others`]
-//! what the programs of others cost, and one module for each probe.
+//! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`resolve`] what a
+//! probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
+//! shared memory, [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost,
+//! [`others`] what the programs of others cost.
 
 pub mod block_io;
 pub mod btf;
@@ -22,8 +22,7 @@ pub mod memory;
 mod others;
 pub mod probe;
 mod probes;
-pub mod runqueue;
-pub mod spec;
+mod resolve;
 
 pub use self::{
     block_io::BlockIo,
@@ -34,16 +33,33 @@ pub use self::{
     map::Table,
     memory::{MANY_CPUS, MapMemory, Memory},
     others::{Kind, OtherPrograms, Sampling},
-    probe::{Probe, Sizing},
+    probe::{Probe, Settings, Sizes},
     probes::Probes,
-    runqueue::RunQueue,
-    spec::{Attach, Constant, Need, Origin, Program, Spec},
 };
 
+pub use ebpf_probes::{
+    probes as declared,
+    spec::{Attach, Spec},
+};
 pub use probe_abi::{
     block::Operation,
     histogram::{self, Histogram},
 };
+
+/// A probe that a collector reads, and which of its features.
+#[derive(Debug)]
+pub struct Use {
+    pub probe: &'static Spec,
+    /// Constants that are declared as `feature()`.
+    pub features: &'static [&'static str],
+}
+
+impl Use {
+    /// A probe that has no features, or none that are wanted.
+    pub const fn of(probe: &'static Spec) -> Self {
+        Self { probe, features: &[] }
+    }
+}
 
 #[cfg(test)]
 mod tests;

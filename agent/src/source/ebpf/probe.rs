@@ -1,165 +1,212 @@
 //! A probe: found its place in the running kernel, loaded, attached and read.
 
-use std::{os::fd::AsFd as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    os::fd::AsFd as _,
+    sync::{Arc, Mutex},
+};
 
 use aya::{
     Ebpf,
-    maps::{Map, MapData},
+    maps::{Map as AyaMap, MapData},
+};
+use ebpf_probes::{
+    maps::{METERS, Map, Shared},
+    spec::{Constant, Entries, Origin, Program, Spec},
 };
 use probe_abi::{ABSENT, Meter};
 
 use super::{
-    Attach, Error, Kernel, Loaded, MANY_CPUS, Memory, Program, Spec, Table, error::chain, kernel::Types,
-    loaded::Meters, map::Row, spec::resolve,
+    Error, Kernel, Loaded, MANY_CPUS, Memory, Table,
+    error::chain,
+    kernel::Types,
+    loaded::{Meters, lock},
+    map::Row,
+    resolve::resolve,
 };
 use crate::source::sys::memory::{SharedWords, WritableWords};
 
-/// The map of the programs' [`Meter`]s, and what precedes a program's name in the global that holds its first row.
-const METERS: &str = "METERS";
-const METER: &str = "METER_";
-
-/// What is decided when a probe is loaded.
-pub struct Sizing<'a> {
-    /// Maps and their numbers of entries for a number of possible CPUs, where the object does not say.
-    pub entries: &'a dyn Fn(u32) -> Entries,
-    /// Globals that do not come from the kernel's types.
-    pub globals: &'a [(&'static str, u32)],
+/// What the agent decides when it loads a probe.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Entries of the maps that are declared without a number, for a number of CPUs.
+    pub entries: &'a dyn Fn(u32) -> Sizes,
+    /// The constants that are declared as settings.
+    pub constants: &'a [(&'static str, u32)],
 }
 
 /// Maps and how many entries they have.
-pub type Entries = Vec<(&'static str, u32)>;
+pub type Sizes = Vec<(&'static str, u32)>;
 
-impl Default for Sizing<'_> {
+impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { entries: &|_| Entries::new(), globals: &[] }
+        Self { entries: &|_| Sizes::new(), constants: &[] }
     }
 }
 
-/// A probe that runs. It ends when this is dropped.
+/// A probe that runs. It ends when the last collector that reads it is gone.
 #[derive(Debug)]
 pub struct Probe {
     loaded: Arc<Loaded>,
+    /// What was decided when it was loaded: features among them.
+    settings: Vec<(&'static str, u32)>,
+    /// The maps that were asked for, in our memory.
+    tables: Mutex<HashMap<&'static str, Arc<SharedWords>>>,
 }
-
-/// The object of a probe, built by `cargo xtask ebpf`.
-macro_rules! object {
-    ($name:literal) => {
-        aya::include_bytes_aligned!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../ebpf-probes/prebuilt/",
-            $name,
-            ".o"
-        ))
-    };
-}
-pub(super) use object;
 
 impl Probe {
-    /// Loads a probe and attaches its programs, all or none.
-    pub fn load(spec: &'static Spec, kernel: &Kernel, sizing: &Sizing<'_>) -> Result<Self, Error> {
+    /// Loads a probe and attaches its programs, all that this kernel has a hook for or none. `features`: the constants
+    /// declared as features that are to be 1; those of collectors that wait to be opened are added.
+    pub(super) fn load(
+        spec: &'static Spec,
+        kernel: &Kernel,
+        features: &[&'static str],
+        settings: &Settings<'_>,
+    ) -> Result<Self, Error> {
         let n_cpus = kernel.possible_cpus()?;
         let is_measured = kernel.probes().are_measured();
+        let decided = decided(spec, kernel, features, settings)?;
         let loaded = kernel.with_types(|types| {
-            let mut globals = resolve(spec, &types.btf)?;
-            globals.extend(sizing.globals);
-            let metered: Vec<&Program> = spec.programs.iter().filter(|it| is_metered(spec, it)).collect();
+            let resolved = resolve(spec, &types.btf)?;
+            let metered: Vec<&Program> = spec.programs.iter().filter(|it| it.meter.is_some()).collect();
+            let mut constants = resolved.constants;
+            constants.extend(&decided);
             for (program, first_row) in metered.iter().zip((0..).step_by(n_cpus as usize)) {
                 let first_row = if is_measured { first_row } else { ABSENT };
-                // Here, too, the loader wants it for as long as it may live.
-                globals.push((format!("{METER}{}", program.name).leak(), first_row));
+                constants.extend(program.meter.map(|it| (it, first_row)));
             }
-            let entries = |n_cpus| {
-                let mut entries = (sizing.entries)(n_cpus);
-                if !metered.is_empty() {
-                    entries.push((METERS, if is_measured { metered.len() as u32 * n_cpus } else { 1 }));
-                }
-                entries
-            };
-            let ebpf = open(spec, types, &globals, &entries(n_cpus))?;
-            let memory = Memory::of(spec, &ebpf, &entries(n_cpus), &entries(MANY_CPUS))?;
-            Loaded::load(spec, ebpf, memory, &types.aya, |ebpf| match &metered[..] {
+            let n_meters = if is_measured { metered.len() as u32 } else { 0 };
+            let sizes = sizes(spec, settings, n_meters, n_cpus)?;
+            let ebpf = open(spec, types, &constants, &sizes)?;
+            let many = self::sizes(spec, settings, n_meters, MANY_CPUS)?;
+            let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
+            Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, |ebpf| match &metered[..] {
                 [_, ..] if is_measured => meters(spec, ebpf, &metered, n_cpus as usize).map(Some),
                 _ => Ok(None),
             })
         })?;
         let loaded = Arc::new(loaded);
         kernel.probes().add(&loaded);
-        Ok(Self { loaded })
+        Ok(Self { loaded, settings: decided, tables: Mutex::default() })
     }
 
-    /// A mmap-able array of the probe as a table.
-    pub fn table<T: Row>(&mut self, map: &'static str) -> Result<Table<T>, Error> {
-        let taken = self.loaded.with_object(|ebpf| take_array::<T>(self.loaded.spec(), ebpf, map));
-        let (data, n_rows) = taken?;
-        into_table(&data, n_rows)
+    /// A map of the probe as a table. Collectors may share it.
+    pub fn table<S: Shared<Row: Row>>(&self, map: Map<S>) -> Result<Table<S::Row>, Error> {
+        let mut tables = lock(&self.tables);
+        if !tables.contains_key(map.name) {
+            let taken =
+                self.loaded.with_object(|ebpf| take_array::<S::Row>(self.loaded.spec(), ebpf, map.name));
+            let (data, n_rows) = taken?;
+            tables.insert(map.name, Arc::new(map_words(&data, n_rows * Table::<S::Row>::ROW_WORDS)?));
+        }
+        Ok(Table::new(Arc::clone(&tables[map.name])))
     }
 
     /// What of it is in the kernel.
     pub fn loaded(&self) -> &Arc<Loaded> {
         &self.loaded
     }
+
+    /// Whether it will do for a collector that wants these features and settings.
+    pub(super) fn serves(&self, features: &[&str], settings: &Settings<'_>) -> bool {
+        let has = |name: &str, value| self.settings.iter().any(|it| it.0 == name && it.1 == value);
+        features.iter().all(|it| has(it, 1))
+            && settings.constants.iter().all(|(name, value)| has(name, *value))
+    }
 }
 
-/// Whether a program counts and times its runs: those of an iterator are the agent's own.
-pub(super) fn is_metered(spec: &Spec, program: &Program) -> bool {
-    !matches!(program.attach, Attach::Iter(_)) && has_symbol(spec.object, &format!("{METER}{}", program.name))
+/// The settings and features of a probe with their values.
+fn decided(
+    spec: &Spec,
+    kernel: &Kernel,
+    features: &[&'static str],
+    settings: &Settings<'_>,
+) -> Result<Vec<(&'static str, u32)>, Error> {
+    let broken = |why| Error::Object { probe: spec.name, why };
+    let has = |name: &str, is_kind: fn(&Constant) -> bool| {
+        spec.constants.iter().any(|it| it.name == name && is_kind(it))
+    };
+    let mut decided = Vec::new();
+    for constant in spec.constants {
+        let name = constant.name;
+        match constant.origin {
+            Origin::Setting => {
+                let set = settings.constants.iter().find(|it| it.0 == name);
+                decided.push(*set.ok_or_else(|| broken(format!("{name} is not set")))?);
+            }
+            Origin::Feature => {
+                let is_wanted = features.contains(&name) || kernel.probes().wants(spec, name);
+                decided.push((name, is_wanted.into()));
+            }
+            _ => {}
+        }
+    }
+    let unknown_feature = features.iter().find(|it| !has(it, |it| matches!(it.origin, Origin::Feature)));
+    let unknown_setting = settings
+        .constants
+        .iter()
+        .map(|it| &it.0)
+        .find(|it| !has(it, |it| matches!(it.origin, Origin::Setting)));
+    match unknown_feature.or(unknown_setting) {
+        Some(name) => Err(broken(format!("{name} is not declared"))),
+        None => Ok(decided),
+    }
 }
 
-/// Makes the maps of a probe and sets its globals; no program is loaded yet.
+/// How many entries each map of a probe has.
+fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Result<Sizes, Error> {
+    let given: BTreeMap<_, _> = (settings.entries)(n_cpus).into_iter().collect();
+    let mut sizes = Sizes::new();
+    for map in spec.maps {
+        let n_entries = match map.entries {
+            Entries::Fixed(n) => n,
+            Entries::PerCpu => n_cpus,
+            Entries::Setting => *given.get(map.name).ok_or_else(|| Error::Object {
+                probe: spec.name,
+                why: format!("map {} has no size", map.name),
+            })?,
+        };
+        sizes.push((map.name, n_entries));
+    }
+    sizes.push((METERS.name, (n_meters * n_cpus).max(1)));
+    Ok(sizes)
+}
+
+/// Makes the maps of a probe and sets its constants; no program is loaded yet.
+///
+/// The loader does not forget what was set for the probes before, so all that a probe declares is set.
 fn open(
     spec: &Spec,
     types: &mut Types,
-    globals: &[(&'static str, u32)],
-    entries: &[(&'static str, u32)],
+    constants: &[(&'static str, u32)],
+    sizes: &Sizes,
 ) -> Result<Ebpf, Error> {
-    let broken = |why| Err(Error::Object { probe: spec.name, why });
-    let mut set = Vec::new();
-    for &(global, value) in globals {
-        // The loader is kept for all probes and so borrows for as long as it may live. Its leftovers are some dozens
-        // of words a probe.
-        let value: &'static u32 = Box::leak(Box::new(value));
-        types.loader.override_global(global, value, false);
-        set.push(global);
+    for &(name, value) in constants {
+        types.loader.override_global(name, super::kernel::kept(value), true);
     }
-    for &(map, n_entries) in entries {
+    for &(map, n_entries) in sizes {
         types.loader.map_max_entries(map, n_entries);
-        set.push(map);
     }
-    if let Some(name) = set.iter().find(|name| !has_symbol(spec.object, name)) {
-        return broken(format!("{name} is missing"));
-    }
-    // The loader does not forget what was set for the probes before.
-    if let Some(name) = types.set.iter().find(|name| !set.contains(name) && has_symbol(spec.object, name)) {
-        return broken(format!("{name} is not set, and has the name of what another probe sets"));
-    }
-    types.set.extend(set);
     types.loader.load(spec.object).map_err(|error| Error::open(spec.name, error))
-}
-
-/// Whether an object names a symbol.
-fn has_symbol(object: &[u8], name: &str) -> bool {
-    object.windows(name.len() + 2).any(|it| {
-        let (inner, ends) = (&it[1..=name.len()], [it[0], it[name.len() + 1]]);
-        ends == [0, 0] && inner == name.as_bytes()
-    })
 }
 
 /// The meters of `programs`, which have their rows in this order.
 fn meters(spec: &Spec, ebpf: &mut Ebpf, programs: &[&Program], n_cpus: usize) -> Result<Meters, Error> {
-    let (data, n_rows) = take_array::<Meter>(spec, ebpf, METERS)?;
+    let (data, n_rows) = take_array::<Meter>(spec, ebpf, METERS.name)?;
     let switches = WritableWords::map(data.fd().as_fd(), n_rows * Table::<Meter>::ROW_WORDS)
         .map_err(|source| Error::call("map the meters into memory", source))?;
     let first_rows = programs.iter().map(|it| it.name).zip((0..).step_by(n_cpus)).collect();
-    Ok(Meters { rows: into_table(&data, n_rows)?, switches, first_rows, n_cpus })
+    let rows = Table::new(Arc::new(map_words(&data, n_rows * Table::<Meter>::ROW_WORDS)?));
+    Ok(Meters { rows, switches, first_rows, n_cpus })
 }
 
 /// Takes an array with rows of `T` out of an object: it, and how many rows it has.
 fn take_array<T: Row>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapData, usize), Error> {
     let broken = |why| Error::Object { probe: spec.name, why };
     let data = match ebpf.take_map(map) {
-        Some(Map::Array(data)) => data,
+        Some(AyaMap::Array(data)) => data,
         Some(_) => return Err(broken(format!("map {map} is no array"))),
-        None => return Err(broken(format!("map {map} is missing or was taken"))),
+        None => return Err(broken(format!("map {map} is missing"))),
     };
     let info = data.info().map_err(|error| broken(chain(&error)))?;
     let (value_size, n_rows) = (info.value_size() as usize, info.max_entries() as usize);
@@ -170,8 +217,7 @@ fn take_array<T: Row>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapDat
 }
 
 /// Maps an array into our memory, where it stays when its descriptor is gone.
-fn into_table<T: Row>(data: &MapData, n_rows: usize) -> Result<Table<T>, Error> {
-    let words = SharedWords::map(data.fd().as_fd(), n_rows * Table::<T>::ROW_WORDS)
-        .map_err(|source| Error::call("map a table into memory", source))?;
-    Ok(Table::new(words, n_rows))
+fn map_words(data: &MapData, n_words: usize) -> Result<SharedWords, Error> {
+    SharedWords::map(data.fd().as_fd(), n_words)
+        .map_err(|source| Error::call("map a table into memory", source))
 }

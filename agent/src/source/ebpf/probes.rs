@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use super::{Loaded, budget::Guard, loaded::lock};
+use ebpf_probes::spec::Spec;
+
+use super::{Loaded, Use, budget::Guard, loaded::lock};
 use crate::config::{Budget, Measure};
 
 /// The probes that are loaded, in the order in which they were. Clones share them.
@@ -19,8 +21,13 @@ pub struct Probes(Arc<Shared>);
 struct Shared {
     loaded: Mutex<Vec<Weak<Loaded>>>,
     is_unmeasured: AtomicBool,
+    /// Features of probes that collectors want which are about to be opened.
+    wanted: Mutex<Vec<Feature>>,
     guard: Mutex<Option<Guard>>,
 }
+
+/// A probe by its name, and one of its features.
+type Feature = (&'static str, &'static str);
 
 /// Probes that may be gone.
 #[derive(Debug)]
@@ -36,6 +43,17 @@ impl Probes {
         let mut loaded = lock(&self.0.loaded);
         loaded.retain(|it| it.strong_count() > 0);
         loaded.push(Arc::downgrade(probe));
+    }
+
+    /// Says which features the collectors want that are opened next, so that a probe which several of them share is
+    /// loaded once.
+    pub fn announce(&self, uses: impl Iterator<Item = &'static Use>) {
+        *lock(&self.0.wanted) =
+            uses.flat_map(|it| it.features.iter().map(|feature| (it.probe.name, *feature))).collect();
+    }
+
+    pub(super) fn wants(&self, spec: &Spec, feature: &'static str) -> bool {
+        lock(&self.0.wanted).contains(&(spec.name, feature))
     }
 
     /// Whether those that are loaded from now on are to measure what they cost.

@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -18,9 +18,35 @@ use rustix::thread::{
     CapabilitySet, CapabilitySets, CpuSet, sched_setaffinity, sched_yield, set_capabilities,
 };
 
+use ebpf_probes::{
+    probes::{self, runqueue},
+    spec::{Constant, Need, Origin, Program},
+};
+
 use super::*;
 
 pub(super) mod fixture;
+
+/// The run-queue probe and its waits.
+struct RunQueue {
+    probe: Arc<Probe>,
+    waits: Table<Histogram>,
+}
+
+impl RunQueue {
+    fn load(kernel: &Kernel) -> Result<Self, Error> {
+        let probe = kernel.probe(&runqueue::SPEC, &[], &Settings::default())?;
+        Ok(Self { waits: probe.table(runqueue::WAITS)?, probe })
+    }
+
+    fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    fn waits(&self) -> &Table<Histogram> {
+        &self.waits
+    }
+}
 
 /// For tests that put a load on: what one of them does is no part of what another counts.
 fn alone() -> MutexGuard<'static, ()> {
@@ -244,7 +270,7 @@ fn tells_which_capabilities_are_missing() {
         let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
         // Of this thread alone, which ends with the test.
         set_capabilities(None, sets).unwrap();
-        RunQueue::load(&Kernel::new(None)).unwrap_err()
+        RunQueue::load(&Kernel::new(None)).map(|_| ()).unwrap_err()
     };
     let without = |kept| thread::spawn(move || drop_all_but(kept).reason()).join().unwrap();
     assert_eq!(
@@ -274,30 +300,41 @@ fn two_capabilities_are_enough_to_load_and_none_to_read() {
     assert!(thread::spawn(read).join().unwrap() > 0);
 }
 
-#[test]
-#[ignore = "reads the running kernel's BTF"]
-fn names_the_field_that_the_kernel_lacks() {
-    static SPEC: Spec = Spec {
-        name: "runqueue",
-        object: runqueue::SPEC.object,
-        programs: &[],
-        constants: &[Constant::field("CLOCK", "rq.no_such_clock", 8)],
-    };
-    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
-    assert_eq!(error.reason(), "this kernel has no field rq.no_such_clock");
+fn load(spec: &'static Spec) -> Error {
+    Kernel::new(None).probe(spec, &[], &Settings::default()).map(|_| ()).unwrap_err()
+}
+
+const fn field(name: &'static str, path: &'static str) -> Constant {
+    Constant { name, origin: Origin::Field { path, size: 8 }, need: Need::Always }
 }
 
 #[test]
 #[ignore = "reads the running kernel's BTF"]
+fn names_the_field_that_the_kernel_lacks() {
+    static SPEC: Spec = Spec { constants: &[field("CLOCK", "rq.no_such_clock")], ..runqueue::SPEC };
+    assert_eq!(load(&SPEC).reason(), "this kernel has no field rq.no_such_clock");
+}
+
+const SWAP: Program = Program {
+    name: "sched_switch",
+    attach: Attach::TpBtf("sched_swap"),
+    need: Need::Always,
+    meter: Some("METER_sched_switch"),
+};
+
+#[test]
+#[ignore = "reads the running kernel's BTF"]
 fn names_the_hook_that_the_kernel_lacks() {
-    static SPEC: Spec = Spec {
-        name: "runqueue",
-        object: runqueue::SPEC.object,
-        programs: &[Program { name: "sched_switch", attach: Attach::TpBtf("sched_swap") }],
-        constants: &[],
-    };
-    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
-    assert_eq!(error.reason(), "this kernel has no hook tp_btf/sched_swap");
+    static SPEC: Spec = Spec { programs: &[SWAP], ..runqueue::SPEC };
+    assert_eq!(load(&SPEC).reason(), "this kernel has no hook tp_btf/sched_swap");
+}
+
+#[test]
+#[ignore = "loads eBPF: needs root and BTF"]
+fn does_without_the_hook_that_it_need_not_have() {
+    static SPEC: Spec = Spec { programs: &[Program { need: Need::Optional, ..SWAP }], ..runqueue::SPEC };
+    let probe = Kernel::new(None).probe(&SPEC, &[], &Settings::default()).unwrap();
+    assert!(!probe.loaded().has("sched_switch"));
 }
 
 #[test]
@@ -305,33 +342,43 @@ fn names_the_hook_that_the_kernel_lacks() {
 fn shows_why_the_verifier_refuses() {
     // The clock's offset is never set, and so lies beyond the struct.
     static SPEC: Spec = Spec {
-        name: "runqueue",
-        object: runqueue::SPEC.object,
-        programs: runqueue::SPEC.programs,
         constants: &[
-            Constant::field("LAST_QUEUED", "task_struct.sched_info.last_queued", 8),
-            Constant::field("CFS_RQ", "task_struct.se.cfs_rq", 8),
-            Constant::field("RQ", "cfs_rq.rq", 8),
-            Constant::field("CLOCK", "rq.no_such_clock", 8).need(Need::Never),
+            field("LAST_QUEUED", "task_struct.sched_info.last_queued"),
+            field("CFS_RQ", "task_struct.se.cfs_rq"),
+            field("RQ", "cfs_rq.rq"),
+            Constant { need: Need::Optional, ..field("CLOCK", "rq.no_such_clock") },
         ],
+        ..runqueue::SPEC
     };
-    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
-    let reason = error.reason();
+    let reason = load(&SPEC).reason();
     let line = reason.strip_prefix("the kernel refuses program sched_switch: ").expect(&reason);
     assert!(line.contains("4294967295"), "{line}");
 }
 
 #[test]
 #[ignore = "loads eBPF: needs root and BTF"]
-fn refuses_to_inherit_what_another_probe_set() {
-    static SPEC: Spec =
-        Spec { name: "forgetful", object: runqueue::SPEC.object, programs: &[], constants: &[] };
+fn collectors_share_a_probe_and_its_tables() {
     let kernel = Kernel::new(None);
-    RunQueue::load(&kernel).unwrap();
-    let error = Probe::load(&SPEC, &kernel, &Sizing::default()).unwrap_err();
+    let (one, other) = (RunQueue::load(&kernel).unwrap(), RunQueue::load(&kernel).unwrap());
+    assert!(Arc::ptr_eq(&one.probe, &other.probe));
+    assert_eq!(kernel.probes().list().len(), 1);
+    drop(one);
+    thread::sleep(Duration::from_millis(100));
+    assert!(other.waits().sum(0..other.waits().len()).slots.iter().sum::<u64>() > 0);
+}
+
+#[test]
+#[ignore = "reads the running kernel's BTF"]
+fn refuses_what_a_probe_does_not_declare() {
+    let settings = Settings { constants: &[("NOTHING", 1)], ..Settings::default() };
+    let refused = |features, settings: &Settings<'_>| {
+        let probe = Kernel::new(None).probe(&runqueue::SPEC, features, settings);
+        probe.map(|_| ()).unwrap_err().reason()
+    };
+    assert_eq!(refused(&[], &settings), "probe runqueue is broken: NOTHING is not declared");
     assert_eq!(
-        error.reason(),
-        "probe forgetful is broken: LAST_QUEUED is not set, and has the name of what another probe sets",
+        refused(&["NOTHING"], &Settings::default()),
+        "probe runqueue is broken: NOTHING is not declared"
     );
 }
 
@@ -339,14 +386,32 @@ fn refuses_to_inherit_what_another_probe_set() {
 #[ignore = "reads the running kernel's BTF"]
 fn refuses_an_object_that_is_broken() {
     static SPEC: Spec =
-        Spec { name: "broken", object: b"\x7fELF and no more", programs: &[], constants: &[] };
-    let error = Probe::load(&SPEC, &Kernel::new(None), &Sizing::default()).unwrap_err();
-    assert_eq!(error.reason(), "probe broken is broken: error parsing BPF object: error parsing ELF data");
+        Spec { name: "broken", object: b"\x7fELF and no more", programs: &[], constants: &[], maps: &[] };
+    assert_eq!(
+        load(&SPEC).reason(),
+        "probe broken is broken: error parsing BPF object: error parsing ELF data"
+    );
+}
+
+/// The declaration and the object come from one file, by two compilers: what the one says the other must have.
+#[test]
+fn every_object_has_what_its_declaration_says() {
+    for spec in probes::ALL {
+        let has = |name: &str| {
+            let name = [b"\0", name.as_bytes(), b"\0"].concat();
+            spec.object.windows(name.len()).any(|it| it == name)
+        };
+        let constants = spec.constants.iter().map(|it| it.name);
+        let programs = spec.programs.iter().flat_map(|it| [Some(it.name), it.meter]).flatten();
+        for name in constants.chain(programs).chain(spec.maps.iter().map(|it| it.name)) {
+            assert!(has(name), "{}: {name}", spec.name);
+        }
+    }
 }
 
 #[test]
 fn tells_that_the_kernel_shows_no_types() {
-    let error = RunQueue::load(&Kernel::new(Some("/nonexistent/vmlinux".into()))).unwrap_err();
+    let error = RunQueue::load(&Kernel::new(Some("/nonexistent/vmlinux".into()))).map(|_| ()).unwrap_err();
     assert_eq!(
         error.reason(),
         "read the kernel's types from /nonexistent/vmlinux: No such file or directory (os error 2)"

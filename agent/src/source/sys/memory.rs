@@ -38,6 +38,11 @@ impl SharedWords {
         Ok(Self { start, len })
     }
 
+    /// How many words there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The words of a range as they are when the iterator comes to them; none beyond the end.
     pub fn read(&self, range: Range<usize>) -> impl Iterator<Item = u64> {
         let end = range.end.min(self.len);

@@ -3,53 +3,35 @@
 use std::{
     collections::BTreeSet,
     fs,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{alone, switch_for};
+use ebpf_probes::{
+    probes::fixture::{self, SPEC},
+    spec::{Attach, Constant, Need, Origin, Program, Spec},
+};
+
 use crate::{
     config::{Budget, Config, OnExceed, Share, Window},
-    source::ebpf::{
-        Attach, Constant, Error, Kernel, Kind, List, Origin, OtherPrograms, Probe, Program, Sampling, Sizing,
-        Spec, Standing, Table, probe::object,
-    },
+    source::ebpf::{Error, Kernel, Kind, List, OtherPrograms, Probe, Sampling, Settings, Standing, Table},
 };
-
-const OBJECT: &[u8] = object!("fixture");
 
 /// Reads the clock as often at each switch as it is told to.
-static SPIN: Spec = Spec {
-    name: "spin",
-    object: OBJECT,
-    programs: &[Program { name: "spin", attach: Attach::TpBtf("sched_switch") }],
-    constants: TASK,
-};
+static SPIN: Spec = Spec { programs: &[SPEC.programs[0]], ..SPEC };
 
-pub(in crate::source::ebpf) static CALLS: Spec = Spec {
-    name: "calls",
-    object: OBJECT,
-    programs: &[
-        Program { name: "entered", attach: Attach::FEntry("vfs_readlink") },
-        Program { name: "returned", attach: Attach::FExit("vfs_readlink") },
-    ],
-    constants: TASK,
-};
+static CALLS: Spec = Spec { name: "calls", programs: &[SPEC.programs[1], SPEC.programs[2]], ..SPEC };
 
-pub(in crate::source::ebpf) static TASKS: Spec = Spec {
-    name: "tasks",
-    object: OBJECT,
-    programs: &[Program { name: "tasks", attach: Attach::Iter("task") }],
-    constants: TASK,
-};
+static TASKS: Spec = Spec { name: "tasks", programs: &[SPEC.programs[3]], ..SPEC };
 
-const TASK: &[Constant] =
-    &[Constant::field("PID", "task_struct.pid", 4), Constant::field("TGID", "task_struct.tgid", 4)];
-
-fn load(spec: &'static Spec, spin: u32) -> Result<(Kernel, Probe), Error> {
+fn load(spec: &'static Spec, spin: u32) -> Result<(Kernel, Arc<Probe>), Error> {
     let kernel = Kernel::new(None);
-    let probe = Probe::load(spec, &kernel, &Sizing { globals: &[("SPIN", spin)], ..Sizing::default() })?;
+    let probe = kernel.probe(spec, &[], &Settings { constants: &[("SPIN", spin)], ..Settings::default() })?;
     kernel.release();
     Ok((kernel, probe))
 }
@@ -167,7 +149,7 @@ fn samples_tell_what_others_cost() {
 
 /// Reads this process' executable's name into as many bytes as mark the call.
 fn read_link_marked() -> usize {
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 1237];
+    let mut buffer = [std::mem::MaybeUninit::uninit(); fixture::MARK as usize];
     let read = rustix::fs::readlinkat_raw(rustix::fs::CWD, "/proc/self/exe", &mut buffer);
     read.unwrap().0.len()
 }
@@ -175,7 +157,7 @@ fn read_link_marked() -> usize {
 #[test]
 #[ignore = "loads eBPF: needs root, BTF, and a kernel with ftrace"]
 fn functions_are_seen_at_their_entry_and_return() {
-    let (_kernel, mut probe) = match load(&CALLS, 0) {
+    let (_kernel, probe) = match load(&CALLS, 0) {
         Ok(loaded) => loaded,
         // Kernels of some hosts forbid it. Those of the guests of `cargo xtask vm` do not.
         Err(error @ Error::Untraceable { .. }) if std::env::var_os("hostlens_guest").is_none() => {
@@ -186,7 +168,7 @@ fn functions_are_seen_at_their_entry_and_return() {
         }
         Err(error) => panic!("{}", error.reason()),
     };
-    let calls: Table<u64> = probe.table("CALLS").unwrap();
+    let calls: Table<u64> = probe.table(fixture::CALLS).unwrap();
     let length: usize = (0..100).map(|_| read_link_marked()).sum();
     assert_eq!(calls.rows().collect::<Vec<_>>(), [100, 100, length as u64]);
     let costs = probe.loaded().costs();
@@ -229,28 +211,17 @@ fn procfs_tasks() -> BTreeSet<[u64; 2]> {
 #[test]
 #[ignore = "reads the running kernel's BTF"]
 fn names_the_function_or_list_that_the_kernel_lacks() {
-    static FUNCTION: Spec = Spec {
-        name: "calls",
-        object: OBJECT,
-        programs: &[Program { name: "entered", attach: Attach::FEntry("vfs_readlinks") }],
-        constants: &[],
+    const fn program(attach: Attach) -> Program {
+        Program { name: "entered", attach, need: Need::Always, meter: None }
+    }
+    const PARAMETER: Constant = Constant {
+        name: "PID",
+        origin: Origin::Parameters { function: "vfs_readlinks" },
+        need: Need::Always,
     };
-    static LIST: Spec = Spec {
-        name: "tasks",
-        object: OBJECT,
-        programs: &[Program { name: "tasks", attach: Attach::Iter("tusk") }],
-        constants: &[],
-    };
-    static PARAMETERS: Spec = Spec {
-        name: "calls",
-        object: OBJECT,
-        programs: &[],
-        constants: &[Constant {
-            global: "PID",
-            origin: Origin::Parameters { function: "vfs_readlinks" },
-            need: super::Need::Always,
-        }],
-    };
+    static FUNCTION: Spec = Spec { programs: &[program(Attach::FEntry("vfs_readlinks"))], ..SPEC };
+    static LIST: Spec = Spec { programs: &[program(Attach::Iter("tusk"))], ..SPEC };
+    static PARAMETERS: Spec = Spec { programs: &[], constants: &[PARAMETER, SPEC.constants[0]], ..SPEC };
     let reason = |spec| load(spec, 0).map(|_| ()).unwrap_err().reason();
     assert_eq!(reason(&FUNCTION), "this kernel has no hook fentry/vfs_readlinks");
     assert_eq!(reason(&LIST), "this kernel has no hook iter/tusk");

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, fmt::Display};
 
 use super::super::Btf;
-use crate::source::ebpf::{Attach, Origin, Spec};
+use ebpf_probes::spec::{Attach, Origin, Spec};
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,9 @@ impl Question {
                     Origin::Arity { hook } => questions.extend([Self::Hook(hook)]),
                     Origin::Parameters { function } => questions.extend([Self::Function(function)]),
                     Origin::Enumerator { name } => questions.extend([Self::Enumerator(name)]),
+                    Origin::ArgumentOfType { hook, .. } => questions.extend([Self::Hook(hook)]),
+                    Origin::HasFunction { name } => questions.extend([Self::Function(name)]),
+                    Origin::Setting | Origin::Feature => {}
                 }
             }
         }

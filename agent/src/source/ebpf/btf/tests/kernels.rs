@@ -7,13 +7,11 @@ use proptest::prelude::*;
 
 use super::{super::*, claims::Question, reduce::reduce};
 use crate::source::ebpf::{
-    Spec, block_io, runqueue,
-    spec::resolve,
-    tests::fixture::{CALLS, TASKS},
+    Error,
+    declared::ALL,
+    resolve::{Resolved, resolve},
 };
-
-/// Every probe.
-const SPECS: &[&Spec] = &[&block_io::SPEC, &runqueue::SPEC, &CALLS, &TASKS];
+use ebpf_probes::spec::{Constant, Need, Origin};
 
 const KERNELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/source/ebpf/btf/kernels");
 const TABLE: &str = include_str!("../kernels/table.txt");
@@ -44,20 +42,26 @@ fn kernels(folder: &Path) -> Vec<Kernel> {
 fn table(kernels: &[Kernel]) -> String {
     let mut rows = vec![vec!["probe and constant".to_owned()]];
     rows[0].extend(kernels.iter().map(|it| it.series.clone()));
-    for spec in SPECS {
+    for spec in ALL {
         let found: Vec<_> = kernels.iter().map(|it| resolve(spec, &it.btf)).collect();
-        let runs = found
-            .iter()
-            .map(|it| it.as_ref().map_or_else(crate::source::ebpf::Error::reason, |_| "runs".to_owned()));
+        let runs = found.iter().map(|it| it.as_ref().map_or_else(Error::reason, |_| "runs".to_owned()));
         rows.push([spec.name.to_owned()].into_iter().chain(runs).collect());
-        for (idx, constant) in spec.constants.iter().enumerate() {
-            let value = |it: &Result<Vec<(_, u32)>, _>| match it {
-                Ok(values) if values[idx].1 != probe_abi::ABSENT => values[idx].1.to_string(),
-                _ => "-".to_owned(),
+        let is_found = |it: &&Constant| !matches!(it.origin, Origin::Setting | Origin::Feature);
+        for constant in spec.constants.iter().filter(is_found) {
+            let value = |it: &Result<Resolved, _>| {
+                let constants = &it.as_ref().ok()?.constants;
+                let (_, value) = constants.iter().find(|it| it.0 == constant.name)?;
+                (*value != probe_abi::ABSENT).then(|| value.to_string())
             };
-            rows.push(
-                [format!("  {}", constant.global)].into_iter().chain(found.iter().map(value)).collect(),
-            );
+            let values = found.iter().map(|it| value(it).unwrap_or_else(|| "-".to_owned()));
+            rows.push([format!("  {}", constant.name)].into_iter().chain(values).collect());
+        }
+        for program in spec.programs.iter().filter(|it| !matches!(it.need, Need::Always)) {
+            let has = |it: &Result<Resolved, _>| {
+                it.as_ref().is_ok_and(|it| it.programs.iter().any(|it| it.name == program.name))
+            };
+            let words = found.iter().map(|it| if has(it) { "yes" } else { "-" }.to_owned());
+            rows.push([format!("  {}", program.attach)].into_iter().chain(words).collect());
         }
     }
     let width = |column: usize| rows.iter().map(|it| it[column].chars().count()).max().unwrap();
@@ -69,15 +73,6 @@ fn table(kernels: &[Kernel]) -> String {
         cells.collect::<String>() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-#[test]
-fn every_probe_is_known_here() {
-    let manifest = include_str!("../../../../../../ebpf-probes/prebuilt/manifest.toml");
-    let objects = manifest.lines().filter_map(|it| it.strip_prefix('[')?.strip_suffix(']'));
-    let unknown: Vec<_> =
-        objects.filter(|it| *it != "fixture" && !SPECS.iter().any(|spec| spec.name == *it)).collect();
-    assert!(unknown.is_empty(), "{unknown:?}: add their specs to SPECS, then {STALE}");
 }
 
 #[test]
@@ -100,7 +95,7 @@ fn whole_kernels_say_what_their_reductions_say() {
             vec![Kernel { series: "running".to_owned(), btf }]
         }
     };
-    let questions = Question::of(SPECS);
+    let questions = Question::of(ALL);
     let claims = |btf: &Btf| questions.iter().map(|it| it.claim(btf) + "\n").collect::<String>();
     let mut reductions = Vec::new();
     for Kernel { series, btf } in &kernels {
@@ -127,10 +122,10 @@ fn whole_kernels_say_what_their_reductions_say() {
 /// Asks all that the probes ask.
 fn interrogate(bytes: &[u8]) {
     let Ok(btf) = Btf::parse(bytes.to_vec()) else { return };
-    for spec in SPECS {
+    for spec in ALL {
         resolve(spec, &btf).ok();
     }
-    for question in Question::of(SPECS) {
+    for question in Question::of(ALL) {
         question.claim(&btf);
     }
 }

@@ -2,48 +2,22 @@
 
 use core::{arch::asm, ptr};
 
-use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
-    btf_maps::Array,
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
-    macros::btf_map,
-};
+use aya_ebpf::{helpers::bpf_get_smp_processor_id, macros::btf_map};
 use probe_abi::Meter;
 
-use crate::{Global, present};
+use crate::{Number, maps::Rows, now};
 
-/// For each program a row for each possible CPU; the loader sets their number.
+/// For each program a row for each possible CPU.
 #[btf_map]
-static METERS: Array<Meter, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
-
-/// Declares programs. Each gets its hook's context and the number of the CPU it runs on, and returns nothing.
-///
-/// ```ignore
-/// programs! {
-///     #[btf_tracepoint(function = "sched_switch")]
-///     fn sched_switch(ctx: BtfTracePointContext, cpu) { … }
-/// }
-/// ```
-#[macro_export]
-macro_rules! programs {
-    ($($(#[$attribute:meta])* fn $program:ident($ctx:ident: $context:ty, $cpu:pat) $body:block)*) => {$(
-        $(#[$attribute])*
-        fn $program($ctx: $context) -> i32 {
-            #[unsafe(export_name = concat!("METER_", stringify!($program)))]
-            static METER: $crate::Global<u32> = $crate::Global::new(probe_abi::ABSENT);
-            $crate::measured(&METER, |$cpu: u32| $body);
-            0
-        }
-    )*};
-}
+static METERS: Rows<Meter> = Rows::new();
 
 /// Runs a program and counts the run. `rows`: the first of the program's meters, [`ABSENT`](probe_abi::ABSENT) if it
 /// is not to be measured; the verifier then leaves all of this out.
 #[inline(always)]
-pub fn measured(rows: &Global<u32>, program: impl FnOnce(u32)) {
+pub fn measured(rows: &Number, program: impl FnOnce(u32)) {
     // SAFETY: the helper has no obligations.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let row = if present(rows) { METERS.get_ptr_mut(rows.load() + cpu) } else { None };
+    let row = if rows.is_present() { METERS.get_ptr_mut(rows.get() + cpu) } else { None };
     let mut meter = row.unwrap_or(ptr::null_mut());
     let mut begin = 0;
     if !meter.is_null() {
@@ -55,7 +29,7 @@ pub fn measured(rows: &Global<u32>, program: impl FnOnce(u32)) {
             }
             (*meter).runs += 1;
             if (*meter).is_due() {
-                begin = Meter::begin(bpf_ktime_get_ns(), bpf_ktime_get_ns());
+                begin = Meter::begin(now(), now());
             }
         }
     }
@@ -72,7 +46,7 @@ pub fn measured(rows: &Global<u32>, program: impl FnOnce(u32)) {
     }
     program(cpu);
     if !meter.is_null() && begin != 0 {
-        // SAFETY: as above; the helper has no obligations.
-        unsafe { (*meter).take(begin, bpf_ktime_get_ns()) };
+        // SAFETY: as above.
+        unsafe { (*meter).take(begin, now()) };
     }
 }

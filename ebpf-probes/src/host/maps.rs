@@ -1,0 +1,98 @@
+//! Maps as the agent sees them: the type of their rows, and how many there are. The probes' side has the same names.
+
+use std::{fmt, marker::PhantomData};
+
+use probe_abi::Meter;
+
+use crate::spec::{Entries, MapSpec};
+
+/// A map of a probe by its name, and its kind.
+pub struct Map<S> {
+    pub name: &'static str,
+    kind: PhantomData<fn() -> S>,
+}
+
+/// A kind of map.
+pub trait Kind {
+    const ENTRIES: Entries;
+}
+
+/// A kind of map that the agent reads as shared memory.
+pub trait Shared: Kind {
+    type Row;
+}
+
+/// A row for each possible CPU, which that CPU alone writes.
+#[derive(Debug)]
+pub struct PerCpu<T>(PhantomData<T>);
+
+/// As many rows as the agent says.
+#[derive(Debug)]
+pub struct Rows<T>(PhantomData<T>);
+
+/// `N` rows.
+#[derive(Debug)]
+pub struct Fixed<T, const N: usize>(PhantomData<T>);
+
+/// A hash of as many entries as the agent says, for the programs alone.
+#[derive(Debug)]
+pub struct Hash<K, V>(PhantomData<(K, V)>);
+
+impl<T> Kind for PerCpu<T> {
+    const ENTRIES: Entries = Entries::PerCpu;
+}
+
+impl<T> Shared for PerCpu<T> {
+    type Row = T;
+}
+
+impl<T> Kind for Rows<T> {
+    const ENTRIES: Entries = Entries::Setting;
+}
+
+impl<T> Shared for Rows<T> {
+    type Row = T;
+}
+
+impl<T, const N: usize> Kind for Fixed<T, N> {
+    const ENTRIES: Entries = Entries::Fixed(N as u32);
+}
+
+impl<T, const N: usize> Shared for Fixed<T, N> {
+    type Row = T;
+}
+
+impl<K, V> Kind for Hash<K, V> {
+    const ENTRIES: Entries = Entries::Setting;
+}
+
+/// The meters of a probe's programs: for each that has some a row for each possible CPU.
+pub const METERS: Map<Rows<Meter>> = Map::new("METERS");
+
+impl<S> Map<S> {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, kind: PhantomData }
+    }
+}
+
+impl<S: Kind> Map<S> {
+    #[doc(hidden)]
+    pub const fn spec(&self) -> MapSpec {
+        MapSpec { name: self.name, entries: S::ENTRIES }
+    }
+}
+
+impl<S> Clone for Map<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Map<S> {}
+
+impl<S> fmt::Debug for Map<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

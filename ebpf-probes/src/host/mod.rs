@@ -1,0 +1,9 @@
+//! The probes as the agent sees them: declarations, and the compiled objects.
+
+mod declare;
+pub mod maps;
+#[path = "../probes/mod.rs"]
+pub mod probes;
+pub mod spec;
+
+pub use declare::Object;

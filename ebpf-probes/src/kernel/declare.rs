@@ -1,0 +1,50 @@
+//! [`probe!`] for the kernel: the declaration becomes globals, maps and programs. What it says is told beside the
+//! agent's side of it.
+
+#[macro_export]
+macro_rules! probe {
+    (
+        name: $probe:literal,
+        constants { $($(#[$constant_doc:meta])* $constant:ident $(: $field:ty)? = $origin:ident($($origin_arg:expr),*) $(, $need:ident $(($need_arg:tt))?)?;)* }
+        maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty;)* }
+        programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
+    ) => {
+        $($crate::probe! { @constant $constant $($field)? })*
+        $(
+            #[unsafe(link_section = ".maps")]
+            #[unsafe(export_name = stringify!($map))]
+            static $map: $kind = <$kind>::new();
+        )*
+        $($crate::probe! { @program $attach $hook $program [$($arg),*] $body })*
+    };
+
+    (@constant $constant:ident) => {
+        #[unsafe(no_mangle)]
+        static $constant: $crate::Number = $crate::Number::unset();
+    };
+    (@constant $constant:ident $field:ty) => {
+        #[unsafe(no_mangle)]
+        static $constant: $crate::Field<$field> = $crate::Field::unset();
+    };
+
+    (@program iter $hook:literal $program:ident [$item:pat] $body:block) => {
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = concat!("iter/", $hook))]
+        extern "C" fn $program(item: &$crate::Item) -> i32 {
+            let run = |$item: &$crate::Item| $body;
+            run(item);
+            0
+        }
+    };
+    (@program $attach:ident $hook:literal $program:ident [$args:pat, $cpu:pat] $body:block) => {
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = concat!(stringify!($attach), "/", $hook))]
+        extern "C" fn $program(context: *mut core::ffi::c_void) -> i32 {
+            #[unsafe(export_name = concat!("METER_", stringify!($program)))]
+            static METER: $crate::Number = $crate::Number::unset();
+            let $args = $crate::Args::new(context);
+            $crate::measured(&METER, |$cpu: u32| $body);
+            0
+        }
+    };
+}

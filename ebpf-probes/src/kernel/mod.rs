@@ -1,0 +1,207 @@
+//! What the probes are made of: constants, arguments, maps, and programs that meter themselves.
+
+mod declare;
+pub mod maps;
+mod meter;
+
+use core::{ffi::c_void, marker::PhantomData, ptr};
+
+#[doc(hidden)]
+pub use meter::measured;
+use probe_abi::ABSENT;
+
+/// A pointer to a kernel object, or null. The verifier knows its type; Rust need not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Object(*const c_void);
+
+impl Object {
+    pub fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// Where it is, to tell it from others.
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+/// What a field of the kernel may be read as: valid for any bits.
+pub trait Word: Copy {}
+
+impl Word for Object {}
+impl Word for u8 {}
+impl Word for u16 {}
+impl Word for u32 {}
+impl Word for u64 {}
+impl Word for i32 {}
+impl Word for i64 {}
+
+/// A constant that the agent sets before the program is loaded.
+#[repr(transparent)]
+pub struct Number(u32);
+
+impl Number {
+    #[doc(hidden)]
+    pub const fn unset() -> Self {
+        Self(ABSENT)
+    }
+
+    #[inline(always)]
+    pub fn get(&self) -> u32 {
+        // Volatile: the value is that of the loaded program, not of the compiled one.
+        // SAFETY: a reference can be read.
+        unsafe { ptr::read_volatile(&raw const self.0) }
+    }
+
+    /// Whether the running kernel has what it stands for.
+    #[inline(always)]
+    pub fn is_present(&self) -> bool {
+        self.get() != ABSENT
+    }
+}
+
+/// A field of a kernel struct: its offset.
+#[repr(transparent)]
+pub struct Field<T> {
+    offset: Number,
+    value: PhantomData<T>,
+}
+
+// SAFETY: it is a number; the values are the kernel's.
+unsafe impl<T> Sync for Field<T> {}
+
+impl<T: Word> Field<T> {
+    #[doc(hidden)]
+    pub const fn unset() -> Self {
+        Self { offset: Number::unset(), value: PhantomData }
+    }
+
+    #[inline(always)]
+    pub fn is_present(&self) -> bool {
+        self.offset.is_present()
+    }
+
+    /// Reads the field of an object; of a null pointer 0.
+    #[inline(always)]
+    pub fn of(&self, object: Object) -> T {
+        self.at(object, 0)
+    }
+
+    /// Reads what lies `bytes` behind the field's beginning: of a long field a part.
+    #[inline(always)]
+    pub fn at(&self, object: Object, bytes: usize) -> T {
+        // Volatile: two fields that happen to be neighbours must not become one load across both.
+        // SAFETY: the verifier refuses a program that reads an object as what it is not, or across the end of a member,
+        // and the kernel catches a fault of the load itself.
+        unsafe { ptr::read_volatile(object.0.cast::<u8>().add(self.offset.get() as usize + bytes).cast()) }
+    }
+
+    /// Where the field of an object is: for a struct within the struct.
+    #[inline(always)]
+    pub fn inside(&self, object: Object) -> Object {
+        Object(object.0.wrapping_byte_add(self.offset.get() as usize))
+    }
+}
+
+/// What a hook gives a program.
+#[derive(Clone, Copy)]
+pub struct Args(*const u64);
+
+impl Args {
+    #[doc(hidden)]
+    pub const fn new(context: *mut c_void) -> Self {
+        Self(context.cast())
+    }
+
+    /// An argument that points to an object of the kernel.
+    #[inline(always)]
+    pub fn object(self, position: usize) -> Object {
+        // SAFETY: the verifier refuses a program that reads beyond its hook's arguments.
+        unsafe { ptr::read(self.0.add(position).cast()) }
+    }
+
+    /// An argument that is a number; of one with 32 bits the upper half says nothing.
+    #[inline(always)]
+    pub fn number(self, position: usize) -> u64 {
+        // SAFETY: as above.
+        unsafe { ptr::read(self.0.add(position)) }
+    }
+
+    /// The argument at a position that differs between kernels, of the first six.
+    #[inline(always)]
+    pub fn object_at(self, position: &Number) -> Object {
+        // The kernel takes a constant offset only, so there is a load for each; the verifier leaves one.
+        match position.get() {
+            0 => self.object(0),
+            1 => self.object(1),
+            2 => self.object(2),
+            3 => self.object(3),
+            4 => self.object(4),
+            _ => self.object(5),
+        }
+    }
+
+    /// The same of a number.
+    #[inline(always)]
+    pub fn number_at(self, position: &Number) -> u64 {
+        match position.get() {
+            0 => self.number(0),
+            1 => self.number(1),
+            2 => self.number(2),
+            3 => self.number(3),
+            4 => self.number(4),
+            _ => self.number(5),
+        }
+    }
+}
+
+/// What an iterator gives a program: include/linux/bpf.h, `bpf_iter_meta`, then the item.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Item {
+    meta: *const ItemMeta,
+    object: Object,
+}
+
+#[repr(C)]
+struct ItemMeta {
+    seq: *mut aya_ebpf::bindings::seq_file,
+}
+
+impl Item {
+    /// The item; null at the end of the list.
+    #[inline(always)]
+    pub fn object(&self) -> Object {
+        self.object
+    }
+
+    /// Hands words to who reads the list.
+    #[inline(always)]
+    pub fn write<const N: usize>(&self, words: [u64; N]) {
+        // SAFETY: the kernel's context, and words of its size.
+        unsafe {
+            let (words, size) =
+                ((&raw const words).cast_mut().cast::<c_void>(), size_of::<[u64; N]>() as u32);
+            aya_ebpf::helpers::bpf_seq_write((*self.meta).seq, words, size);
+        }
+    }
+}
+
+/// Nanoseconds since boot, without those suspended: on the clock of `CLOCK_MONOTONIC`.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: the helper has no obligations.
+    unsafe { aya_ebpf::helpers::bpf_ktime_get_ns() }
+}
+
+/// Helpers such as the kernel's clock are for programs under the GPL only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    // SAFETY: no panic survives in a probe: the verifier refuses a loop without end, and so would tell of one.
+    unsafe { core::hint::unreachable_unchecked() }
+}

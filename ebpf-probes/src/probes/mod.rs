@@ -1,0 +1,14 @@
+//! All probes: one file each, one object each. For BPF it is the one that is built.
+
+#[cfg(any(not(target_arch = "bpf"), probe = "block_io"))]
+pub mod block_io;
+#[cfg(any(not(target_arch = "bpf"), probe = "fixture"))]
+pub mod fixture;
+#[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
+pub mod judge;
+#[cfg(any(not(target_arch = "bpf"), probe = "runqueue"))]
+pub mod runqueue;
+
+/// Every probe's declaration.
+#[cfg(not(target_arch = "bpf"))]
+pub static ALL: &[&crate::spec::Spec] = &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &runqueue::SPEC];
