@@ -50,7 +50,7 @@ impl<T: Row> Table<T> {
 
     /// `words` are those of a map whose rows are each a `T`.
     pub(super) fn new(words: Arc<SharedWords>) -> Self {
-        Self { n_rows: words.len() / Self::ROW_WORDS, words, row: PhantomData }
+        Self { n_rows: words.n_words() / Self::ROW_WORDS, words, row: PhantomData }
     }
 
     pub fn len(&self) -> usize {

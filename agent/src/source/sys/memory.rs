@@ -39,7 +39,7 @@ impl SharedWords {
     }
 
     /// How many words there are.
-    pub fn len(&self) -> usize {
+    pub fn n_words(&self) -> usize {
         self.len
     }
 
