@@ -34,7 +34,7 @@ pub(crate) fn is_kept() -> Result<()> {
             page.contains(r#""name":"runqueue","state":"over_budget""#) && page.contains(r#""retry_at":1"#);
         ensure!(is_told || state == "running", "{page}");
     }
-    let log = agent.stderr();
+    let log = agent.log();
     for line in ["probe is over budget and detached", "probe is attached again"] {
         ensure!(log.contains(line), "the log lacks `{line}`:\n{log}");
     }

@@ -1,12 +1,15 @@
 //! Hosts on which no probe can run: each collector that needs one says why and what would help, all others work.
 
-use std::{fs, os::unix::fs::PermissionsExt, panic::resume_unwind, path::PathBuf, thread};
+use std::{fs, os::unix::fs::PermissionsExt, panic::resume_unwind, thread};
 
 use anyhow::{Context, Result, ensure};
-use hostlens_tests::{Agent, agent::program, truth};
+use hostlens_tests::{
+    Agent,
+    agent::{program, program_for_everybody},
+    truth,
+};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
-use tempfile::TempDir;
 
 /// Collectors of which each has a probe.
 const WITH_PROBES: [&str; 2] = ["block_io", "runqueue"];
@@ -71,7 +74,7 @@ fn types_that_are_none_are_told() -> Result<()> {
 #[test]
 #[ignore = "becomes another user: needs root and BTF"]
 fn a_user_without_capabilities_is_told_which_are_missing() -> Result<()> {
-    let (_folder, program) = for_everybody()?;
+    let (_folder, program) = program_for_everybody()?;
     let agent = on_a_thread(|| {
         let (nobody, nogroup) = (Uid::from_raw(65534), Gid::from_raw(65534));
         set_thread_groups(&[])?;
@@ -99,13 +102,4 @@ fn a_seccomp_filter_is_told_from_a_lack_of_capabilities() -> Result<()> {
     })?;
     let remedy = "let the seccomp profile pass bpf(2): container runtimes do if CAP_BPF is added";
     says(agent, "bpf(2) is not permitted: a seccomp filter is in force", remedy)
-}
-
-/// The agent's binary where everybody can run it.
-fn for_everybody() -> Result<(TempDir, PathBuf)> {
-    let folder = tempfile::tempdir()?;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-    let path = folder.path().join("hostlens");
-    fs::copy(program()?, &path)?;
-    Ok((folder, path))
 }

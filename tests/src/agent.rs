@@ -1,20 +1,20 @@
-//! The agent as a process: on a free port of loopback, ended on drop.
+//! The agent as a process: in a folder of its own, on a free port of loopback, ended on drop.
 
 use std::{
-    env,
-    io::{BufRead, BufReader, Write},
+    env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    os::unix::fs::PermissionsExt,
+    path::{self, Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::NamedTempFile;
-use ureq::config::AutoHeaderValue;
+use tempfile::TempDir;
+use ureq::{Body, config::AutoHeaderValue, http};
 
 use crate::{Exposition, NativeHistogram, native};
 
@@ -22,16 +22,20 @@ use crate::{Exposition, NativeHistogram, native};
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// The names of files in its folder.
+const CONFIG: &str = "hostlens.toml";
+const LOG: &str = "log";
 
 /// A running agent.
 pub struct Agent {
     child: Child,
     address: SocketAddr,
     ready_after: Duration,
-    stderr: Arc<Mutex<String>>,
     client: ureq::Agent,
-    /// Kept because the agent may read it again.
-    _config: NamedTempFile,
+    /// Where it runs: its config, its log, and what a test puts there.
+    folder: TempDir,
 }
 
 /// An answer as it came over the wire: nothing decoded but the transfer encoding.
@@ -44,37 +48,49 @@ pub struct Response {
 }
 
 impl Agent {
-    /// Starts the workspace's agent with `config` as its TOML file and `args` behind the address and file flags.
-    /// Returns once it listens; an agent that ends before, or never listens, is an error with its log.
+    /// Starts the workspace's agent with `config` as its file `hostlens.toml` and `args` behind the address and file
+    /// flags. Returns once it listens; an agent that ends before, or never listens, is an error with its log.
     pub fn start(config: &str, args: &[&str]) -> Result<Self> {
         Self::start_program(program()?, config, args)
     }
 
     /// [`Agent::start`], for the binary at `program`.
     pub fn start_program(program: &Path, config: &str, args: &[&str]) -> Result<Self> {
-        let mut file = NamedTempFile::with_suffix(".toml")?;
-        file.write_all(config.as_bytes())?;
+        Self::spawn(program, config, args, |_, _| {})
+    }
+
+    /// [`Agent::start`], once `prepare` has seen to its folder and its command.
+    pub fn start_prepared(
+        config: &str,
+        args: &[&str],
+        prepare: impl FnOnce(&Path, &mut Command),
+    ) -> Result<Self> {
+        Self::spawn(program()?, config, args, prepare)
+    }
+
+    fn spawn(
+        program: &Path,
+        config: &str,
+        args: &[&str],
+        prepare: impl FnOnce(&Path, &mut Command),
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        // It may run as another user.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))?;
+        fs::write(folder.path().join(CONFIG), config)?;
+        let log = fs::File::create(folder.path().join(LOG))?;
         let address = free_address()?;
-        let started = Instant::now();
-        let mut child = Command::new(program)
-            .arg(format!("--config.file={}", file.path().display()))
+        let mut command = Command::new(path::absolute(program)?);
+        command
+            .arg(format!("--config.file={CONFIG}"))
             .arg(format!("--web.listen-address={address}"))
             .args(args)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("start {}", program.display()))?;
-        let stderr = child.stderr.take().context("take the agent's standard error")?;
-        let mut agent = Self {
-            child,
-            address,
-            ready_after: Duration::ZERO,
-            stderr: keep_lines(stderr),
-            client: client(),
-            _config: file,
-        };
+            .env_clear();
+        prepare(folder.path(), &mut command);
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let started = Instant::now();
+        let child = command.spawn().with_context(|| format!("start {}", program.display()))?;
+        let mut agent = Self { child, address, ready_after: Duration::ZERO, client: client(), folder };
         agent.wait_until_ready(started + READY_LIMIT)?;
         agent.ready_after = started.elapsed();
         Ok(agent)
@@ -99,15 +115,14 @@ impl Agent {
         let url = format!("http://{}{path}", self.address);
         let request =
             headers.iter().fold(self.client.get(&url), |it, (name, value)| it.header(*name, *value));
-        let mut answer = request.call().with_context(|| format!("get {url}"))?;
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(u64::MAX).read_to_vec();
-        Ok(Response { status, headers, body: body.with_context(|| format!("read the answer of {url}"))? })
+        let answer = request.call().with_context(|| format!("get {url}"))?;
+        Response::read(answer).with_context(|| format!("read the answer of {url}"))
+    }
+
+    /// Asks it to read its config again (`POST /-/reload`); any status is an answer.
+    pub fn reload(&self) -> Result<Response> {
+        let answer = self.client.post(format!("http://{}/-/reload", self.address)).send_empty();
+        Response::read(answer.context("ask for a reload")?).context("read what came of the reload")
     }
 
     /// Where it listens.
@@ -125,8 +140,28 @@ impl Agent {
     }
 
     /// What it has written to standard error so far.
-    pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path(LOG)).unwrap_or_else(|error| format!("read the log: {error}"))
+    }
+
+    /// A file of its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces its config file, which it reads again when it is told to.
+    pub fn configure(&self, config: &str) -> Result<()> {
+        fs::write(self.path(CONFIG), config).context("write the config")
+    }
+
+    /// Waits until `is_so`; an error with the log when it does not come true.
+    pub fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + WAIT_LIMIT;
+        while !is_so()? {
+            ensure!(Instant::now() < deadline, "waiting until {what}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
@@ -145,7 +180,7 @@ impl Agent {
             ensure!(
                 Instant::now() < deadline,
                 "the agent still runs {STOP_LIMIT:?} after SIGTERM:\n{}",
-                self.stderr()
+                self.log()
             );
             thread::sleep(Duration::from_millis(5));
         }
@@ -154,13 +189,13 @@ impl Agent {
     fn wait_until_ready(&mut self, deadline: Instant) -> Result<()> {
         while TcpStream::connect(self.address).is_err() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("the agent ended with {status}:\n{}", self.stderr());
+                bail!("the agent ended with {status}:\n{}", self.log());
             }
             ensure!(
                 Instant::now() < deadline,
                 "the agent does not listen on {}:\n{}",
                 self.address,
-                self.stderr()
+                self.log()
             );
             thread::sleep(Duration::from_millis(5));
         }
@@ -177,6 +212,17 @@ impl Drop for Agent {
 }
 
 impl Response {
+    fn read(mut answer: http::Response<Body>) -> Result<Self> {
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
+        Ok(Self { status, headers, body })
+    }
+
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
@@ -214,6 +260,17 @@ pub fn program() -> Result<&'static Path> {
     PROGRAM.as_deref().map_err(|error| anyhow::anyhow!("{error:#}"))
 }
 
+/// The agent's binary where every user can run it. Another process copies it: one that this process had open for
+/// writing while another thread forks could not be executed.
+pub fn program_for_everybody() -> Result<(TempDir, PathBuf)> {
+    let folder = tempfile::tempdir()?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    let path = folder.path().join("hostlens");
+    let status = Command::new("cp").arg(program()?).arg(&path).status().context("start cp")?;
+    ensure!(status.success(), "copy the agent's binary: {status}");
+    Ok((folder, path))
+}
+
 /// A port that nothing listened on a moment ago.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
@@ -230,18 +287,4 @@ fn client() -> ureq::Agent {
         .accept_encoding(AutoHeaderValue::None)
         .build()
         .into()
-}
-
-/// Reads `from` on a thread until it is closed: a full pipe would stop the agent.
-fn keep_lines(from: ChildStderr) -> Arc<Mutex<String>> {
-    let kept = Arc::new(Mutex::new(String::new()));
-    let log = Arc::clone(&kept);
-    thread::spawn(move || {
-        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push_str(&String::from_utf8_lossy(&line));
-            log.push('\n');
-        }
-    });
-    kept
 }

@@ -9,6 +9,8 @@ mod list;
 mod manual;
 mod once;
 mod password;
+#[cfg(test)]
+mod tests;
 
 pub use args::{Invocation, Stop, Verb, parse};
 pub use check::{forgotten_textfiles, remarks};

@@ -39,6 +39,8 @@
 mod calls;
 mod domain;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     config::{Config, Enforce, Paths, Privileges, Security},
@@ -168,22 +170,4 @@ fn filter(limits: &Limits<'_>) -> Result<(), String> {
         Some(Errno::INVAL | Errno::NOSYS) => "not in this kernel (CONFIG_SECCOMP_FILTER)".to_owned(),
         _ => format!("seccomp(2): {error}"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_had_ends_the_start_only_when_it_is_required() {
-        let none = || Err("not here".to_owned());
-        assert_eq!(layer("landlock", Enforce::BestEffort, none).unwrap().to_string(), "none: not here");
-        assert_eq!(
-            layer("landlock", Enforce::Require, none).unwrap_err().to_string(),
-            r#"`landlock = "require"` in [security]: not here"#
-        );
-        let some = || Ok(Layer::Abi(6));
-        assert_eq!(layer("landlock", Enforce::Require, some).unwrap().to_string(), "abi 6");
-        assert_eq!(layer("landlock", Enforce::Off, || panic!("not asked for")).unwrap(), Layer::Off);
-    }
 }

@@ -91,7 +91,7 @@ fn examine() -> Result<()> {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
             report.check("sandbox", sandbox(&agent))?;
-            eprintln!("guest: the agent wrote\n{}", agent.stderr());
+            eprintln!("guest: the agent wrote\n{}", agent.log());
             report.check("stop", stop(agent))?;
             report.check("kill", kill())?;
             unit_tests(&mut report)?;
@@ -138,7 +138,7 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
 
 /// What is in force of it: Landlock as far as the kernel has it, and the filter everywhere.
 fn sandbox(agent: &Agent) -> Result<String> {
-    let log = agent.stderr();
+    let log = agent.log();
     let line = log.lines().find(|it| it.contains("the sandbox is entered")).context("it was not entered")?;
     let (_, landlock) = line.split_once(" landlock=").context("the log says nothing of Landlock")?;
     let landlock = landlock.strip_suffix(" seccomp=on").context("no filter is in force")?;

@@ -67,7 +67,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 impl File {
     fn new(path: &str, text: &str) -> Self {
-        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_test = path.ends_with("/tests.rs")
+            || path.contains("/tests/")
+            || path.starts_with("tests/e2e/")
+            || path.starts_with("tests/live/");
         let is_code = path.ends_with(".rs") && !is_test;
         let code = if is_code { code::without_tests(&code::code_only(text)) } else { String::new() };
         Self { path: path.to_owned(), text: text.to_owned(), code }

@@ -1,8 +1,7 @@
 //! Broken configs: each is refused with everything that is wrong with it, at the right place, and nothing is started.
 
-#![expect(clippy::unwrap_used, reason = "what fails is the test")]
-
 use expect_test::{Expect, expect};
+use hostlens_tests::agent::program;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::{
     fs,
@@ -11,7 +10,7 @@ use std::{
 };
 
 fn hostlens(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hostlens")).args(args).current_dir(folder).env_clear().output().unwrap()
+    Command::new(program().unwrap()).args(args).current_dir(folder).env_clear().output().unwrap()
 }
 
 /// What `check-config` finds, one line each: `source:line:column: severity: message [help]`.

@@ -1,24 +1,19 @@
 //! `doctor`, `once` and `collectors`: what is said of a host is true of it, and differs where hosts differ.
 
-#![allow(clippy::unwrap_used, reason = "what fails is the test")]
-
+use hostlens_tests::agent::{program, program_for_everybody};
 use serde_json::Value;
 use std::{
     fs,
     net::TcpListener,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::PathBuf,
+    os::unix::process::CommandExt,
     process::{Command, Output},
 };
-use tempfile::TempDir;
-
-const HOSTLENS: &str = env!("CARGO_BIN_EXE_hostlens");
 
 /// Free, and never served on.
 const LISTEN: &str = "--web.listen-address=127.0.0.1:0";
 
 fn run(args: &[&str]) -> Output {
-    Command::new(HOSTLENS).args(args).env_clear().output().unwrap()
+    Command::new(program().unwrap()).args(args).env_clear().output().unwrap()
 }
 
 fn examined(output: &Output) -> Value {
@@ -116,7 +111,7 @@ fn a_password_becomes_a_hash() {
     let hash = |password: &str| {
         fs::write(&path, password).unwrap();
         let input = fs::File::open(&path).unwrap();
-        Command::new(HOSTLENS).args(["hash-password", "--cost=4"]).stdin(input).output().unwrap()
+        Command::new(program().unwrap()).args(["hash-password", "--cost=4"]).stdin(input).output().unwrap()
     };
     let hashed = String::from_utf8(hash("secret\n").stdout).unwrap();
     assert!(bcrypt::verify("secret", hashed.trim_end()).unwrap(), "{hashed}");
@@ -124,20 +119,11 @@ fn a_password_becomes_a_hash() {
     assert_eq!(hash(&"x".repeat(80)).status.code(), Some(1), "bcrypt would cut it");
 }
 
-/// The binary where everybody can run it.
-fn for_everybody() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = folder.path().join("hostlens");
-    fs::copy(HOSTLENS, &path).unwrap();
-    (folder, path)
-}
-
 #[test]
 #[ignore = "loads eBPF and changes namespaces: needs root and BTF"]
 fn different_surroundings_are_told_apart() {
     let args = ["doctor", "--json", LISTEN];
-    let (_folder, program) = for_everybody();
+    let (_folder, program) = program_for_everybody().unwrap();
     let root = examined(&Command::new(&program).args(args).output().unwrap());
     assert_eq!(collector(&root, "runqueue")["state"], "ok");
     assert_eq!(fact(&root, "network namespace").1, "the host's");

@@ -1,12 +1,10 @@
 //! Where values come from: the later layer wins, and each value knows who chose it.
 
-#![allow(clippy::unwrap_used, reason = "what fails is the test")]
-
-use expect_test::{Expect, expect};
-use hostlens::{
+use crate::{
     cli, collectors,
     config::{self, Loaded, Sources, render},
 };
+use expect_test::{Expect, expect};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 use toml::Value;

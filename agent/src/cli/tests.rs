@@ -1,0 +1,5 @@
+//! The command line and the config, from arguments, variables and files to values, and what is generated of them.
+
+mod flags;
+mod generated;
+mod layers;

@@ -1,0 +1,9 @@
+//! The agent as a process: what it says, how it ends, and what changes while it serves.
+
+#![expect(clippy::unwrap_used, reason = "what fails is the test")]
+
+mod config;
+mod doctor;
+mod flags;
+mod reload;
+mod sandbox;
