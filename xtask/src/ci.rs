@@ -38,6 +38,7 @@ const STEPS: &[(&str, Step)] = &[
     ("probes come from their sources", Step::Verb(&["ebpf", "--check"])),
     ("other kernels", Step::Verb(&["vm"])),
     ("systemd unit", Step::Verb(&["systemd"])),
+    ("beside node_exporter", Step::Verb(&["dropin"])),
     ("tests", Step::Verb(&["test", "--live"])),
 ];
 

@@ -5,6 +5,7 @@ mod bench;
 mod btf;
 mod ci;
 mod dist;
+mod dropin;
 mod ebpf;
 mod fmt;
 mod guest;
@@ -43,6 +44,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
+    Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];

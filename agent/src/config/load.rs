@@ -282,7 +282,8 @@ fn whole_number(text: &str) -> Option<i64> {
         return None;
     }
     let digits = text.replace('_', "");
-    digits.parse().or_else(|_| digits.parse::<f64>().map(|number| number as i64)).ok()
+    let cut_off = || digits.parse::<f64>().ok().filter(|it| it.is_finite()).map(|it| it as i64);
+    digits.parse().ok().or_else(cut_off)
 }
 
 /// The value that `text` spells, as the key's default shows what it is.

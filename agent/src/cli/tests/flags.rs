@@ -199,7 +199,7 @@ fn values_are_spelled_as_kingpin_takes_them() {
         let flag = format!("--web.max-requests={text}");
         assert_eq!(value(&flag, "web.max_requests"), Some(Value::from(number)), "{flag}");
     }
-    for text in ["", " 5", "5 ", "1__0", "_1", "1_", "0x10", "five", "1_.5", "1e_2"] {
+    for text in ["", " 5", "5 ", "1__0", "_1", "1_", "0x10", "five", "1_.5", "1e_2", "1e400", "NaN"] {
         assert!(!load(&schema, &[&format!("--web.max-requests={text}")]).is_usable(), "{text:?}");
     }
     for (flag, is_good) in [

@@ -59,12 +59,11 @@ impl Spec for Cpu {
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let with_info =
-            config.info || config.info_flags_include.is_some() || config.info_bugs_include.is_some();
+        let lists = config.info_flags_include.is_some() || config.info_bugs_include.is_some();
         Ok(Self {
+            cpuinfo: (config.info || lists).then(|| host.proc("cpuinfo")),
             config,
             stat: host.proc("stat"),
-            cpuinfo: with_info.then(|| host.proc("cpuinfo")),
             sysfs: Folder::open(host.sys("devices/system/cpu"))?,
             isolated: Isolated::new(host),
             times: CpuTimes::default(),
@@ -146,8 +145,9 @@ fn push_cpuinfo(cpus: &[CpuInfo<'_>], config: &Config, out: &mut Families) {
         let labels =
             (package, core, cpu, vendor, family, model, model_name, microcode, it.stepping, it.cache_size);
         out.push(INFO, labels, true);
-        let megahertz = it.megahertz.filter(|_| config.info_frequency);
-        out.push(FREQUENCY, (package, core, cpu), megahertz.map(|it| it * 1e6));
+        if config.info_frequency {
+            out.push(FREQUENCY, (package, core, cpu), it.megahertz.map(|it| it * 1e6));
+        }
     }
     let Some(first) = cpus.first() else { return };
     for (family, words, include) in
