@@ -124,7 +124,10 @@ pub enum Entries {
     /// One for each CPU that the kernel may ever have online.
     PerCpu,
     /// So many in each bank, of which there is one for each CPU as far as memory allows; each entry has these bytes.
-    Banked { per_bank: u32, bytes: u32 },
+    Banked {
+        per_bank: u32,
+        bytes: u32,
+    },
     /// The agent says it when it loads the probe.
     Setting,
 }

@@ -2,7 +2,9 @@
 
 use core::{arch::asm, ptr};
 
-use aya_ebpf::{bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_smp_processor_id, macros::btf_map};
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_smp_processor_id, macros::btf_map,
+};
 use probe_abi::Meter;
 
 use crate::{Number, now};

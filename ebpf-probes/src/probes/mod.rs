@@ -13,4 +13,5 @@ pub mod runqueue;
 
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
-pub static ALL: &[&crate::spec::Spec] = &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &packet_drops::SPEC, &runqueue::SPEC];
+pub static ALL: &[&crate::spec::Spec] =
+    &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &packet_drops::SPEC, &runqueue::SPEC];
