@@ -7,12 +7,12 @@
 use super::{
     Error,
     file::{self, is_kernel_file_system},
+    sys::descriptors,
 };
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, Dir, FileType, Mode, OFlags, openat},
     io::Errno,
-    process::{Resource, getrlimit},
 };
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -22,6 +22,8 @@ use std::{
 
 /// The most descriptors that a class keeps: 4 MiB of the kernel's memory.
 const MAX_DESCRIPTORS: usize = 1024;
+/// Where descriptors are few, none are kept.
+const SPARED: u64 = 64;
 /// Longer values are cut, as node_exporter cuts them.
 const MAX_VALUE: usize = 128;
 
@@ -46,7 +48,8 @@ struct Device {
 impl KeptClass {
     pub(crate) fn new(path: PathBuf) -> Self {
         // Outside of sysfs a file can be replaced. And others need descriptors, too.
-        let limit = getrlimit(Resource::Nofile).current.map_or(MAX_DESCRIPTORS, |it| it as usize / 4);
+        let limit =
+            usize::try_from((descriptors::limit() / 4).saturating_sub(SPARED)).unwrap_or(MAX_DESCRIPTORS);
         let max_descriptors = if is_kernel_file_system(&path) { limit.min(MAX_DESCRIPTORS) } else { 0 };
         Self { path, devices: Vec::new(), max_descriptors }
     }
