@@ -54,15 +54,18 @@ impl Collector for Sysctl {
         let Some(folder) = Folder::open(&self.folder)? else {
             return Err(Error::Absent(format!("{} does not exist", self.folder.display())));
         };
-        for setting in &self.numbers {
-            let value = folder.required_value(&setting.file)?;
-            setting.push_numbers(&value, out).map_err(|problem| setting.error(&folder, problem))?;
+        let errors = FirstError::default();
+        let push: [(_, fn(&Setting, &[u8], &mut Families) -> _); 2] =
+            [(&self.numbers, Setting::push_numbers), (&self.texts, Setting::push_words)];
+        for (settings, push) in push {
+            for setting in settings {
+                let Some(value) = errors.ok(folder.required_value(&setting.file)) else { continue };
+                if let Err(problem) = push(setting, &value, out) {
+                    errors.note(folder.parse_error(&setting.file, 1, problem));
+                }
+            }
         }
-        for setting in &self.texts {
-            let value = folder.required_value(&setting.file)?;
-            setting.push_words(&value, out).map_err(|problem| setting.error(&folder, problem))?;
-        }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
@@ -112,10 +115,6 @@ impl Setting {
                 Err(format!("expected a value for each of {n_names} names, found {n_values}"))
             }
         }
-    }
-
-    fn error(&self, folder: &Folder, problem: String) -> source::Error {
-        folder.parse_error(&self.file, 1, problem)
     }
 }
 
@@ -202,11 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn names_the_setting_that_the_kernel_lacks() {
+    fn a_setting_that_the_kernel_lacks_costs_itself() {
         check_error::<Sysctl>(
-            r#"include = ["kernel.turbo"]"#,
+            r#"include = ["kernel.turbo", "kernel.threads-max"]"#,
             HOST,
-            expect!["read proc/sys/kernel/turbo: No such file or directory (os error 2)"],
+            expect![[r#"
+                # HELP node_sysctl_kernel_threads_max Value of the kernel setting that the metric is named after, in the kernel's unit; index counts the values of one that has several.
+                # TYPE node_sysctl_kernel_threads_max untyped
+                node_sysctl_kernel_threads_max 7801
+                read proc/sys/kernel/turbo: No such file or directory (os error 2)"#]],
         );
     }
 
