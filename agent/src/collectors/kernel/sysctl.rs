@@ -55,14 +55,16 @@ impl Collector for Sysctl {
             return Err(Error::Absent(format!("{} does not exist", self.folder.display())));
         };
         let errors = FirstError::default();
-        let push: [(_, fn(&Setting, &[u8], &mut Families) -> _); 2] =
-            [(&self.numbers, Setting::push_numbers), (&self.texts, Setting::push_words)];
-        for (settings, push) in push {
-            for setting in settings {
-                let Some(value) = errors.ok(folder.required_value(&setting.file)) else { continue };
-                if let Err(problem) = push(setting, &value, out) {
-                    errors.note(folder.parse_error(&setting.file, 1, problem));
-                }
+        let numbers = self.numbers.iter().map(|it| (it, true));
+        let texts = self.texts.iter().map(|it| (it, false));
+        for (setting, is_number) in numbers.chain(texts) {
+            let Some(value) = errors.ok(folder.required_value(&setting.file)) else { continue };
+            let pushed = match is_number {
+                true => setting.push_numbers(&value, out),
+                false => setting.push_words(&value, out),
+            };
+            if let Err(problem) = pushed {
+                errors.note(folder.parse_error(&setting.file, 1, problem));
             }
         }
         Ok(errors.end()?)

@@ -82,18 +82,23 @@ impl Collector for Meminfo {
     }
 }
 
-/// Name, value and unit of each line.
-struct Fields<'a>(Vec<(&'a [u8], u64, Option<&'a [u8]>)>);
+/// The lines that are no headings.
+struct Fields<'a>(Vec<Field<'a>>);
+
+struct Field<'a> {
+    name: &'a [u8],
+    number: u64,
+    is_kib: bool,
+}
 
 impl<'a> Fields<'a> {
     /// A size. Without its unit it is none.
     fn bytes(&self, name: &str) -> Option<u64> {
-        let (.., kibibytes, _) = self.0.iter().find(|it| it.0 == name.as_bytes() && it.2.is_some())?;
-        kibibytes.checked_mul(1024)
+        self.0.iter().find(|it| it.is_kib && it.name == name.as_bytes())?.number.checked_mul(1024)
     }
 
     fn count(&self, name: &str) -> Option<u64> {
-        self.0.iter().find(|it| it.0 == name.as_bytes() && it.2.is_none()).map(|&(_, count, _)| count)
+        Some(self.0.iter().find(|it| !it.is_kib && it.name == name.as_bytes())?.number)
     }
 
     fn add(&mut self, line: &'a [u8]) -> Option<()> {
@@ -104,7 +109,7 @@ impl<'a> Fields<'a> {
         let (Some(name), Some(count), None) = (name, count, rest) else {
             return is_heading(line).then_some(());
         };
-        self.0.extend(count.map(|count| (name, count, unit)));
+        self.0.extend(count.map(|number| Field { name, number, is_kib: unit.is_some() }));
         Some(())
     }
 }
