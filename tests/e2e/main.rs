@@ -5,6 +5,5 @@
 mod config;
 mod doctor;
 mod flags;
-mod limits;
 mod reload;
 mod sandbox;

@@ -9,7 +9,6 @@ pub mod kernel_objects;
 pub mod libtest;
 pub mod load;
 pub mod native;
-pub mod probes;
 pub mod replay;
 pub mod truth;
 

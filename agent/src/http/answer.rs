@@ -5,6 +5,7 @@ use crate::{
     metric::{Conflict, Families},
     own::{Own, Part},
 };
+use bytes::Bytes;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,7 +29,7 @@ struct Desk {
 
 /// An answer and how it came about.
 pub(super) struct Answer {
-    pub(super) body: Lent,
+    pub(super) body: Bytes,
     /// As it was sent; `None` for plain.
     pub(super) coding: Option<Coding>,
     pub(super) conflicts: Vec<Conflict>,
@@ -59,11 +60,7 @@ impl Answers {
             self.buffers.put(packed);
             None
         });
-        let mut desks = lock(&self.desks);
-        if desks.len() < Buffers::MAX {
-            desks.push(desk);
-        }
-        drop(desks);
+        lock(&self.desks).push(desk);
         let (coding, buffer) = match packed {
             Some((coding, packed)) => {
                 self.buffers.put(plain);
@@ -71,7 +68,7 @@ impl Answers {
             }
             None => (None, plain),
         };
-        let body = Lent { buffer, home: Arc::clone(&self.buffers) };
+        let body = Bytes::from_owner(Lent { buffer, home: Arc::clone(&self.buffers) });
         Answer { body, coding, conflicts, compression_error }
     }
 }
@@ -98,7 +95,7 @@ impl Buffers {
 }
 
 /// A body that goes back to the buffers when it has been sent.
-pub(super) struct Lent {
+struct Lent {
     buffer: Vec<u8>,
     home: Arc<Buffers>,
 }

@@ -11,7 +11,6 @@ mod page;
 mod port_holder;
 mod request;
 mod serve;
-mod tickets;
 
 pub use door::{Door, DoorError, Origin};
 pub use listen::{ListenError, Listener};
@@ -35,15 +34,8 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::any,
 };
-use prometheus_client::metrics::gauge::Gauge;
-use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
-};
-use tickets::{Client, Tickets};
-
-/// How many answers that are no scrapes there may be at once.
-const MAX_VIEWS: usize = 8;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Semaphore;
 
 /// What the routes need.
 pub struct App {
@@ -52,10 +44,8 @@ pub struct App {
     web: Web,
     offers: Vec<Offer>,
     histograms: Histograms,
-    /// For scrapes.
-    scrapes: Tickets,
-    /// For what people look at.
-    views: Tickets,
+    /// Scrapes of all collectors that may still begin; `None` for no limit.
+    permits: Option<Arc<Semaphore>>,
     answers: Answers,
     /// What was left out of the last answer.
     conflicts: Mutex<Vec<Conflict>>,
@@ -94,8 +84,7 @@ impl App {
             WebFormat::Text => None,
         });
         let part = if web.disable_exporter_metrics { Part::Always } else { Part::All };
-        let max_scrapes = usize::try_from(web.max_requests).ok().filter(|max| *max > 0);
-        let in_flight = own.in_flight.clone();
+        let permits = usize::try_from(web.max_requests).ok().filter(|max| *max > 0);
         Arc::new(Self {
             offers: offers.collect(),
             histograms: if web.classic_histograms {
@@ -103,8 +92,7 @@ impl App {
             } else {
                 Histograms::Native
             },
-            scrapes: Tickets::new(max_scrapes, in_flight),
-            views: Tickets::new(Some(MAX_VIEWS), Gauge::default()),
+            permits: permits.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))),
             answers: Answers::new(own, part),
             conflicts: Mutex::default(),
             running: RwLock::new(Running::new(registry, config)),
@@ -124,15 +112,6 @@ impl App {
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
         self.running().registry
-    }
-
-    /// An answer for people, whose number is bounded as that of scrapes is.
-    async fn view(&self, client: Client, make: impl FnOnce(&Self) -> Vec<u8>) -> Response {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        match self.views.take(client, PATIENCE).await {
-            Some(ticket) => Body::from(ticket.answer(make(self))).into_response(),
-            None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "Too many requests, try again later.\n"),
-        }
     }
 
     fn running(&self) -> Running {

@@ -19,13 +19,9 @@ use round::Round;
 use slot::Slot;
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::{task::spawn_blocking, time::timeout_at};
-
-/// The least time that a collector is given, whatever a scraper says: with less, whoever asks could have any of them
-/// called late.
-pub const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The enabled collectors, opened. A clone has the same ones.
 #[derive(Clone)]
@@ -120,13 +116,13 @@ impl Registry {
         let turn = round.run(deadline, turn).await;
         let outcomes = Arc::clone(&self.outcomes);
         let answer = spawn_blocking(move || {
-            let places = round.places();
+            let runs = round.runs();
             let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.clear();
-            for (slot, place) in round.slots.iter().zip(&places) {
-                outcomes.record(slot, place);
+            for (slot, run) in round.slots.iter().zip(&runs) {
+                outcomes.record(slot, run.as_deref());
             }
-            let collected = places.iter().filter_map(|place| Some(&place.run()?.families));
+            let collected = runs.iter().flatten().map(|run| &run.families);
             let encoded = encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>());
             drop(turn);
             encoded

@@ -103,9 +103,32 @@ fn spell(uuid: [u8; 16]) -> String {
     text
 }
 
+/// How many bytes on disk a byte takes in a profile; `None` for one that is not known, and where there are too few
+/// devices to tell.
+#[must_use]
+pub fn allocation_ratio(mode: &str, n_devices: f64) -> Option<f64> {
+    match mode {
+        "single" | "raid0" => Some(1.0),
+        "dup" | "raid1" | "raid10" => Some(2.0),
+        "raid1c3" => Some(3.0),
+        "raid1c4" => Some(4.0),
+        "raid5" if n_devices > 1.0 => Some(n_devices / (n_devices - 1.0)),
+        "raid6" if n_devices > 2.0 => Some(n_devices / (n_devices - 2.0)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::spell;
+    use super::*;
+
+    #[test]
+    fn knows_the_space_that_each_profile_takes() {
+        let ratios = ["single", "dup", "raid10", "raid1c3", "raid1c4", "raid5", "raid6", "raid7"]
+            .map(|it| allocation_ratio(it, 4.0));
+        assert_eq!(ratios[..7], [1.0, 2.0, 2.0, 3.0, 4.0, 4.0 / 3.0, 2.0].map(Some));
+        assert_eq!(ratios[7], None);
+    }
 
     #[test]
     fn spells_a_uuid() {

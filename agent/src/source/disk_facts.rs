@@ -47,7 +47,8 @@ impl DiskFacts {
             debug!(device = name, %error, "no udev properties");
             Properties::default()
         });
-        let attribute = format!("{name}/queue/rotational");
+        // sysfs has `cciss!c0d0` for `cciss/c0d0`.
+        let attribute = format!("{}/queue/rotational", name.replace('/', "!"));
         let rotational =
             sys_block.map_or(Ok(None), |it| it.number::<u64>(&attribute)).unwrap_or_else(|error| {
                 debug!(device = name, %error, "cannot tell whether it rotates");

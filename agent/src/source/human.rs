@@ -6,16 +6,15 @@
 pub(crate) fn bcache_number(text: &[u8]) -> Option<u64> {
     let (scale, digits) = split_unit(text)?;
     let number = match scale {
-        None => super::number::<f64>(digits)?,
+        None => super::decimal(digits)?,
         Some(scale) => {
             let mut parts = digits.split(|&it| it == b'.');
-            let whole: f64 = super::number(parts.next()?)?;
-            let parts: f64 = parts.next().map_or(Some(0.0), super::number)?;
+            let whole = super::decimal(parts.next()?)?;
+            let parts = parts.next().map_or(Some(0.0), super::decimal)?;
             (whole + parts / 10.24) * scale
         }
     };
-    // As a cast does it: what is negative or no number becomes 0.
-    Some(number as u64)
+    whole(number)
 }
 
 /// A number by bcachefs's `prt_human_readable_u64`, rounded down: `2.05G` is 2.05 GiB.
@@ -23,9 +22,13 @@ pub(crate) fn bcache_number(text: &[u8]) -> Option<u64> {
 pub(crate) fn bcachefs_number(text: &[u8]) -> Option<u64> {
     match split_unit(text)? {
         // All digits of a count that is written out, which may exceed what a float holds.
-        (None, digits) => super::number(digits).or_else(|| super::number::<f64>(digits).map(|it| it as u64)),
-        (Some(scale), digits) => Some((super::number::<f64>(digits)? * scale) as u64),
+        (None, digits) => super::number(digits).or_else(|| whole(super::decimal(digits)?)),
+        (Some(scale), digits) => whole(super::decimal(digits)? * scale),
     }
+}
+
+fn whole(number: f64) -> Option<u64> {
+    (number >= 0.0).then_some(number as u64)
 }
 
 /// The unit's scale, if there is a unit, and the digits before it.
@@ -44,11 +47,11 @@ mod tests {
 
     #[test]
     fn reads_what_bcache_writes() {
-        let numbers =
-            [&b"512"[..], b"1.1M", b"20.4G", b"427.5k", b"0", b"-1.5k", b"5x", b"k", b""].map(bcache_number);
+        let numbers = [&b"512"[..], b"1.1M", b"20.4G", b"427.5k", b"0", b"-1.5k", b"5x", b"k", b"", b"1e400"]
+            .map(bcache_number);
         let expected = [512, 1_150_976, 21_894_266_880, 437_748, 0];
         assert_eq!(numbers[..5], expected.map(Some));
-        assert_eq!(numbers[6..], [None, None, None]);
+        assert_eq!(numbers[5..], [None; 5]);
     }
 
     #[test]

@@ -118,10 +118,11 @@ impl Chip {
     /// When its folder cannot be listed.
     pub fn read(&self, readings: &mut Vec<Reading>) -> Result<(), Error> {
         readings.clear();
-        read_folder(&self.folder, readings)?;
-        if let Some(device) = self.folder.folder("device")? {
-            read_folder(&device, readings)?;
-        }
+        let of_chip = read_folder(&self.folder, readings);
+        let of_device = self.folder.folder("device").and_then(|device| match device {
+            Some(device) => read_folder(&device, readings),
+            None => Ok(()),
+        });
         readings.sort_by(|a, b| (a.kind, a.number, &a.element).cmp(&(b.kind, b.number, &b.element)));
         readings.dedup_by(|later, earlier| {
             let is_same = later.is_of_sensor(earlier) && later.element == earlier.element;
@@ -130,7 +131,7 @@ impl Chip {
             }
             is_same
         });
-        Ok(())
+        of_chip.and(of_device)
     }
 }
 

@@ -15,24 +15,19 @@ pub struct OsRelease {
 pub type Malformed = (usize, &'static str);
 
 impl OsRelease {
-    /// The assignments, and the first line that is none.
-    #[must_use]
-    pub fn parse(text: &[u8]) -> (Self, Option<Malformed>) {
+    /// # Errors
+    /// At a line that is no assignment.
+    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         let mut values = HashMap::new();
-        let mut first_wrong = None;
         for (number, line) in lines(text) {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            match parse_line(line) {
-                Ok((name, value)) => {
-                    values.insert(name, (number, String::from_utf8_lossy(&value).into_owned()));
-                }
-                Err(problem) => first_wrong = first_wrong.or(Some((number, problem))),
-            }
+            let (name, value) = parse_line(line).map_err(|problem| (number, problem))?;
+            values.insert(name, (number, String::from_utf8_lossy(&value).into_owned()));
         }
-        (Self { values }, first_wrong)
+        Ok(Self { values })
     }
 
     /// The value of `name`; empty when there is none.
@@ -167,8 +162,8 @@ mod tests {
             ("ID=a\tb", Err((1, "control characters are not allowed"))),
             (r#"ID="a\$b""#, Err((1, r#"a backslash may only stand before `\`, `"`, `n` or `t`"#))),
         ] {
-            let (release, wrong) = OsRelease::parse(text.as_bytes());
-            assert_eq!(wrong.map_or(Ok(release.get("ID")), Err), id, "{text}");
+            let parsed = OsRelease::parse(text.as_bytes());
+            assert_eq!(parsed.as_ref().map(|it| it.get("ID")).map_err(|&it| it), id, "{text}");
         }
     }
 
@@ -183,7 +178,7 @@ mod tests {
             (".5", None),
             ("", None),
         ] {
-            let (release, _) = OsRelease::parse(format!("VERSION_ID={version}").as_bytes());
+            let release = OsRelease::parse(format!("VERSION_ID={version}").as_bytes()).unwrap();
             assert_eq!(release.major_minor(), number, "{version}");
         }
     }

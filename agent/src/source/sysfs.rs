@@ -100,6 +100,28 @@ impl Folder {
         Ok(present.map(|()| buffer.as_slice()))
     }
 
+    /// Hands each folder in it whose name `is_wanted` on to `each`, in the order of their names. What is wrong with one
+    /// keeps no other from being handed on.
+    ///
+    /// # Errors
+    /// The first of all folders'; when it cannot be listed.
+    pub fn for_each_folder(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+        mut each: impl FnMut(&str, &Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for name in self.names()?.iter().filter(|it| is_wanted(it)) {
+            let done = match self.folder(name) {
+                Ok(Some(folder)) => each(name, &folder),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            outcome = outcome.and(done.or_else(Error::unless_no_value));
+        }
+        outcome
+    }
+
     /// The files in it that have a value, for devices of which each driver gives some.
     ///
     /// # Errors
@@ -193,25 +215,43 @@ impl Attributes<'_> {
 
     /// The value of the file `name` as a number in the base that its prefix tells.
     pub fn number(&self, name: &str) -> Option<i64> {
-        let value = self.value(name)?;
-        let number = super::prefixed_number(&value);
-        if number.is_none() {
-            self.errors.note(self.folder.not_a_number(name, &value));
-        }
-        number
+        self.parsed(name, "a number", super::prefixed_number)
     }
 
     /// The value of the file `name` as a number of up to 64 bits, decimal or with `0x` before it.
     pub fn unsigned(&self, name: &str) -> Option<u64> {
-        let value = self.value(name)?;
-        let number = match value.strip_prefix(b"0x") {
+        self.parsed(name, "a number", |value| match value.strip_prefix(b"0x") {
             Some(digits) => super::hex_number(digits),
-            None => super::number(&value),
-        };
-        if number.is_none() {
-            self.errors.note(self.folder.not_a_number(name, &value));
+            None => super::number(value),
+        })
+    }
+
+    /// Whether there is a file `name`, whatever becomes of reading it.
+    pub fn exists(&self, name: &str) -> bool {
+        self.folder.path.join(name).exists()
+    }
+
+    /// What `parse` makes of the value of the file `name`, or `None` and a note that it is not what was `expected`. An
+    /// empty file says nothing, and that is fine.
+    pub fn parsed<T>(&self, name: &str, expected: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let value = self.value(name).filter(|it| !it.is_empty())?;
+        let parsed = parse(&value);
+        if parsed.is_none() {
+            self.note(self.folder.unexpected(name, expected, &value));
         }
-        number
+        parsed
+    }
+
+    /// Hands the lines of the file `name` on to `each`, with their numbers from 1, blank ones aside. One that is not what
+    /// was `expected`, which `each` says by `None`, is noted.
+    pub fn lines(&self, name: &str, expected: &str, mut each: impl FnMut(usize, &[u8]) -> Option<()>) {
+        let mut buffer = Vec::new();
+        let text = self.errors.value(self.folder.text(name, &mut buffer)).unwrap_or_default();
+        for (number, line) in super::lines(text).filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            if each(number, line).is_none() {
+                self.note(self.folder.parse_error(name, number, format!("expected {expected}")));
+            }
+        }
     }
 
     /// Tells what went wrong since the folder was listed; a driver without a value is no error.
@@ -220,6 +260,11 @@ impl Attributes<'_> {
     /// When a file could not be read, or held no number where one was asked for.
     pub fn end(self) -> Result<(), Error> {
         self.errors.end()
+    }
+
+    /// Keeps `error` for the end.
+    pub fn note(&self, error: Error) {
+        self.errors.note(error);
     }
 }
 

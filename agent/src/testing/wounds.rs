@@ -6,11 +6,11 @@
 
 use super::{
     TestHost,
-    exceptions::{EXCEPTIONS, UNMENDED},
+    exceptions::{EXCEPTIONS, Exception, UNMENDED},
     perturb::{perturbed, tokens},
 };
 use crate::{
-    collector::Spec,
+    collector::{Error, Spec},
     metric::{Families, Value, gather},
     source::faults::with_fault,
 };
@@ -72,6 +72,8 @@ fn places<'a>(path: &'a str, text: &'a str) -> Vec<Place<'a>> {
 struct Origin {
     /// Series that changed, or got another name, while the collector found nothing wrong.
     sure: BTreeSet<Key>,
+    /// Those of them that got another value.
+    valued: BTreeSet<Key>,
     /// Series that were lost when the collector took what was there for wrong.
     perhaps: BTreeSet<Key>,
 }
@@ -79,6 +81,7 @@ struct Origin {
 impl Origin {
     fn add(&mut self, other: &Self) {
         self.sure.extend(other.sure.iter().cloned());
+        self.valued.extend(other.valued.iter().cloned());
         self.perhaps.extend(other.perhaps.iter().cloned());
     }
 }
@@ -92,7 +95,7 @@ fn split<'a>(
     for (place, origin) in places.iter().zip(origins) {
         match is_here(place) {
             true => here.add(origin),
-            false => elsewhere.extend(origin.sure.iter().cloned()),
+            false => elsewhere.extend(origin.valued.iter().cloned()),
         }
     }
     (here, elsewhere)
@@ -103,6 +106,12 @@ fn split<'a>(
 struct Key {
     family: String,
     labels: BTreeMap<String, String>,
+}
+
+impl Key {
+    fn has_garbage(&self) -> bool {
+        self.family.contains("garbage") || self.labels.values().any(|it| it.contains("garbage"))
+    }
 }
 
 impl std::fmt::Display for Key {
@@ -146,11 +155,13 @@ impl<'a, S: Spec> Patient<'a, S> {
         patient
     }
 
-    /// The series now, and whether the collector found nothing wrong; `None` when it panics.
+    /// The series now, and whether the collector found nothing wrong; `None` when it panics. A host that lacks the thing
+    /// is not wrong.
     fn scrape(&self) -> Option<(Series, bool)> {
         let mut out = Families::new(S::METRICS);
         let collect = || self.host.open::<S>(self.section).and_then(|mut it| it.collect(&mut out));
-        let is_well = catch_unwind(AssertUnwindSafe(collect)).ok()?.is_ok();
+        let collected = catch_unwind(AssertUnwindSafe(collect)).ok()?;
+        let is_well = matches!(collected, Ok(()) | Err(Error::Absent(_)));
         let mut series = Series::new();
         gather(&[&out], |family, rows| {
             for row in rows {
@@ -175,7 +186,10 @@ impl<'a, S: Spec> Patient<'a, S> {
                 match series.get(key) {
                     Some(now) if now == value => {}
                     None if !is_well => drop(origin.perhaps.insert(key.clone())),
-                    _ => drop(origin.sure.insert(key.clone())),
+                    now => {
+                        origin.sure.insert(key.clone());
+                        origin.valued.extend(now.map(|_| key.clone()));
+                    }
                 }
             }
         }
@@ -217,6 +231,12 @@ impl<'a, S: Spec> Patient<'a, S> {
             for (wound, errno) in [("EINVAL", Errno::INVAL), ("EIO", Errno::IO)] {
                 with_fault(&real_path, errno, || judge(wound));
             }
+            let may_fail = !path.starts_with("sys/") || self.is_known(&format!("{path}: EINVAL"), "");
+            with_fault(&real_path, Errno::INVAL, || {
+                if self.scrape().is_some_and(|(_, is_well)| !is_well && !may_fail) {
+                    faults.push(format!("{path}: EINVAL: it fails, and a sensor may say so"));
+                }
+            });
         }
         self.host.write(path, text);
     }
@@ -260,6 +280,14 @@ impl<'a, S: Spec> Patient<'a, S> {
         self.host.write(place.path, place.text);
     }
 
+    /// Whether it is an exception that the wound harms the family.
+    fn is_known(&self, wound: &str, family: &str) -> bool {
+        let is_exception = |it: &Exception| {
+            it.collector == self.collector && wound.contains(it.wound) && family.starts_with(it.family)
+        };
+        UNMENDED.contains(&self.collector) || EXCEPTIONS.iter().any(is_exception)
+    }
+
     /// Scrapes the wounded host and notes what is wrong with what is left.
     fn judge(
         &self,
@@ -273,12 +301,7 @@ impl<'a, S: Spec> Patient<'a, S> {
             return faults.push(format!("{wound}: it panics"));
         };
         let mut note = |what: &str, key: &Key| {
-            let is_known = EXCEPTIONS.iter().any(|it| {
-                it.collector == self.collector
-                    && wound.contains(it.wound)
-                    && key.family.starts_with(it.family)
-            });
-            if !is_known && !UNMENDED.contains(&self.collector) {
+            if !self.is_known(wound, &key.family) {
                 faults.push(format!("{wound}: {what} {key}"));
             }
         };
@@ -289,18 +312,19 @@ impl<'a, S: Spec> Patient<'a, S> {
                 Some(now) if now == value => {}
                 Some(_) if comes_from_here && remains == Remains::Nothing => note("invents a value of", key),
                 None | Some(_) if comes_from_here => {}
+                // It has one label more.
+                None if series.keys().any(|it| it.has_garbage() && is_remnant(key, it)) => {}
                 None => note("loses", key),
                 Some(_) => note("changes", key),
             }
         }
         for key in series.keys().filter(|it| !self.sound.contains_key(it)) {
-            let is_named_here = match remains {
-                Remains::Text => !S::METRICS.iter().any(|it| it.name == key.family),
-                Remains::Nothing | Remains::Lines => false,
-            };
-            let is_garbage = key.labels.values().any(|it| it.contains('?'));
+            let is_of_here = |it: &&Key| it.family == key.family && here.sure.contains(it);
+            let is_another_text = remains == Remains::Text
+                && (!S::METRICS.iter().any(|it| it.name == key.family)
+                    || self.sound.keys().any(|it| is_of_here(&it)));
             let mut lost = self.sound.keys().filter(|it| !series.contains_key(it));
-            if !is_named_here && !is_garbage && !lost.any(|it| is_remnant(key, it)) {
+            if !is_another_text && !key.has_garbage() && !lost.any(|it| is_remnant(key, it)) {
                 note("invents", key);
             }
         }
@@ -319,7 +343,7 @@ fn is_remnant(key: &Key, sound: &Key) -> bool {
     key.family == sound.family
         && key.labels.iter().all(|(name, value)| {
             let before = sound.labels.get(name);
-            before
-                .is_some_and(|it| it.starts_with(value.as_str()) || value.lines().next() == Some(it.as_str()))
+            let first_line = value.lines().next().unwrap_or_default().trim_end();
+            before.is_some_and(|it| it.starts_with(value.as_str()) || first_line == *it)
         })
 }

@@ -11,12 +11,9 @@ macro_rules! probe {
     ) => {
         $($crate::probe! { @constant $constant $($field)? })*
         $(
-            const $map: $kind = {
-                #[unsafe(link_section = ".maps")]
-                #[unsafe(export_name = stringify!($map))]
-                static MAP: <$kind as $crate::maps::Kind>::Map = <$kind as $crate::maps::Kind>::MAP;
-                <$kind>::new(&MAP)
-            };
+            #[unsafe(link_section = ".maps")]
+            #[unsafe(export_name = stringify!($map))]
+            static $map: $kind = <$kind>::new();
         )*
         $($crate::probe! { @program $attach $hook $program [$($arg),*] $body })*
     };

@@ -33,6 +33,8 @@ probe! {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
+    use ebpf_probes::{Object, maps::Histograms as _};
+
     use super::*;
 
     #[inline(always)]
@@ -46,7 +48,7 @@ mod kernel {
         let wait = now.wrapping_sub(queued);
         if wait as i64 >= 0 {
             // The hook runs with interrupts off and is not entered twice on a CPU.
-            WAITS.record(cpu, wait);
+            WAITS.record_alone(cpu, wait);
         }
     }
 }

@@ -90,8 +90,16 @@ impl Collector for Diskstats {
         }
         let Self { file, filter, udev, sys_block, devices, .. } = self;
         let mut n_devices = 0;
-        let parsed = source::lines(file.read()?).try_for_each(|(number, line)| {
-            let Some(disk) = parse_line(line).map_err(|problem| (number, problem))? else { return Ok(()) };
+        let mut wrong = None;
+        for (number, line) in source::lines(file.read()?) {
+            let disk = match parse_line(line) {
+                Ok(Some(disk)) => disk,
+                Ok(None) => continue,
+                Err(problem) => {
+                    wrong = wrong.or(Some((number, problem)));
+                    continue;
+                }
+            };
             if devices.get(n_devices).is_none_or(|known| !known.is(&disk)) {
                 let facts = filter.keeps(disk.name).then(|| DiskFacts::read(&disk, udev, sys_block.as_ref()));
                 devices.truncate(n_devices);
@@ -104,9 +112,8 @@ impl Collector for Diskstats {
             }
             devices[n_devices].push(&disk.counts, out);
             n_devices += 1;
-            Ok(())
-        });
-        parsed.map_err(|(number, problem)| file.parse_error(number, problem).into())
+        }
+        wrong.map_or(Ok(()), |(number, problem)| Err(file.parse_error(number, problem).into()))
     }
 }
 
@@ -231,6 +238,19 @@ mod tests {
                 node_disk_written_bytes_total{device="sda"} 3584
             "##]],
         );
+    }
+
+    #[test]
+    fn a_slash_in_a_name_is_another_sign_in_sysfs() {
+        let host = TestHost::new(&[
+            ("proc/diskstats", " 104 0 cciss/c0d0 1 2 3 4 5 6 7 8 9 10 11\n"),
+            ("sys/block/cciss!c0d0/queue/rotational", "1\n"),
+        ]);
+        let mut out = Families::new(METRICS);
+        host.open::<Diskstats>("").unwrap().collect(&mut out).unwrap();
+        let text = host.render(&out);
+        let info = text.lines().find(|it| it.starts_with("node_disk_info")).unwrap();
+        assert!(info.contains(r#"device="cciss/c0d0""#) && info.contains(r#"rotational="1""#), "{info}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ metrics! {
     SIZE: Gauge "node_dmmultipath_device_size_bytes" ["device", "sysfs_name"], "Size of a multipath device in bytes.";
     PATHS: Gauge "node_dmmultipath_device_paths" ["device", "sysfs_name"], "Paths of a multipath device.";
     PATHS_ACTIVE: Gauge "node_dmmultipath_device_paths_active" ["device", "sysfs_name"], "Paths of a multipath device that are running (SCSI) or live (NVMe).";
-    PATHS_FAILED: Gauge "node_dmmultipath_device_paths_failed" ["device", "sysfs_name"], "Paths of a multipath device that are in any other state.";
+    PATHS_FAILED: Gauge "node_dmmultipath_device_paths_failed" ["device", "sysfs_name"], "Paths of a multipath device that are in any other state; one whose state is not known is neither.";
     PATH_STATE: Gauge "node_dmmultipath_path_state" ["device", "path", "state"], "The state of a path of a multipath device; always 1.";
 }
 
@@ -37,36 +37,52 @@ impl Collector for Dmmultipath {
             }
             Err(error) => return Err(error.into()),
         };
+        let blocks = folder.unlisted_attributes();
+        let mut outcome = Ok(());
         for name in folder.names()?.iter().filter(|it| it.starts_with("dm-")) {
-            let Some(uuid) = folder.value(&format!("{name}/dm/uuid"))? else { continue };
+            let Some(uuid) = blocks.value(&format!("{name}/dm/uuid")) else { continue };
             if uuid.starts_with(b"mpath-") {
-                push_device(&folder, name, &label_text(&uuid), out)?;
+                outcome = outcome.and(push_device(&folder, name, &label_text(&uuid), out));
             }
         }
-        Ok(())
+        Ok(blocks.end().and(outcome)?)
     }
 }
 
-fn push_device(block: &Folder, sysfs_name: &str, uuid: &str, out: &mut Families) -> Result<(), Error> {
-    let device = label_text(&block.required_value(&format!("{sysfs_name}/dm/name"))?);
+fn push_device(
+    block: &Folder,
+    sysfs_name: &str,
+    uuid: &str,
+    out: &mut Families,
+) -> Result<(), source::Error> {
+    let files = block.unlisted_attributes();
+    let Some(device) = files.value(&format!("{sysfs_name}/dm/name")) else { return files.end() };
+    let device = label_text(&device);
     let labels = [&*device, sysfs_name];
+    let (suspended, size) = (
+        files.unsigned(&format!("{sysfs_name}/dm/suspended")),
+        files.unsigned(&format!("{sysfs_name}/size")),
+    );
     out.push(INFO, [&*device, sysfs_name, uuid], 1);
-    out.push(ACTIVE, labels, block.required_number::<u64>(&format!("{sysfs_name}/dm/suspended"))? != 1);
-    out.push(SIZE, labels, block.required_number::<u64>(&format!("{sysfs_name}/size"))?.wrapping_mul(512));
+    out.push(ACTIVE, labels, suspended.map(|it| it != 1));
+    out.push(SIZE, labels, size.map(|it| it.wrapping_mul(512)));
 
-    let (mut n_paths, mut n_active) = (0, 0);
-    if let Some(slaves) = block.folder(&format!("{sysfs_name}/slaves"))? {
-        for path in slaves.names()? {
-            let state = block.required_value(&format!("{path}/device/state"))?;
-            n_paths += 1;
-            n_active += i32::from(matches!(&*state, b"running" | b"live"));
-            out.push(PATH_STATE, [&*device, &path, &label_text(&state)], 1);
+    let paths = block.folder(&format!("{sysfs_name}/slaves"))?.map_or(Ok(Vec::new()), |it| it.names())?;
+    let (mut n_active, mut n_failed) = (0, 0);
+    for path in &paths {
+        // One that is being removed, and DASDs, have no state.
+        let state = files.value(&format!("{path}/device/state")).filter(|it| !it.is_empty());
+        let Some(state) = state else { continue };
+        match &*state {
+            b"running" | b"live" => n_active += 1,
+            _ => n_failed += 1,
         }
+        out.push(PATH_STATE, [&*device, path, &label_text(&state)], 1);
     }
-    out.push(PATHS, labels, n_paths);
+    out.push(PATHS, labels, paths.len());
     out.push(PATHS_ACTIVE, labels, n_active);
-    out.push(PATHS_FAILED, labels, n_paths - n_active);
-    Ok(())
+    out.push(PATHS_FAILED, labels, n_failed);
+    files.end()
 }
 
 #[cfg(test)]
@@ -103,7 +119,7 @@ mod tests {
             # HELP node_dmmultipath_device_paths_active Paths of a multipath device that are running (SCSI) or live (NVMe).
             # TYPE node_dmmultipath_device_paths_active gauge
             node_dmmultipath_device_paths_active{device="mpathA",sysfs_name="dm-5"} 1
-            # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state.
+            # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state; one whose state is not known is neither.
             # TYPE node_dmmultipath_device_paths_failed gauge
             node_dmmultipath_device_paths_failed{device="mpathA",sysfs_name="dm-5"} 1
             # HELP node_dmmultipath_device_size_bytes Size of a multipath device in bytes.
@@ -140,7 +156,7 @@ mod tests {
                 # HELP node_dmmultipath_device_paths_active Paths of a multipath device that are running (SCSI) or live (NVMe).
                 # TYPE node_dmmultipath_device_paths_active gauge
                 node_dmmultipath_device_paths_active{device="mpathB",sysfs_name="dm-5"} 0
-                # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state.
+                # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state; one whose state is not known is neither.
                 # TYPE node_dmmultipath_device_paths_failed gauge
                 node_dmmultipath_device_paths_failed{device="mpathB",sysfs_name="dm-5"} 0
                 # HELP node_dmmultipath_device_size_bytes Size of a multipath device in bytes.
@@ -157,19 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Dmmultipath>(
+    fn a_path_without_a_state_is_a_path() {
+        check::<Dmmultipath>(
             "",
-            &HOST[..3],
-            expect![[r##"
-            # HELP node_dmmultipath_device_info A multipath device; always 1.
-            # TYPE node_dmmultipath_device_info gauge
-            node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
-            read sys/block/dm-5/dm/suspended: No such file or directory (os error 2)"##]],
-        );
-        check_error::<Dmmultipath>(
-            "",
-            &[&HOST[..4], &[("sys/block/dm-5/size", "big\n")]].concat(),
+            &HOST[1..8],
             expect![[r##"
             # HELP node_dmmultipath_device_active Whether a multipath device is active, and not suspended.
             # TYPE node_dmmultipath_device_active gauge
@@ -177,7 +184,65 @@ mod tests {
             # HELP node_dmmultipath_device_info A multipath device; always 1.
             # TYPE node_dmmultipath_device_info gauge
             node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
-            parse sys/block/dm-5/size, line 1: expected a number, found `big`"##]],
+            # HELP node_dmmultipath_device_paths Paths of a multipath device.
+            # TYPE node_dmmultipath_device_paths gauge
+            node_dmmultipath_device_paths{device="mpathA",sysfs_name="dm-5"} 2
+            # HELP node_dmmultipath_device_paths_active Paths of a multipath device that are running (SCSI) or live (NVMe).
+            # TYPE node_dmmultipath_device_paths_active gauge
+            node_dmmultipath_device_paths_active{device="mpathA",sysfs_name="dm-5"} 1
+            # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state; one whose state is not known is neither.
+            # TYPE node_dmmultipath_device_paths_failed gauge
+            node_dmmultipath_device_paths_failed{device="mpathA",sysfs_name="dm-5"} 0
+            # HELP node_dmmultipath_device_size_bytes Size of a multipath device in bytes.
+            # TYPE node_dmmultipath_device_size_bytes gauge
+            node_dmmultipath_device_size_bytes{device="mpathA",sysfs_name="dm-5"} 5.36870912e+10
+            # HELP node_dmmultipath_path_state The state of a path of a multipath device; always 1.
+            # TYPE node_dmmultipath_path_state gauge
+            node_dmmultipath_path_state{device="mpathA",path="sdi",state="running"} 1
+        "##]],
+        );
+    }
+
+    #[test]
+    fn names_the_attribute_that_is_broken() {
+        check::<Dmmultipath>(
+            "",
+            &HOST[..3],
+            expect![[r##"
+                # HELP node_dmmultipath_device_info A multipath device; always 1.
+                # TYPE node_dmmultipath_device_info gauge
+                node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
+                # HELP node_dmmultipath_device_paths Paths of a multipath device.
+                # TYPE node_dmmultipath_device_paths gauge
+                node_dmmultipath_device_paths{device="mpathA",sysfs_name="dm-5"} 0
+                # HELP node_dmmultipath_device_paths_active Paths of a multipath device that are running (SCSI) or live (NVMe).
+                # TYPE node_dmmultipath_device_paths_active gauge
+                node_dmmultipath_device_paths_active{device="mpathA",sysfs_name="dm-5"} 0
+                # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state; one whose state is not known is neither.
+                # TYPE node_dmmultipath_device_paths_failed gauge
+                node_dmmultipath_device_paths_failed{device="mpathA",sysfs_name="dm-5"} 0
+            "##]],
+        );
+        check_error::<Dmmultipath>(
+            "",
+            &[&HOST[..4], &[("sys/block/dm-5/size", "big\n")]].concat(),
+            expect![[r##"
+                # HELP node_dmmultipath_device_active Whether a multipath device is active, and not suspended.
+                # TYPE node_dmmultipath_device_active gauge
+                node_dmmultipath_device_active{device="mpathA",sysfs_name="dm-5"} 1
+                # HELP node_dmmultipath_device_info A multipath device; always 1.
+                # TYPE node_dmmultipath_device_info gauge
+                node_dmmultipath_device_info{device="mpathA",sysfs_name="dm-5",uuid="mpath-360000000000001"} 1
+                # HELP node_dmmultipath_device_paths Paths of a multipath device.
+                # TYPE node_dmmultipath_device_paths gauge
+                node_dmmultipath_device_paths{device="mpathA",sysfs_name="dm-5"} 0
+                # HELP node_dmmultipath_device_paths_active Paths of a multipath device that are running (SCSI) or live (NVMe).
+                # TYPE node_dmmultipath_device_paths_active gauge
+                node_dmmultipath_device_paths_active{device="mpathA",sysfs_name="dm-5"} 0
+                # HELP node_dmmultipath_device_paths_failed Paths of a multipath device that are in any other state; one whose state is not known is neither.
+                # TYPE node_dmmultipath_device_paths_failed gauge
+                node_dmmultipath_device_paths_failed{device="mpathA",sysfs_name="dm-5"} 0
+                parse sys/block/dm-5/size, line 1: expected a number, found `big`"##]],
         );
     }
 

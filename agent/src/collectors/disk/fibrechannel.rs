@@ -41,27 +41,35 @@ impl Collector for Fibrechannel {
         let Some(class) = Folder::open(&self.0)? else {
             return Err(Error::Absent(format!("{} does not exist", self.0.display())));
         };
-        for host in class.names()? {
-            let Some(folder) = class.folder(&host)? else { continue };
-            push_info(&host, &folder, out)?;
-            if let Some(statistics) = folder.folder("statistics")? {
-                let statistics = Statistics(statistics.attributes()?);
-                push_rows(&statistics, [&*host], out);
-                statistics.0.end()?;
-            }
-        }
-        Ok(())
+        let pushed = class.for_each_folder(
+            |_| true,
+            |host, folder| {
+                let info = push_info(host, folder, out);
+                let statistics = folder.folder("statistics").and_then(|it| match it {
+                    Some(folder) => push_statistics(host, &folder, out),
+                    None => Ok(()),
+                });
+                info.and(statistics)
+            },
+        );
+        Ok(pushed?)
     }
 }
 
+fn push_statistics(host: &str, folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let statistics = Statistics(folder.attributes()?);
+    push_rows(&statistics, [host], out);
+    statistics.0.end()
+}
+
 /// What a driver does not say stays empty.
-fn push_info(host: &str, folder: &Folder, out: &mut Families) -> Result<(), Error> {
+fn push_info(host: &str, folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
     let attributes = folder.attributes()?;
     let text = |name| attributes.value(name).map(|it| label_text(&it)).unwrap_or_default();
     let address = |name| {
         let text = text(name);
         // The `0x` of an address.
-        text.get(2..).filter(|it| !it.is_empty()).map_or_else(|| text.clone(), str::to_owned)
+        text.strip_prefix("0x").filter(|it| !it.is_empty()).map_or_else(|| text.clone(), str::to_owned)
     };
     let (speed, state, kind) = (text("speed"), text("port_state"), text("port_type"));
     let [id, name, fabric] = ["port_id", "port_name", "fabric_name"].map(address);
@@ -69,7 +77,7 @@ fn push_info(host: &str, folder: &Folder, out: &mut Families) -> Result<(), Erro
         ["symbolic_name", "supported_classes", "supported_speeds", "dev_loss_tmo"].map(text);
     let labels = (host, &speed, &state, &kind, &id, &name, &fabric, &symbolic, &classes, &speeds, &timeout);
     out.push(INFO, labels, 1);
-    Ok(attributes.end()?)
+    attributes.end()
 }
 
 struct Statistics<'a>(Attributes<'a>);

@@ -4,7 +4,7 @@ use crate::{
     collectors::prelude::*,
     source::proc::mdstat::{self, Activity, Array},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 metrics! {
     STATE: Gauge "node_md_state" ["device", "state"], "Whether an array is in a state: active, inactive, recovering, resync or check.";
@@ -34,20 +34,16 @@ impl Spec for Mdadm {
 
 impl Collector for Mdadm {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let attributes = push_all_attributes(&self.sys_block, out);
         let Some(text) = self.mdstat.read_if_present()? else {
             return Err(Error::Absent(format!("{} does not exist", self.mdstat.path().display())));
         };
-        match mdstat::parse(text) {
-            Ok(arrays) => arrays.iter().for_each(|it| push(it, out)),
-            Err(line) => return Err(self.mdstat.parse_error(line, "not as md(4) has it").into()),
+        let (arrays, wrong) = mdstat::parse(text);
+        arrays.iter().for_each(|it| push(it, out));
+        if let Some(line) = wrong {
+            return Err(self.mdstat.parse_error(line, "not as md(4) has it").into());
         }
-        let Some(sys_block) = Folder::open(&self.sys_block)? else { return Ok(()) };
-        for device in sys_block.names()?.iter().filter(|it| it.starts_with("md")) {
-            if let Some(array) = sys_block.folder(&format!("{device}/md"))? {
-                push_attributes(device, &array, out)?;
-            }
-        }
-        Ok(())
+        Ok(attributes?)
     }
 }
 
@@ -71,13 +67,31 @@ fn push(array: &Array<'_>, out: &mut Families) {
     out.push(SYNCED, [device], array.n_synced);
 }
 
-fn push_attributes(device: &str, array: &Folder, out: &mut Families) -> Result<(), Error> {
-    out.push(RAID_DISKS, [device], array.required_number::<u64>("raid_disks")?);
+fn push_all_attributes(sys_block: &Path, out: &mut Families) -> Result<(), source::Error> {
+    let Some(sys_block) = Folder::open(sys_block)? else { return Ok(()) };
+    sys_block.for_each_folder(
+        |name| name.starts_with("md"),
+        |device, folder| match folder.folder("md")? {
+            Some(array) => push_attributes(device, &array, out),
+            None => Ok(()),
+        },
+    )
+}
+
+/// A container of arrays, whose metadata is not md's own, has no number of disks.
+fn push_attributes(device: &str, array: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let files = array.unlisted_attributes();
+    let n_disks = files.parsed("raid_disks", "a number of disks", |text| {
+        // While an array is reshaped, `6 (4)`: what it was before follows.
+        source::words(text).next().and_then(source::number::<u64>)
+    });
+    out.push(RAID_DISKS, [device], n_disks);
+    let level = files.value("level");
     let is_redundant =
-        matches!(&*array.required_value("level")?, b"raid1" | b"raid4" | b"raid5" | b"raid6" | b"raid10");
-    let degraded: u64 = if is_redundant { array.required_number("degraded")? } else { 0 };
-    out.push(DEGRADED, [device], degraded);
-    Ok(())
+        matches!(level.as_deref(), Some(b"raid1" | b"raid4" | b"raid5" | b"raid6" | b"raid10"));
+    let lacks_none = level.is_some() && !is_redundant && !files.exists("degraded");
+    out.push(DEGRADED, [device], files.unsigned("degraded").or(lacks_none.then_some(0)));
+    files.end()
 }
 
 #[cfg(test)]
@@ -185,7 +199,8 @@ mod tests {
     }
 
     fn states(mdstat: &str) -> Vec<(Activity, u64)> {
-        mdstat::parse(mdstat.as_bytes()).unwrap().iter().map(|it| (it.activity, it.n_synced)).collect()
+        let (arrays, _) = mdstat::parse(mdstat.as_bytes());
+        arrays.iter().map(|it| (it.activity, it.n_synced.unwrap())).collect()
     }
 
     #[test]
@@ -196,6 +211,7 @@ mod tests {
             )
         };
         assert_eq!(states(&array("      resync=DELAYED\n")), [(Activity::Resyncing, 0)]);
+        assert_eq!(states(&array("      resync=REMOTE\n")), [(Activity::Resyncing, 0)]);
         assert_eq!(
             states(&array("      bitmap: 0/1 pages [0KB], 4KB chunk\n      resync=PENDING\n")),
             [(Activity::Resyncing, 0)]
@@ -212,6 +228,104 @@ mod tests {
     }
 
     #[test]
+    fn an_array_that_is_reshaped_says_how_many_disks_it_had() {
+        check::<Mdadm>(
+            "",
+            &[
+                ("proc/mdstat", "Personalities : [raid6]\nunused devices: <none>\n"),
+                ("sys/block/md4/md/level", "raid6\n"),
+                ("sys/block/md4/md/raid_disks", "6 (4)\n"),
+                ("sys/block/md4/md/degraded", "0\n"),
+                ("sys/block/md7/md/level", "raid1\n"),
+                ("sys/block/md7/md/raid_disks", "2\n"),
+                ("sys/block/md7/md/degraded", "1\n"),
+            ],
+            expect![[r##"
+                # HELP node_md_degraded Disks that a redundant array lacks.
+                # TYPE node_md_degraded gauge
+                node_md_degraded{device="md4"} 0
+                node_md_degraded{device="md7"} 1
+                # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
+                # TYPE node_md_raid_disks gauge
+                node_md_raid_disks{device="md4"} 6
+                node_md_raid_disks{device="md7"} 2
+            "##]],
+        );
+    }
+
+    #[test]
+    fn a_container_has_no_number_of_disks() {
+        for level in ["container\n", "imsm\n", "ddf\n", "\n"] {
+            check::<Mdadm>(
+                "",
+                &[
+                    ("proc/mdstat", "Personalities : [raid1]\nunused devices: <none>\n"),
+                    ("sys/block/md127/md/level", level),
+                    ("sys/block/md127/md/raid_disks", "\n"),
+                ],
+                expect![[r##"
+                    # HELP node_md_degraded Disks that a redundant array lacks.
+                    # TYPE node_md_degraded gauge
+                    node_md_degraded{device="md127"} 0
+                "##]],
+            );
+        }
+    }
+
+    #[test]
+    fn an_array_that_lost_all_disks_has_one_line() {
+        let mdstat = "Personalities : [raid5]\nmd121 : active raid5 super 1.2 level 5, 64k chunk, algorithm 2 [3/0] [___]\n\nmd122 : active raid5 sdm1[0] sdn1[1] sdo1[3]\n      20480 blocks [3/3] [UUU]\n";
+        check::<Mdadm>(
+            "",
+            &[("proc/mdstat", mdstat)],
+            expect![[r##"
+            # HELP node_md_blocks Size of an array in blocks of 1 KiB.
+            # TYPE node_md_blocks gauge
+            node_md_blocks{device="md122"} 20480
+            # HELP node_md_blocks_synced Blocks of 1 KiB that are in sync; all when nothing is being synced.
+            # TYPE node_md_blocks_synced gauge
+            node_md_blocks_synced{device="md122"} 20480
+            # HELP node_md_disks Disks of an array by state: active, failed or spare.
+            # TYPE node_md_disks gauge
+            node_md_disks{device="md121",state="active"} 0
+            node_md_disks{device="md121",state="failed"} 0
+            node_md_disks{device="md121",state="spare"} 0
+            node_md_disks{device="md122",state="active"} 3
+            node_md_disks{device="md122",state="failed"} 0
+            node_md_disks{device="md122",state="spare"} 0
+            # HELP node_md_disks_required Disks that an array has when it is whole.
+            # TYPE node_md_disks_required gauge
+            node_md_disks_required{device="md121"} 3
+            node_md_disks_required{device="md122"} 3
+            # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+            # TYPE node_md_state gauge
+            node_md_state{device="md121",state="active"} 1
+            node_md_state{device="md121",state="check"} 0
+            node_md_state{device="md121",state="inactive"} 0
+            node_md_state{device="md121",state="recovering"} 0
+            node_md_state{device="md121",state="resync"} 0
+            node_md_state{device="md122",state="active"} 1
+            node_md_state{device="md122",state="check"} 0
+            node_md_state{device="md122",state="inactive"} 0
+            node_md_state{device="md122",state="recovering"} 0
+            node_md_state{device="md122",state="resync"} 0
+        "##]],
+        );
+    }
+
+    #[test]
+    fn what_other_makers_write_is_no_failure() {
+        check::<Mdadm>(
+            "",
+            &[(
+                "proc/mdstat",
+                "sbName=/boot/config/super.dat\nmdVersion=2.9.17\nmdState=STARTED\ndiskSize.0=0\n",
+            )],
+            expect![""],
+        );
+    }
+
+    #[test]
     fn a_kernel_without_md_is_no_failure() {
         check_error::<Mdadm>("", &[], expect!["not on this host: proc/mdstat does not exist"]);
         check::<Mdadm>("", &[("proc/mdstat", "Personalities : \nunused devices: <none>\n")], expect![""]);
@@ -222,21 +336,47 @@ mod tests {
         check_error::<Mdadm>(
             "",
             &[("proc/mdstat", "Personalities : [raid1]\nmd0 : active raid1 sda[0]\n")],
-            expect!["parse proc/mdstat, line 2: not as md(4) has it"],
+            expect![[r##"
+                # HELP node_md_disks Disks of an array by state: active, failed or spare.
+                # TYPE node_md_disks gauge
+                node_md_disks{device="md0",state="failed"} 0
+                node_md_disks{device="md0",state="spare"} 0
+                # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+                # TYPE node_md_state gauge
+                node_md_state{device="md0",state="active"} 1
+                node_md_state{device="md0",state="check"} 0
+                node_md_state{device="md0",state="inactive"} 0
+                node_md_state{device="md0",state="recovering"} 0
+                node_md_state{device="md0",state="resync"} 0
+                parse proc/mdstat, line 2: not as md(4) has it"##]],
         );
         check_error::<Mdadm>(
             "",
             &[("proc/mdstat", "md0 : active raid1 sda[0]\n      100 blocks\n")],
-            expect!["parse proc/mdstat, line 1: not as md(4) has it"],
+            expect![[r##"
+                # HELP node_md_blocks Size of an array in blocks of 1 KiB.
+                # TYPE node_md_blocks gauge
+                node_md_blocks{device="md0"} 100
+                # HELP node_md_blocks_synced Blocks of 1 KiB that are in sync; all when nothing is being synced.
+                # TYPE node_md_blocks_synced gauge
+                node_md_blocks_synced{device="md0"} 100
+                # HELP node_md_disks Disks of an array by state: active, failed or spare.
+                # TYPE node_md_disks gauge
+                node_md_disks{device="md0",state="failed"} 0
+                node_md_disks{device="md0",state="spare"} 0
+                # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+                # TYPE node_md_state gauge
+                node_md_state{device="md0",state="active"} 1
+                node_md_state{device="md0",state="check"} 0
+                node_md_state{device="md0",state="inactive"} 0
+                node_md_state{device="md0",state="recovering"} 0
+                node_md_state{device="md0",state="resync"} 0
+                parse proc/mdstat, line 1: not as md(4) has it"##]],
         );
         check_error::<Mdadm>(
             "",
-            &[("proc/mdstat", "unused devices: <none>\n"), ("sys/block/md0/md/raid_disks", "2\n")],
-            expect![[r##"
-            # HELP node_md_raid_disks Disks that an array is meant to have, spares aside.
-            # TYPE node_md_raid_disks gauge
-            node_md_raid_disks{device="md0"} 2
-            read sys/block/md0/md/level: No such file or directory (os error 2)"##]],
+            &[("proc/mdstat", "unused devices: <none>\n"), ("sys/block/md0/md/raid_disks", "two\n")],
+            expect!["parse sys/block/md0/md/raid_disks, line 1: expected a number of disks, found `two`"],
         );
     }
 

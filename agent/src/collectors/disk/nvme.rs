@@ -8,9 +8,9 @@ metrics! {
     NAMESPACE: Gauge "node_nvme_namespace_info" ["device", "nsid", "ana_state"], "An NVMe namespace and how it is reached (asymmetric namespace access); always 1.";
 
     |it: &Namespace| ["device", "nsid"];
-    Gauge "node_nvme_namespace_capacity_bytes" = it.size.wrapping_mul(it.block), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
-    Gauge "node_nvme_namespace_size_bytes" = it.size.wrapping_mul(it.block), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
-    Gauge "node_nvme_namespace_used_bytes" = it.used.map(|used| used.wrapping_mul(it.block)), "Bytes of an NVMe namespace that are in use.";
+    Gauge "node_nvme_namespace_capacity_bytes" = it.in_blocks(it.size), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
+    Gauge "node_nvme_namespace_size_bytes" = it.in_blocks(it.size), "Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.";
+    Gauge "node_nvme_namespace_used_bytes" = it.in_blocks(it.used), "Bytes of an NVMe namespace that are in use.";
     Gauge "node_nvme_namespace_logical_block_size_bytes" = it.block, "Bytes of a logical block of an NVMe namespace.";
 }
 
@@ -18,8 +18,14 @@ metrics! {
 struct Namespace {
     /// Since Linux 6.8.
     used: Option<u64>,
-    size: u64,
-    block: u64,
+    size: Option<u64>,
+    block: Option<u64>,
+}
+
+impl Namespace {
+    fn in_blocks(&self, n_blocks: Option<u64>) -> Option<u64> {
+        Some(n_blocks?.wrapping_mul(self.block?))
+    }
 }
 
 pub(super) struct Nvme(PathBuf);
@@ -40,32 +46,39 @@ impl Collector for Nvme {
         let Some(class) = Folder::open(&self.0)? else {
             return Err(Error::Absent(format!("{} does not exist", self.0.display())));
         };
-        for device in class.names()? {
-            if let Some(controller) = class.folder(&device)? {
-                push_controller(&device, &controller, out)?;
-            }
-        }
-        Ok(())
+        Ok(class.for_each_folder(|_| true, |device, controller| push_controller(device, controller, out))?)
     }
 }
 
-fn push_controller(device: &str, controller: &Folder, out: &mut Families) -> Result<(), Error> {
-    let text = |name| controller.required_value(name).map(|it| label_text(&it));
-    let (firmware, model, serial) = (text("firmware_rev")?, text("model")?, text("serial")?);
-    out.push(INFO, [device, &firmware, &model, &serial, &text("state")?, &text("cntlid")?], 1);
-    for name in controller.names()? {
-        let Some(nsid) = namespace_id(&name) else { continue };
-        let Some(folder) = controller.folder(&name)? else { continue };
-        let ana_state = folder.value("ana_state")?.map_or_else(|| "unknown".to_owned(), |it| label_text(&it));
-        let namespace = Namespace {
-            used: folder.number("nuse")?,
-            size: folder.required_number("size")?,
-            block: folder.required_number("queue/logical_block_size")?,
-        };
-        out.push(NAMESPACE, [device, nsid, &ana_state], 1);
-        push_rows(&namespace, [device, nsid], out);
-    }
-    Ok(())
+/// What a controller does not say stays empty.
+fn push_controller(device: &str, controller: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let files = controller.unlisted_attributes();
+    let text = |name| files.value(name).map(|it| label_text(&it)).unwrap_or_default();
+    let (firmware, model, serial) = (text("firmware_rev"), text("model"), text("serial"));
+    out.push(INFO, [device, &firmware, &model, &serial, &text("state"), &text("cntlid")], 1);
+    let namespaces = controller.for_each_folder(
+        |name| namespace_id(name).is_some(),
+        |name, folder| push_namespace(device, namespace_id(name).unwrap_or_default(), folder, out),
+    );
+    files.end().and(namespaces)
+}
+
+fn push_namespace(
+    device: &str,
+    nsid: &str,
+    folder: &Folder,
+    out: &mut Families,
+) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    let ana_state = files.value("ana_state").map_or_else(|| "unknown".to_owned(), |it| label_text(&it));
+    let namespace = Namespace {
+        used: files.unsigned("nuse"),
+        size: files.unsigned("size"),
+        block: files.unsigned("queue/logical_block_size"),
+    };
+    out.push(NAMESPACE, [device, nsid, &ana_state], 1);
+    push_rows(&namespace, [device, nsid], out);
+    files.end()
 }
 
 /// The `1` of `nvme0n1`, or of `nvme0c0n1`, which is one path to a namespace that has several.
@@ -167,20 +180,42 @@ mod tests {
     }
 
     #[test]
-    fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Nvme>(
+    fn names_the_attribute_that_is_broken() {
+        check::<Nvme>(
             "",
             &CONTROLLER[1..],
-            expect!["read sys/class/nvme/nvme0/firmware_rev: No such file or directory (os error 2)"],
+            expect![[r##"
+                # HELP node_nvme_info What an NVMe controller says of itself; always 1.
+                # TYPE node_nvme_info gauge
+                node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="",model="Samsung SSD 970 PRO 512GB",serial="S680HF8N190894I",state="live"} 1
+                # HELP node_nvme_namespace_capacity_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_capacity_bytes gauge
+                node_nvme_namespace_capacity_bytes{device="nvme0",nsid="1"} 2.048e+06
+                # HELP node_nvme_namespace_info An NVMe namespace and how it is reached (asymmetric namespace access); always 1.
+                # TYPE node_nvme_namespace_info gauge
+                node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+                # HELP node_nvme_namespace_logical_block_size_bytes Bytes of a logical block of an NVMe namespace.
+                # TYPE node_nvme_namespace_logical_block_size_bytes gauge
+                node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="1"} 512
+                # HELP node_nvme_namespace_size_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_size_bytes gauge
+                node_nvme_namespace_size_bytes{device="nvme0",nsid="1"} 2.048e+06
+                # HELP node_nvme_namespace_used_bytes Bytes of an NVMe namespace that are in use.
+                # TYPE node_nvme_namespace_used_bytes gauge
+                node_nvme_namespace_used_bytes{device="nvme0",nsid="1"} 512000
+            "##]],
         );
         check_error::<Nvme>(
             "",
             &[&CONTROLLER[..7], &[("sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size", "x\n")]].concat(),
             expect![[r##"
-            # HELP node_nvme_info What an NVMe controller says of itself; always 1.
-            # TYPE node_nvme_info gauge
-            node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="1B2QEXP7",model="Samsung SSD 970 PRO 512GB",serial="S680HF8N190894I",state="live"} 1
-            parse sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size, line 1: expected a number, found `x`"##]],
+                # HELP node_nvme_info What an NVMe controller says of itself; always 1.
+                # TYPE node_nvme_info gauge
+                node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="1B2QEXP7",model="Samsung SSD 970 PRO 512GB",serial="S680HF8N190894I",state="live"} 1
+                # HELP node_nvme_namespace_info An NVMe namespace and how it is reached (asymmetric namespace access); always 1.
+                # TYPE node_nvme_namespace_info gauge
+                node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+                parse sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size, line 1: expected a number, found `x`"##]],
         );
     }
 

@@ -1,7 +1,10 @@
 //! `/sys/class/nvme-subsystem`: NVMe subsystems and the controllers that lead to them, of which there are several with
 //! multipath. See drivers/nvme/host/sysfs.c.
 
-use crate::{collectors::prelude::*, source::numbered};
+use crate::{
+    collectors::prelude::*,
+    source::{Attributes, numbered},
+};
 use std::{io::ErrorKind, path::PathBuf};
 
 metrics! {
@@ -32,40 +35,35 @@ impl Spec for Nvmesubsystem {
 
 impl Collector for Nvmesubsystem {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.push_all(out).map_err(|error| match error.io_kind() {
-            Some(ErrorKind::NotFound | ErrorKind::PermissionDenied) => Error::Absent(error.to_string()),
-            _ => error.into(),
-        })
-    }
-}
-
-impl Nvmesubsystem {
-    fn push_all(&self, out: &mut Families) -> Result<(), source::Error> {
-        let Some(class) = Folder::open(&self.class)? else {
-            let source = ErrorKind::NotFound.into();
-            return Err(source::Error::Read { path: self.class.clone(), source });
-        };
-        for name in class.names()?.iter().filter(|name| name.starts_with("nvme-subsys")) {
-            if let Some(folder) = class.folder(name)? {
-                push_subsystem(&folder, name, out)?;
+        let class = match Folder::open(&self.class) {
+            Ok(Some(class)) => class,
+            Ok(None) => return Err(Error::Absent(format!("{} does not exist", self.class.display()))),
+            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {
+                return Err(Error::Absent(error.to_string()));
             }
-        }
-        Ok(())
+            Err(error) => return Err(error.into()),
+        };
+        let pushed = class.for_each_folder(
+            |name| name.starts_with("nvme-subsys"),
+            |name, folder| push_subsystem(folder, name, out),
+        );
+        Ok(pushed?)
     }
 }
 
+/// What a subsystem does not say stays empty: older kernels have no policy.
 fn push_subsystem(folder: &Folder, subsystem: &str, out: &mut Families) -> Result<(), source::Error> {
-    let text = |file| folder.required_value(file);
-    let [nqn, model, serial, policy] =
-        [text("subsysnqn")?, text("model")?, text("serial")?, text("iopolicy")?];
-    out.push(INFO, (subsystem, &*nqn, &*model, &*serial, &*policy), 1_u64);
+    let files = folder.unlisted_attributes();
+    let text = |file| files.value(file).map(|it| label_text(&it)).unwrap_or_default();
+    let [nqn, model, serial, policy] = ["subsysnqn", "model", "serial", "iopolicy"].map(text);
+    out.push(INFO, [subsystem, &nqn, &model, &serial, &policy], 1_u64);
     let (mut n_paths, mut n_live) = (0_u64, 0_u64);
     for name in folder.names()? {
         let Some(rest) = numbered(&name, "nvme") else { continue };
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if is_number(rest) {
             n_paths += 1;
-            n_live += u64::from(push_path(folder, subsystem, &name, out)? == "live");
+            n_live += u64::from(push_path(&files, subsystem, &name, out) == Some("live"));
         } else if rest.split_once('n').is_some_and(|(controller, id)| is_number(controller) && is_number(id))
         {
             out.push(NAMESPACE_INFO, [subsystem, &name], 1_u64);
@@ -73,25 +71,26 @@ fn push_subsystem(folder: &Folder, subsystem: &str, out: &mut Families) -> Resul
     }
     out.push(PATHS, [subsystem], n_paths);
     out.push(PATHS_LIVE, [subsystem], n_live);
-    Ok(())
+    files.end()
 }
 
-/// Returns the state that the controller is in.
+/// Returns the state that the controller is in; `None` when it cannot be told.
 fn push_path(
-    folder: &Folder,
+    files: &Attributes<'_>,
     subsystem: &str,
     controller: &str,
     out: &mut Families,
-) -> Result<&'static str, source::Error> {
-    let text = |file| folder.required_value(&format!("{controller}/{file}"));
-    let (state, transport) = (text("state")?, text("transport")?);
+) -> Option<&'static str> {
+    let text = |file| files.value(&format!("{controller}/{file}"));
+    let (state, transport) = (text("state")?, text("transport"));
     // The kernel also says `deleting (no IO)`.
-    let word = source::words(&state).next().unwrap_or_default();
+    let word = source::words(&state).next()?;
     let now = STATES.into_iter().find(|it| it.as_bytes() == word).unwrap_or("unknown");
     for state in STATES {
-        out.push(PATH_STATE, (subsystem, controller, &*transport, state), state == now);
+        let transport = transport.as_deref().unwrap_or_default();
+        out.push(PATH_STATE, (subsystem, controller, transport, state), state == now);
     }
-    Ok(now)
+    Some(now)
 }
 
 #[cfg(test)]
@@ -181,13 +180,21 @@ mod tests {
     }
 
     #[test]
-    fn a_subsystem_that_is_going_is_absent() {
-        check_error::<Nvmesubsystem>(
+    fn a_kernel_without_a_policy_leaves_it_empty() {
+        check::<Nvmesubsystem>(
             "",
             &HOST[..3],
-            expect![
-                "not on this host: read sys/class/nvme-subsystem/nvme-subsys0/iopolicy: No such file or directory (os error 2)"
-            ],
+            expect![[r##"
+            # HELP node_nvmesubsystem_info 1 for each NVMe subsystem, with its name, model and the policy by which it spreads requests over paths.
+            # TYPE node_nvmesubsystem_info gauge
+            node_nvmesubsystem_info{iopolicy="",model="Example Array",nqn="nqn.2014-08.org.example:array",serial="SN12345",subsystem="nvme-subsys0"} 1
+            # HELP node_nvmesubsystem_paths Controllers that lead to the NVMe subsystem.
+            # TYPE node_nvmesubsystem_paths gauge
+            node_nvmesubsystem_paths{subsystem="nvme-subsys0"} 0
+            # HELP node_nvmesubsystem_paths_live Controllers that lead to the NVMe subsystem and work.
+            # TYPE node_nvmesubsystem_paths_live gauge
+            node_nvmesubsystem_paths_live{subsystem="nvme-subsys0"} 0
+        "##]],
         );
     }
 
@@ -196,7 +203,7 @@ mod tests {
         check_error::<Nvmesubsystem>(
             "",
             &[],
-            expect!["not on this host: read sys/class/nvme-subsystem: entity not found"],
+            expect!["not on this host: sys/class/nvme-subsystem does not exist"],
         );
     }
 

@@ -46,15 +46,21 @@ impl Collector for Tapestats {
         let Some(class) = Folder::open(&self.class)? else {
             return Err(Error::Absent(format!("{} does not exist", self.class.display())));
         };
-        for device in class.names()?.iter().filter(|it| is_drive(it) && self.filter.keeps(it)) {
-            if let Some(stats) = class.folder(&format!("{device}/stats"))? {
-                let stats = Stats(stats.attributes()?);
-                push_rows(&stats, [device], out);
-                stats.0.end()?;
-            }
-        }
-        Ok(())
+        let pushed = class.for_each_folder(
+            |name| is_drive(name) && self.filter.keeps(name),
+            |device, folder| match folder.folder("stats")? {
+                Some(stats) => push_stats(device, &stats, out),
+                None => Ok(()),
+            },
+        );
+        Ok(pushed?)
     }
+}
+
+fn push_stats(device: &str, folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let stats = Stats(folder.attributes()?);
+    push_rows(&stats, [device], out);
+    stats.0.end()
 }
 
 /// `nst0` is the same drive without rewinding, `st0l` and the like are other modes.

@@ -65,102 +65,105 @@ impl Spec for Bcache {
 impl Collector for Bcache {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(root) = Folder::open(&self.root)? else { return Ok(()) };
-        for uuid in root.names()?.iter().filter(|it| it.contains('-')) {
-            let Some(set) = root.folder(uuid)? else { continue };
-            push_set(uuid, &set, out)?;
-            for name in set.names()? {
-                if numbered(&name, "bdev").is_some() {
-                    push_backing_device([uuid, &name], &set, out)?;
-                } else if numbered(&name, "cache").is_some() {
-                    self.push_cache_device([uuid, &name], &set, out)?;
-                }
-            }
-        }
-        Ok(())
+        let pushed = root.for_each_folder(
+            |name| name.contains('-'),
+            |uuid, set| {
+                let of_set = push_set(uuid, set, out);
+                let of_backing_devices = set.for_each_folder(
+                    |name| numbered(name, "bdev").is_some(),
+                    |name, device| push_backing_device([uuid, name], device, out),
+                );
+                let of_cache_devices = set.for_each_folder(
+                    |name| numbered(name, "cache").is_some(),
+                    |name, device| self.push_cache_device([uuid, name], device, out),
+                );
+                of_set.and(of_backing_devices).and(of_cache_devices)
+            },
+        );
+        Ok(pushed?)
     }
 }
 
-fn push_set(uuid: &str, set: &Folder, out: &mut Families) -> Result<(), Error> {
-    out.push(AVERAGE_KEY, [uuid], read(set, "average_key_size")?);
-    out.push(TREE_CACHE, [uuid], read(set, "btree_cache_size")?);
-    out.push(AVAILABLE, [uuid], read(set, "cache_available_percent")?);
-    out.push(CONGESTED, [uuid], read(set, "congested")?);
-    out.push(ROOT_USAGE, [uuid], read(set, "root_usage_percent")?);
-    out.push(TREE_DEPTH, [uuid], read(set, "tree_depth")?);
-    out.push(JOURNAL, [uuid], read(set, "internal/active_journal_entries")?);
-    out.push(TREE_NODES, [uuid], read(set, "internal/btree_nodes")?);
-    out.push(TREE_READ, [uuid], read(set, "internal/btree_read_average_duration_us")? as f64 * 1e-9);
-    out.push(READ_RACES, [uuid], read(set, "internal/cache_read_races")?);
-    Ok(())
+fn push_set(uuid: &str, set: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let set = set.unlisted_attributes();
+    let size = |name| set.parsed(name, "a size", bcache_number);
+    out.push(AVERAGE_KEY, [uuid], size("average_key_size"));
+    out.push(TREE_CACHE, [uuid], size("btree_cache_size"));
+    out.push(AVAILABLE, [uuid], size("cache_available_percent"));
+    out.push(CONGESTED, [uuid], size("congested"));
+    out.push(ROOT_USAGE, [uuid], size("root_usage_percent"));
+    out.push(TREE_DEPTH, [uuid], size("tree_depth"));
+    out.push(JOURNAL, [uuid], size("internal/active_journal_entries"));
+    out.push(TREE_NODES, [uuid], size("internal/btree_nodes"));
+    let duration = size("internal/btree_read_average_duration_us");
+    out.push(TREE_READ, [uuid], duration.map(|it| it as f64 * 1e-9));
+    out.push(READ_RACES, [uuid], size("internal/cache_read_races"));
+    set.end()
 }
 
-fn push_backing_device(labels: [&str; 2], set: &Folder, out: &mut Families) -> Result<(), Error> {
-    let [_, device] = labels;
-    let total = |name: &str| read(set, &format!("{device}/stats_total/{name}"));
-    out.push(DIRTY, labels, read(set, &format!("{device}/dirty_data"))?);
-    out.push(BYPASSED, labels, total("bypassed")?);
-    out.push(HITS, labels, total("cache_hits")?);
-    out.push(MISSES, labels, total("cache_misses")?);
-    out.push(BYPASS_HITS, labels, total("cache_bypass_hits")?);
-    out.push(BYPASS_MISSES, labels, total("cache_bypass_misses")?);
-    out.push(COLLISIONS, labels, total("cache_miss_collisions")?);
+fn push_backing_device(labels: [&str; 2], device: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let device = device.unlisted_attributes();
+    let size = |name| device.parsed(name, "a size", bcache_number);
+    out.push(DIRTY, labels, size("dirty_data"));
+    out.push(BYPASSED, labels, size("stats_total/bypassed"));
+    out.push(HITS, labels, size("stats_total/cache_hits"));
+    out.push(MISSES, labels, size("stats_total/cache_misses"));
+    out.push(BYPASS_HITS, labels, size("stats_total/cache_bypass_hits"));
+    out.push(BYPASS_MISSES, labels, size("stats_total/cache_bypass_misses"));
+    out.push(COLLISIONS, labels, size("stats_total/cache_miss_collisions"));
     // Linux 5.10 has it no more.
-    let readaheads = set.value(&format!("{device}/stats_total/cache_readaheads"))?;
-    out.push(READAHEADS, labels, readaheads.and_then(|it| bcache_number(&it)).filter(|&it| it > 0));
-
-    let name = format!("{device}/writeback_rate_debug");
-    let mut buffer = Vec::new();
-    let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
-    let field = |key: &str| match last_word(text, key) {
-        Some((line, word)) => {
-            let word = word.strip_suffix(b"/sec").unwrap_or(word);
-            let (sign, word) = word.strip_prefix(b"-").map_or((1.0, word), |it| (-1.0, it));
-            let number =
-                bcache_number(word).ok_or_else(|| set.parse_error(&name, line, "expected a size"))?;
-            Ok::<_, Error>(sign * number as f64)
-        }
-        None => Ok(0.0),
-    };
-    out.push(RATE, labels, field("rate:")?);
-    out.push(DIRTY_TARGET, labels, field("target:")?);
-    out.push(RATE_PROPORTIONAL, labels, field("proportional:")?);
-    out.push(RATE_INTEGRAL, labels, field("integral:")?);
-    out.push(RATE_CHANGE, labels, field("change:")?);
-    Ok(())
+    out.push(READAHEADS, labels, size("stats_total/cache_readaheads").filter(|&it| it > 0));
+    device.lines("writeback_rate_debug", "a name and a size", |_, line| {
+        let (name, size) = name_and_size(line)?;
+        let family = match name {
+            b"rate:" => RATE,
+            b"target:" => DIRTY_TARGET,
+            b"proportional:" => RATE_PROPORTIONAL,
+            b"integral:" => RATE_INTEGRAL,
+            b"change:" => RATE_CHANGE,
+            _ => return Some(()),
+        };
+        let size = size.strip_suffix(b"/sec").unwrap_or(size);
+        let (sign, size) = size.strip_prefix(b"-").map_or((1.0, size), |it| (-1.0, it));
+        out.push(family, labels, sign * bcache_number(size)? as f64);
+        Some(())
+    });
+    device.end()
 }
 
 impl Bcache {
-    fn push_cache_device(&self, labels: [&str; 2], set: &Folder, out: &mut Families) -> Result<(), Error> {
-        let [_, device] = labels;
-        out.push(IO_ERRORS, labels, read(set, &format!("{device}/io_errors"))?);
-        out.push(METADATA_WRITTEN, labels, read(set, &format!("{device}/metadata_written"))?);
-        out.push(WRITTEN, labels, read(set, &format!("{device}/written"))?);
-        if !self.priority_stats {
-            return Ok(());
+    fn push_cache_device(
+        &self,
+        labels: [&str; 2],
+        device: &Folder,
+        out: &mut Families,
+    ) -> Result<(), source::Error> {
+        let device = device.unlisted_attributes();
+        let size = |name| device.parsed(name, "a size", bcache_number);
+        out.push(IO_ERRORS, labels, size("io_errors"));
+        out.push(METADATA_WRITTEN, labels, size("metadata_written"));
+        out.push(WRITTEN, labels, size("written"));
+        if self.priority_stats {
+            device.lines("priority_stats", "a name and a percentage", |_, line| {
+                let (name, percentage) = name_and_size(line)?;
+                let family = match name {
+                    b"Unused:" => UNUSED,
+                    b"Metadata:" => METADATA,
+                    _ => return Some(()),
+                };
+                let percentage = percentage.strip_suffix(b"%").unwrap_or(percentage);
+                out.push(family, labels, source::number::<u64>(percentage)?);
+                Some(())
+            });
         }
-        let name = format!("{device}/priority_stats");
-        let mut buffer = Vec::new();
-        let text = set.text(&name, &mut buffer)?.ok_or_else(|| set.missing(&name))?;
-        let percentage = |key: &str| match last_word(text, key) {
-            Some((line, word)) => source::number::<u64>(word.strip_suffix(b"%").unwrap_or(word))
-                .ok_or_else(|| set.parse_error(&name, line, "expected a percentage")),
-            None => Ok(0),
-        };
-        out.push(UNUSED, labels, percentage("Unused:")?);
-        out.push(METADATA, labels, percentage("Metadata:")?);
-        Ok(())
+        device.end()
     }
 }
 
-fn read(folder: &Folder, name: &str) -> Result<u64, Error> {
-    let value = folder.required_value(name)?;
-    Ok(bcache_number(&value).ok_or_else(|| folder.parse_error(name, 1, "expected a size"))?)
-}
-
-/// The last word of the line that begins with `key`, and the line's number.
-fn last_word<'a>(text: &'a [u8], key: &str) -> Option<(usize, &'a [u8])> {
-    let (number, line) = source::lines(text).find(|(_, line)| line.starts_with(key.as_bytes()))?;
-    source::words(line).last().map(|word| (number, word))
+/// The first and the last word of a line.
+fn name_and_size(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut words = source::words(line);
+    Some((words.next()?, words.last()?))
 }
 
 #[cfg(test)]
@@ -283,86 +286,20 @@ mod tests {
 
     #[test]
     fn reads_priorities_when_asked_to() {
-        check_error::<Bcache>(
+        check::<Bcache>(
             "priority_stats = true",
-            &FILES[..21],
+            &FILES[18..21],
             expect![[r##"
-            # HELP node_bcache_active_journal_entries Journal entries that are newer than the index.
-            # TYPE node_bcache_active_journal_entries gauge
-            node_bcache_active_journal_entries{uuid="dead-beef"} 1
-            # HELP node_bcache_average_key_size_sectors Average data of a key in the tree, in sectors of 512 bytes.
-            # TYPE node_bcache_average_key_size_sectors gauge
-            node_bcache_average_key_size_sectors{uuid="dead-beef"} 0
-            # HELP node_bcache_btree_cache_size_bytes Memory that the tree's cache takes, in bytes.
-            # TYPE node_bcache_btree_cache_size_bytes gauge
-            node_bcache_btree_cache_size_bytes{uuid="dead-beef"} 1524
-            # HELP node_bcache_btree_nodes Nodes of the tree.
-            # TYPE node_bcache_btree_nodes gauge
-            node_bcache_btree_nodes{uuid="dead-beef"} 12
-            # HELP node_bcache_btree_read_average_duration_seconds Average time to read a node of the tree, as node_exporter has it: the kernel's microseconds taken for nanoseconds.
-            # TYPE node_bcache_btree_read_average_duration_seconds gauge
-            node_bcache_btree_read_average_duration_seconds{uuid="dead-beef"} 1.305e-06
-            # HELP node_bcache_bypassed_bytes_total Bytes read and written past the cache.
-            # TYPE node_bcache_bypassed_bytes_total counter
-            node_bcache_bypassed_bytes_total{backing_device="bdev0",uuid="dead-beef"} 3.248128e+06
-            # HELP node_bcache_cache_available_percent Percentage of the cache without dirty data: it may be written back at once.
-            # TYPE node_bcache_cache_available_percent gauge
-            node_bcache_cache_available_percent{uuid="dead-beef"} 100
-            # HELP node_bcache_cache_bypass_hits_total Requests past the cache whose data was in it.
-            # TYPE node_bcache_cache_bypass_hits_total counter
-            node_bcache_cache_bypass_hits_total{backing_device="bdev0",uuid="dead-beef"} 8
-            # HELP node_bcache_cache_bypass_misses_total Requests past the cache whose data was not in it.
-            # TYPE node_bcache_cache_bypass_misses_total counter
-            node_bcache_cache_bypass_misses_total{backing_device="bdev0",uuid="dead-beef"} 9
-            # HELP node_bcache_cache_hits_total Requests that found all of their data in the cache.
-            # TYPE node_bcache_cache_hits_total counter
-            node_bcache_cache_hits_total{backing_device="bdev0",uuid="dead-beef"} 546
-            # HELP node_bcache_cache_miss_collisions_total Data that was not put into the cache after a miss, because a write came first.
-            # TYPE node_bcache_cache_miss_collisions_total counter
-            node_bcache_cache_miss_collisions_total{backing_device="bdev0",uuid="dead-beef"} 10
-            # HELP node_bcache_cache_misses_total Requests that did not find all of their data in the cache.
-            # TYPE node_bcache_cache_misses_total counter
-            node_bcache_cache_misses_total{backing_device="bdev0",uuid="dead-beef"} 7
-            # HELP node_bcache_cache_read_races_total Reads from the cache whose bucket was reused meanwhile, and which were done again.
-            # TYPE node_bcache_cache_read_races_total counter
-            node_bcache_cache_read_races_total{uuid="dead-beef"} 0
-            # HELP node_bcache_congested How congested the cache device is; 0 when it is not.
-            # TYPE node_bcache_congested gauge
-            node_bcache_congested{uuid="dead-beef"} 0
-            # HELP node_bcache_dirty_data_bytes Bytes in the cache that the backing device does not have yet.
-            # TYPE node_bcache_dirty_data_bytes gauge
-            node_bcache_dirty_data_bytes{backing_device="bdev0",uuid="dead-beef"} 2.189426688e+10
-            # HELP node_bcache_dirty_target_bytes Bytes of dirty data that writing back aims at.
-            # TYPE node_bcache_dirty_target_bytes gauge
-            node_bcache_dirty_target_bytes{backing_device="bdev0",uuid="dead-beef"} 2.189426688e+10
-            # HELP node_bcache_io_errors Errors of the cache device, fading with time.
-            # TYPE node_bcache_io_errors gauge
-            node_bcache_io_errors{cache_device="cache0",uuid="dead-beef"} 0
-            # HELP node_bcache_metadata_written_bytes_total Bytes written to the cache device that are not data.
-            # TYPE node_bcache_metadata_written_bytes_total counter
-            node_bcache_metadata_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 512
-            # HELP node_bcache_root_usage_percent Percentage of the tree's root that is used; when it is high, the tree grows deeper.
-            # TYPE node_bcache_root_usage_percent gauge
-            node_bcache_root_usage_percent{uuid="dead-beef"} 0
-            # HELP node_bcache_tree_depth Depth of the tree; 0 for a root alone.
-            # TYPE node_bcache_tree_depth gauge
-            node_bcache_tree_depth{uuid="dead-beef"} 2
-            # HELP node_bcache_writeback_change Last change of the rate of writing back, in bytes per second.
-            # TYPE node_bcache_writeback_change gauge
-            node_bcache_writeback_change{backing_device="bdev0",uuid="dead-beef"} 329204
-            # HELP node_bcache_writeback_rate Bytes per second that are written back.
-            # TYPE node_bcache_writeback_rate gauge
-            node_bcache_writeback_rate{backing_device="bdev0",uuid="dead-beef"} 1.150976e+06
-            # HELP node_bcache_writeback_rate_integral_term The controller's integral term of the rate of writing back, in bytes per second.
-            # TYPE node_bcache_writeback_rate_integral_term gauge
-            node_bcache_writeback_rate_integral_term{backing_device="bdev0",uuid="dead-beef"} 808960
-            # HELP node_bcache_writeback_rate_proportional_term The controller's proportional term of the rate of writing back, in bytes per second.
-            # TYPE node_bcache_writeback_rate_proportional_term gauge
-            node_bcache_writeback_rate_proportional_term{backing_device="bdev0",uuid="dead-beef"} -437748
-            # HELP node_bcache_written_bytes_total Bytes of data written to the cache device.
-            # TYPE node_bcache_written_bytes_total counter
-            node_bcache_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 1.283457024e+09
-            read sys/fs/bcache/dead-beef/cache0/priority_stats: No such file or directory (os error 2)"##]],
+                # HELP node_bcache_io_errors Errors of the cache device, fading with time.
+                # TYPE node_bcache_io_errors gauge
+                node_bcache_io_errors{cache_device="cache0",uuid="dead-beef"} 0
+                # HELP node_bcache_metadata_written_bytes_total Bytes written to the cache device that are not data.
+                # TYPE node_bcache_metadata_written_bytes_total counter
+                node_bcache_metadata_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 512
+                # HELP node_bcache_written_bytes_total Bytes of data written to the cache device.
+                # TYPE node_bcache_written_bytes_total counter
+                node_bcache_written_bytes_total{cache_device="cache0",uuid="dead-beef"} 1.283457024e+09
+            "##]],
         );
         let host = TestHost::new(&FILES);
         let mut out = Families::new(METRICS);
@@ -393,16 +330,26 @@ mod tests {
     }
 
     #[test]
-    fn names_the_attribute_that_is_missing_or_broken() {
-        check_error::<Bcache>(
+    fn names_the_attribute_that_is_broken() {
+        check::<Bcache>(
             "",
-            &FILES[1..],
-            expect!["read sys/fs/bcache/dead-beef/average_key_size: No such file or directory (os error 2)"],
+            &FILES[1..4],
+            expect![[r##"
+                # HELP node_bcache_btree_cache_size_bytes Memory that the tree's cache takes, in bytes.
+                # TYPE node_bcache_btree_cache_size_bytes gauge
+                node_bcache_btree_cache_size_bytes{uuid="dead-beef"} 1524
+                # HELP node_bcache_cache_available_percent Percentage of the cache without dirty data: it may be written back at once.
+                # TYPE node_bcache_cache_available_percent gauge
+                node_bcache_cache_available_percent{uuid="dead-beef"} 100
+                # HELP node_bcache_congested How congested the cache device is; 0 when it is not.
+                # TYPE node_bcache_congested gauge
+                node_bcache_congested{uuid="dead-beef"} 0
+            "##]],
         );
         check_error::<Bcache>(
             "",
             &[("sys/fs/bcache/dead-beef/average_key_size", "big\n")],
-            expect!["parse sys/fs/bcache/dead-beef/average_key_size, line 1: expected a size"],
+            expect!["parse sys/fs/bcache/dead-beef/average_key_size, line 1: expected a size, found `big`"],
         );
     }
 

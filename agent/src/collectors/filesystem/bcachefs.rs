@@ -1,6 +1,9 @@
 //! `/sys/fs/bcachefs/<uuid>`: see fs/bcachefs/sysfs.c of the bcachefs tree.
 
-use crate::{collectors::prelude::*, source::human::bcachefs_number};
+use crate::{
+    collectors::prelude::*,
+    source::{Attributes, human::bcachefs_number},
+};
 use std::path::PathBuf;
 
 metrics! {
@@ -40,77 +43,83 @@ impl Collector for Bcachefs {
         let Some(root) = root.filter(|_| !names.is_empty()) else {
             return Err(Error::Absent(format!("nothing in {}", self.0.display())));
         };
-        for uuid in names {
-            if let Some(folder) = root.folder(&uuid)? {
-                push_filesystem(&uuid, &folder, out)?;
-            }
-        }
-        Ok(())
+        Ok(root.for_each_folder(|_| true, |uuid, folder| push_filesystem(uuid, folder, out))?)
     }
 }
 
-fn push_filesystem(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), Error> {
+fn push_filesystem(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
     out.push(INFO, [uuid], 1);
-    out.push(TREE_CACHE, [uuid], size(folder, "btree_cache_size")?);
-    for_lines(folder, "compression_stats", 2, |line| {
+    out.push(TREE_CACHE, [uuid], files.parsed("btree_cache_size", "a size", bcachefs_number));
+    for_lines(&files, "compression_stats", 2, |line| {
         let [algorithm, compressed, uncompressed] = first_words(line)?;
         let algorithm = algorithm.strip_suffix(b":").unwrap_or(algorithm);
         out.push(COMPRESSED, (uuid, algorithm), bcachefs_number(compressed)?);
         out.push(UNCOMPRESSED, (uuid, algorithm), bcachefs_number(uncompressed)?);
         Some(())
-    })?;
-    for_lines(folder, "errors", 1, |line| {
+    });
+    for_lines(&files, "errors", 1, |line| {
         let [kind, count] = first_words(line)?;
         out.push(ERRORS, (uuid, kind), bcachefs_number(count)?);
         Some(())
-    })?;
-    for_lines(folder, "btree_write_stats", 2, |line| {
+    });
+    for_lines(&files, "btree_write_stats", 2, |line| {
         let [kind, count, size] = first_words(line)?;
         let kind = kind.strip_suffix(b":").unwrap_or(kind);
         out.push(WRITES, (uuid, kind), bcachefs_number(count)?);
         out.push(WRITE_SIZE, (uuid, kind), bcachefs_number(size)?);
         Some(())
-    })?;
-    if let Some(counters) = folder.folder("counters")? {
-        for name in counters.names()? {
-            let part = name.replace(|it: char| !it.is_ascii_alphanumeric(), "_");
-            for_lines(&counters, &name, 1, |line| {
-                let Some(count) = line.strip_prefix(b"since filesystem creation:") else { return Some(()) };
-                out.push_named(COUNTER, &part, [uuid], bcachefs_number(count.trim_ascii())?);
-                Some(())
-            })?;
-        }
-    }
-    for name in folder.names()? {
-        let Some(device) = name.strip_prefix("dev-") else { continue };
-        if let Some(folder) = folder.folder(&name)? {
-            push_device([uuid, device], &folder, out)?;
-        }
-    }
-    Ok(())
+    });
+    let counters = folder.folder("counters").and_then(|counters| match counters {
+        Some(counters) => push_counters(uuid, &counters, out),
+        None => Ok(()),
+    });
+    let devices = folder.for_each_folder(
+        |name| name.starts_with("dev-"),
+        |name, folder| push_device([uuid, &name["dev-".len()..]], folder, out),
+    );
+    files.end().and(counters).and(devices)
 }
 
-fn push_device(labels: [&str; 2], folder: &Folder, out: &mut Families) -> Result<(), Error> {
+fn push_counters(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let counters = folder.unlisted_attributes();
+    for name in folder.names()? {
+        let part = name.replace(|it: char| !it.is_ascii_alphanumeric(), "_");
+        for_lines(&counters, &name, 1, |line| {
+            let Some(count) = line.strip_prefix(b"since filesystem creation:") else { return Some(()) };
+            out.push_named(COUNTER, &part, [uuid], bcachefs_number(count.trim_ascii())?);
+            Some(())
+        });
+    }
+    counters.end()
+}
+
+fn push_device(labels: [&str; 2], folder: &Folder, out: &mut Families) -> Result<(), source::Error> {
     let [uuid, device] = labels;
-    let text = |name| Ok::<_, Error>(folder.value(name)?.map(|it| label_text(&it)).unwrap_or_default());
-    out.push(DEVICE, [uuid, device, &text("label")?, &text("state")?], 1);
-    out.push(BUCKET_SIZE, labels, size(folder, "bucket_size")?);
-    out.push(BUCKETS, labels, folder.number::<u64>("nbuckets")?);
-    out.push(DURABILITY, labels, folder.number::<u64>("durability")?);
+    let files = folder.unlisted_attributes();
+    let text = |name| files.value(name).map(|it| label_text(&it)).unwrap_or_default();
+    out.push(DEVICE, [uuid, device, &text("label"), &text("state")], 1);
+    out.push(BUCKET_SIZE, labels, files.parsed("bucket_size", "a size", bcachefs_number));
+    out.push(BUCKETS, labels, files.unsigned("nbuckets"));
+    out.push(DURABILITY, labels, files.unsigned("durability"));
     let mut operation = "";
-    for_lines(folder, "io_done", 1, |line| {
-        match line.trim_ascii() {
-            b"read:" => operation = "read",
-            b"write:" => operation = "write",
-            line => {
-                let (kind, count) = split_field(line)?;
-                out.push(IO_DONE, (uuid, device, operation, kind), bcachefs_number(count)?);
-            }
+    for_lines(&files, "io_done", 1, |line| {
+        let (kind, count) = split_field(line)?;
+        if count.is_empty() {
+            operation = match kind {
+                b"read" => "read",
+                b"write" => "write",
+                _ => "",
+            };
+            return (!operation.is_empty()).then_some(());
         }
+        // What stands below a heading that is not known is somebody else's.
+        let count = bcachefs_number(count)?;
+        out.push(IO_DONE, (uuid, device, operation, kind), (!operation.is_empty()).then_some(count));
         Some(())
-    })?;
+    });
     let mut is_since_creation = false;
-    for_lines(folder, "io_errors", 1, |line| {
+    for_lines(&files, "io_errors", 1, |line| {
         if let Some(since) = line.strip_prefix(b"IO errors since ") {
             is_since_creation = since.trim_ascii() == b"filesystem creation";
         } else if is_since_creation {
@@ -118,27 +127,17 @@ fn push_device(labels: [&str; 2], folder: &Folder, out: &mut Families) -> Result
             out.push(IO_ERRORS, (uuid, device, kind), bcachefs_number(count)?);
         }
         Some(())
-    })
+    });
+    files.end()
 }
 
-fn size(folder: &Folder, name: &str) -> Result<Option<u64>, Error> {
-    let Some(value) = folder.value(name)? else { return Ok(None) };
-    Ok(Some(bcachefs_number(&value).ok_or_else(|| folder.parse_error(name, 1, "expected a size"))?))
-}
-
-/// Hands the lines of the file `name` from line `first` on to `push`, empty ones aside. A file that this version of
-/// bcachefs lacks has none.
-fn for_lines(
-    folder: &Folder,
-    name: &str,
-    first: usize,
-    mut push: impl FnMut(&[u8]) -> Option<()>,
-) -> Result<(), Error> {
-    let mut buffer = Vec::new();
-    let text = folder.text(name, &mut buffer)?.unwrap_or_default();
-    let mut lines = source::lines(text).skip(first - 1).filter(|(_, line)| !line.trim_ascii().is_empty());
-    let wrong = lines.find(|(_, line)| push(line).is_none());
-    wrong.map_or(Ok(()), |(line, _)| Err(folder.parse_error(name, line, "expected a name and sizes").into()))
+/// Hands the lines of the file `name` on to `push`. Those before line `first` may be headings. A file that this version
+/// of bcachefs lacks has none.
+fn for_lines(files: &Attributes<'_>, name: &str, first: usize, mut push: impl FnMut(&[u8]) -> Option<()>) {
+    files.lines(name, "a name and sizes", |number, line| {
+        let pushed = push(line);
+        if number < first { Some(()) } else { pushed }
+    });
 }
 
 fn first_words<const N: usize>(line: &[u8]) -> Option<[&[u8]; N]> {
@@ -290,10 +289,10 @@ mod tests {
             "",
             &[("sys/fs/bcachefs/dead-beef/btree_cache_size", "2.05Q\n")],
             expect![[r##"
-            # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
-            # TYPE node_bcachefs_info gauge
-            node_bcachefs_info{uuid="dead-beef"} 1
-            parse sys/fs/bcachefs/dead-beef/btree_cache_size, line 1: expected a size"##]],
+                # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
+                # TYPE node_bcachefs_info gauge
+                node_bcachefs_info{uuid="dead-beef"} 1
+                parse sys/fs/bcachefs/dead-beef/btree_cache_size, line 1: expected a size, found `2.05Q`"##]],
         );
     }
 

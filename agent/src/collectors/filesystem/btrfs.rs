@@ -2,7 +2,10 @@
 
 use crate::{
     collectors::prelude::*,
-    source::btrfs::{self, Device},
+    source::{
+        Attributes,
+        btrfs::{self, Device},
+    },
 };
 use std::path::PathBuf;
 use tracing::debug;
@@ -17,7 +20,7 @@ metrics! {
     RESERVED: Gauge "node_btrfs_reserved_bytes" ["uuid", "block_group_type"], "Bytes reserved for data or metadata about to be written.";
     USED: Gauge "node_btrfs_used_bytes" ["uuid", "block_group_type", "mode"], "Bytes used, by what is stored and how it is replicated.";
     SIZE: Gauge "node_btrfs_size_bytes" ["uuid", "block_group_type", "mode"], "Bytes allocated, by what is stored and how it is replicated.";
-    RATIO: Gauge "node_btrfs_allocation_ratio" ["uuid", "block_group_type", "mode"], "Bytes on disk for a byte stored; 0 for a profile that is not known.";
+    RATIO: Gauge "node_btrfs_allocation_ratio" ["uuid", "block_group_type", "mode"], "Bytes on disk for a byte stored.";
     DEVICE_SIZE: Gauge "node_btrfs_device_size_bytes" ["uuid", "device", "btrfs_dev_uuid"], "Size of a device of a file system in bytes.";
     DEVICE_UNUSED: Gauge "node_btrfs_device_unused_bytes" ["uuid", "device", "btrfs_dev_uuid"], "Bytes of a device that are not allocated.";
     DEVICE_ERRORS: Counter "node_btrfs_device_errors_total" ["uuid", "device", "btrfs_dev_uuid", "type"], "Errors of a device since they were last reset, by kind.";
@@ -42,9 +45,7 @@ impl Spec for Btrfs {
 impl Collector for Btrfs {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(root) = Folder::open(&self.root)? else { return Ok(()) };
-        let mut names = root.names()?;
-        names.retain(|it| it.contains('-'));
-        if names.is_empty() {
+        if !root.names()?.iter().any(|it| is_uuid(it)) {
             return Ok(());
         }
         // sysfs alone tells most of it.
@@ -52,15 +53,18 @@ impl Collector for Btrfs {
             debug!(%error, "cannot find the mounts of btrfs");
             Vec::new()
         });
-        for name in names {
-            let Some(folder) = root.folder(&name)? else { continue };
-            let uuid = text(&folder, "metadata_uuid")?;
-            let uuid = if uuid.is_empty() { name } else { uuid };
+        let pushed = root.for_each_folder(is_uuid, |name, folder| {
+            let uuid = folder.value("metadata_uuid").ok().flatten().map(|it| label_text(&it));
+            let uuid = uuid.filter(|it| !it.is_empty()).unwrap_or_else(|| name.to_owned());
             let devices = mounted.iter().find(|(it, _)| *it == uuid).map(|(_, devices)| &**devices);
-            push_filesystem(&uuid, &folder, devices, out)?;
-        }
-        Ok(())
+            push_filesystem(&uuid, folder, devices, out)
+        });
+        Ok(pushed?)
     }
+}
+
+fn is_uuid(name: &str) -> bool {
+    name.contains('-')
 }
 
 fn push_filesystem(
@@ -68,24 +72,40 @@ fn push_filesystem(
     folder: &Folder,
     devices: Option<&[Device]>,
     out: &mut Families,
-) -> Result<(), Error> {
-    out.push(INFO, [uuid, &text(folder, "label")?], 1);
-    out.push(RESERVE, [uuid], number(folder, "allocation/global_rsv_size")?);
-    push_commits(uuid, folder, out)?;
-    let names = folder.folder("devices")?.map_or(Ok(Vec::new()), |it| it.names())?;
-    for group in ["data", "metadata", "system"] {
-        // One that mixes data and metadata has neither.
-        if let Some(allocation) = folder.folder(&format!("allocation/{group}"))? {
-            push_allocation([uuid, group], &allocation, names.len(), out)?;
+) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    let label = files.value("label").map(|it| label_text(&it)).unwrap_or_default();
+    out.push(INFO, [uuid, &label], 1);
+    out.push(RESERVE, [uuid], files.unsigned("allocation/global_rsv_size"));
+    push_commits(uuid, &files, out);
+    let names = folder.folder("devices").and_then(|it| it.map_or(Ok(Vec::new()), |it| it.names()));
+    let names = names.unwrap_or_else(|error| {
+        files.note(error);
+        Vec::new()
+    });
+    match devices {
+        Some(devices) => push_devices(uuid, devices, out),
+        None => {
+            for name in &names {
+                let n_sectors = files.unsigned(&format!("devices/{name}/size"));
+                let labels = [("device", name.as_str()), ("uuid", uuid)];
+                out.push_labelled(DEVICE_SIZE, &labels, n_sectors.map(|it| it.wrapping_mul(512)));
+            }
         }
     }
-    let Some(devices) = devices else {
-        for name in names {
-            let size = number(folder, &format!("devices/{name}/size"))?.wrapping_mul(512);
-            out.push_labelled(DEVICE_SIZE, &[("device", &name), ("uuid", uuid)], size);
-        }
-        return Ok(());
-    };
+    let mut outcome = files.end();
+    for group in ["data", "metadata", "system"] {
+        // One that mixes data and metadata has neither.
+        let pushed = folder.folder(&format!("allocation/{group}")).and_then(|it| match it {
+            Some(allocation) => push_allocation([uuid, group], &allocation, names.len(), out),
+            None => Ok(()),
+        });
+        outcome = outcome.and(pushed);
+    }
+    outcome
+}
+
+fn push_devices(uuid: &str, devices: &[Device], out: &mut Families) {
     for device in devices {
         let name = label_text(&device.name);
         let labels = [("btrfs_dev_uuid", &*device.uuid), ("device", &name), ("uuid", uuid)];
@@ -96,28 +116,27 @@ fn push_filesystem(
             out.push(DEVICE_ERRORS, [uuid, &name, &device.uuid, kind], count);
         }
     }
-    Ok(())
 }
 
-/// Since Linux 6.0; before, all are 0.
-fn push_commits(uuid: &str, folder: &Folder, out: &mut Families) -> Result<(), Error> {
-    let mut buffer = Vec::new();
-    let text = folder.text("commit_stats", &mut buffer)?.unwrap_or_default();
-    let field = |key: &str| {
-        let mut lines = source::lines(text).map(|(number, line)| (number, source::words(line)));
-        let Some((line, mut words)) = lines.find_map(|(number, mut words)| {
-            (words.next() == Some(key.as_bytes())).then_some((number, words))
-        }) else {
-            return Ok(0);
-        };
-        let number = words.next().and_then(source::number::<u64>);
-        number.ok_or_else(|| folder.parse_error("commit_stats", line, "expected a name and a number"))
-    };
-    out.push(COMMITS, [uuid], field("commits")?);
-    out.push(LAST_COMMIT, [uuid], field("last_commit_ms")? as f64 / 1000.0);
-    out.push(MAX_COMMIT, [uuid], field("max_commit_ms")? as f64 / 1000.0);
-    out.push(COMMIT_TIME, [uuid], field("total_commit_ms")? as f64 / 1000.0);
-    Ok(())
+/// Since Linux 6.0. Before, all are 0, as node_exporter has it.
+fn push_commits(uuid: &str, files: &Attributes<'_>, out: &mut Families) {
+    let ms = |it: u64| it as f64 / 1000.0;
+    files.lines("commit_stats", "a name and a number", |_, line| {
+        let mut words = source::words(line);
+        let (name, number) = (words.next()?, words.next().and_then(source::number::<u64>)?);
+        match name {
+            b"commits" => out.push(COMMITS, [uuid], number),
+            b"last_commit_ms" => out.push(LAST_COMMIT, [uuid], ms(number)),
+            b"max_commit_ms" => out.push(MAX_COMMIT, [uuid], ms(number)),
+            b"total_commit_ms" => out.push(COMMIT_TIME, [uuid], ms(number)),
+            _ => {}
+        }
+        Some(())
+    });
+    if !files.exists("commit_stats") {
+        out.push(COMMITS, [uuid], 0);
+        [LAST_COMMIT, MAX_COMMIT, COMMIT_TIME].into_iter().for_each(|it| out.push(it, [uuid], 0));
+    }
 }
 
 fn push_allocation(
@@ -125,38 +144,22 @@ fn push_allocation(
     allocation: &Folder,
     n_devices: usize,
     out: &mut Families,
-) -> Result<(), Error> {
-    out.push(RESERVED, labels, number(allocation, "bytes_reserved")?);
-    for mode in allocation.names()? {
-        // Beside the folders of the profiles stand the counts of all together.
-        let Some(profile) = allocation.folder(&mode)? else { continue };
-        let labels = [labels[0], labels[1], &mode];
-        out.push(USED, labels, number(&profile, "used_bytes")?);
-        out.push(SIZE, labels, number(&profile, "total_bytes")?);
-        out.push(RATIO, labels, ratio(&mode, n_devices as f64));
-    }
-    Ok(())
-}
-
-fn ratio(mode: &str, n_devices: f64) -> f64 {
-    match mode {
-        "single" | "raid0" => 1.0,
-        "dup" | "raid1" | "raid10" => 2.0,
-        "raid1c3" => 3.0,
-        "raid1c4" => 4.0,
-        "raid5" => n_devices / (n_devices - 1.0),
-        "raid6" => n_devices / (n_devices - 2.0),
-        _ => 0.0,
-    }
-}
-
-/// 0 where the kernel has no such file.
-fn number(folder: &Folder, name: &str) -> Result<u64, Error> {
-    Ok(folder.number(name)?.unwrap_or_default())
-}
-
-fn text(folder: &Folder, name: &str) -> Result<String, Error> {
-    Ok(folder.value(name)?.map(|it| label_text(&it)).unwrap_or_default())
+) -> Result<(), source::Error> {
+    let files = allocation.unlisted_attributes();
+    out.push(RESERVED, labels, files.unsigned("bytes_reserved"));
+    // Beside the folders of the profiles stand the counts of all together.
+    let profiles = allocation.for_each_folder(
+        |_| true,
+        |mode, profile| {
+            let labels = [labels[0], labels[1], mode];
+            let files = profile.unlisted_attributes();
+            out.push(USED, labels, files.unsigned("used_bytes"));
+            out.push(SIZE, labels, files.unsigned("total_bytes"));
+            out.push(RATIO, labels, btrfs::allocation_ratio(mode, n_devices as f64));
+            files.end()
+        },
+    );
+    files.end().and(profiles)
 }
 
 #[cfg(test)]
@@ -190,7 +193,7 @@ mod tests {
             "",
             &FILES,
             expect![[r##"
-            # HELP node_btrfs_allocation_ratio Bytes on disk for a byte stored; 0 for a profile that is not known.
+            # HELP node_btrfs_allocation_ratio Bytes on disk for a byte stored.
             # TYPE node_btrfs_allocation_ratio gauge
             node_btrfs_allocation_ratio{block_group_type="data",mode="raid5",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1.5
             node_btrfs_allocation_ratio{block_group_type="metadata",mode="raid1c3",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 3
@@ -245,25 +248,22 @@ mod tests {
                 ),
             ],
             expect![[r##"
-            # HELP node_btrfs_commit_seconds_total Seconds that commits took, added up.
-            # TYPE node_btrfs_commit_seconds_total counter
-            node_btrfs_commit_seconds_total{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-            # HELP node_btrfs_commits_total Transactions committed.
-            # TYPE node_btrfs_commits_total counter
-            node_btrfs_commits_total{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-            # HELP node_btrfs_global_rsv_size_bytes Bytes reserved for operations that must not fail.
-            # TYPE node_btrfs_global_rsv_size_bytes gauge
-            node_btrfs_global_rsv_size_bytes{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-            # HELP node_btrfs_info A mounted btrfs file system; always 1.
-            # TYPE node_btrfs_info gauge
-            node_btrfs_info{label="",uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 1
-            # HELP node_btrfs_last_commit_seconds Duration of the last commit in seconds.
-            # TYPE node_btrfs_last_commit_seconds gauge
-            node_btrfs_last_commit_seconds{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-            # HELP node_btrfs_max_commit_seconds Duration of the longest commit in seconds.
-            # TYPE node_btrfs_max_commit_seconds gauge
-            node_btrfs_max_commit_seconds{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
-        "##]],
+                # HELP node_btrfs_commit_seconds_total Seconds that commits took, added up.
+                # TYPE node_btrfs_commit_seconds_total counter
+                node_btrfs_commit_seconds_total{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
+                # HELP node_btrfs_commits_total Transactions committed.
+                # TYPE node_btrfs_commits_total counter
+                node_btrfs_commits_total{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
+                # HELP node_btrfs_info A mounted btrfs file system; always 1.
+                # TYPE node_btrfs_info gauge
+                node_btrfs_info{label="",uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 1
+                # HELP node_btrfs_last_commit_seconds Duration of the last commit in seconds.
+                # TYPE node_btrfs_last_commit_seconds gauge
+                node_btrfs_last_commit_seconds{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
+                # HELP node_btrfs_max_commit_seconds Duration of the longest commit in seconds.
+                # TYPE node_btrfs_max_commit_seconds gauge
+                node_btrfs_max_commit_seconds{uuid="0abb23a9-579b-43e6-ad30-227ef47fcb9d"} 0
+            "##]],
         );
     }
 
@@ -279,10 +279,22 @@ mod tests {
             "",
             &[("sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size", "x\n")],
             expect![[r##"
-            # HELP node_btrfs_info A mounted btrfs file system; always 1.
-            # TYPE node_btrfs_info gauge
-            node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size, line 1: expected a number, found `x`"##]],
+                # HELP node_btrfs_commit_seconds_total Seconds that commits took, added up.
+                # TYPE node_btrfs_commit_seconds_total counter
+                node_btrfs_commit_seconds_total{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 0
+                # HELP node_btrfs_commits_total Transactions committed.
+                # TYPE node_btrfs_commits_total counter
+                node_btrfs_commits_total{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 0
+                # HELP node_btrfs_info A mounted btrfs file system; always 1.
+                # TYPE node_btrfs_info gauge
+                node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
+                # HELP node_btrfs_last_commit_seconds Duration of the last commit in seconds.
+                # TYPE node_btrfs_last_commit_seconds gauge
+                node_btrfs_last_commit_seconds{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 0
+                # HELP node_btrfs_max_commit_seconds Duration of the longest commit in seconds.
+                # TYPE node_btrfs_max_commit_seconds gauge
+                node_btrfs_max_commit_seconds{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 0
+                parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/allocation/global_rsv_size, line 1: expected a number, found `x`"##]],
         );
         check_error::<Btrfs>(
             "",
@@ -291,24 +303,14 @@ mod tests {
                 "commits 1\nlast_commit_ms\n",
             )],
             expect![[r##"
-            # HELP node_btrfs_commits_total Transactions committed.
-            # TYPE node_btrfs_commits_total counter
-            node_btrfs_commits_total{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-            # HELP node_btrfs_global_rsv_size_bytes Bytes reserved for operations that must not fail.
-            # TYPE node_btrfs_global_rsv_size_bytes gauge
-            node_btrfs_global_rsv_size_bytes{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 0
-            # HELP node_btrfs_info A mounted btrfs file system; always 1.
-            # TYPE node_btrfs_info gauge
-            node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
-            parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats, line 2: expected a name and a number"##]],
+                # HELP node_btrfs_commits_total Transactions committed.
+                # TYPE node_btrfs_commits_total counter
+                node_btrfs_commits_total{uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
+                # HELP node_btrfs_info A mounted btrfs file system; always 1.
+                # TYPE node_btrfs_info gauge
+                node_btrfs_info{label="",uuid="7f07c59f-6136-449c-ab87-e1cf2328731b"} 1
+                parse sys/fs/btrfs/7f07c59f-6136-449c-ab87-e1cf2328731b/commit_stats, line 2: expected a name and a number"##]],
         );
-    }
-
-    #[test]
-    fn knows_the_space_that_each_profile_takes() {
-        let ratios = ["single", "dup", "raid10", "raid1c3", "raid1c4", "raid5", "raid6", "raid7"]
-            .map(|it| ratio(it, 4.0));
-        assert_eq!(ratios, [1.0, 2.0, 2.0, 3.0, 4.0, 4.0 / 3.0, 2.0, 0.0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! They are described in https://xfs.org/index.php/Runtime_Stats; each is a number of 32 bits that wraps.
 
 use crate::collectors::prelude::*;
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 metrics! {
     |it: &Counts| ["device"];
@@ -59,9 +59,9 @@ const LINES: [(&str, usize, usize); 8] = [
     ("vnodes", 7, 8),
 ];
 
-/// The numbers of each of `LINES`; 0 where the kernel has no such line.
+/// The numbers of each of `LINES`; none where the kernel has no such line.
 #[derive(Default)]
-struct Counts([[u32; 8]; LINES.len()]);
+struct Counts([[Option<u32>; 8]; LINES.len()]);
 
 pub(super) struct Xfs {
     root: PathBuf,
@@ -92,35 +92,52 @@ impl Collector for Xfs {
             self.files = names.iter().map(file).collect();
             self.names = names;
         }
+        let mut outcome = Ok(());
         for (device, file) in &mut self.files {
-            let Some(text) = file.read_if_present()? else { continue };
-            match parse(text) {
-                Ok(counts) => push_rows(&counts, [&*device], out),
-                Err(line) => return Err(file.parse_error(line, "expected a word and its numbers").into()),
-            }
+            let read = match file.read_if_present() {
+                Ok(None) => Ok(()),
+                Ok(Some(text)) => {
+                    let (counts, wrong) = parse(text);
+                    push_rows(&counts, [&*device], out);
+                    wrong
+                        .map_or(Ok(()), |line| Err(file.parse_error(line, "expected a word and its numbers")))
+                }
+                Err(error) => error.unless_no_value(),
+            };
+            outcome = outcome.and(read);
         }
-        Ok(())
+        Ok(outcome?)
     }
 }
 
-/// On a line that is not as documented, its number.
-fn parse(text: &[u8]) -> Result<Counts, usize> {
+/// And the number of the first line that is not as documented, which is left out.
+fn parse(text: &[u8]) -> (Counts, Option<usize>) {
     let mut counts = Counts::default();
+    let mut wrong = None;
     for (number, line) in source::lines(text) {
         let mut words = source::words(line);
         let label = words.next();
         let known = LINES.iter().zip(&mut counts.0).find(|((name, ..), _)| label == Some(name.as_bytes()));
         let Some(((_, at_least, at_most), columns)) = known else { continue };
-        let mut n_words = 0;
-        for word in words {
-            *columns.get_mut(n_words).ok_or(number)? = source::number(word).ok_or(number)?;
-            n_words += 1;
-        }
-        if !(*at_least..=*at_most).contains(&n_words) {
-            return Err(number);
+        match parse_columns(words, *at_least..=*at_most) {
+            Some(numbers) => *columns = numbers,
+            None => wrong = wrong.or(Some(number)),
         }
     }
-    Ok(counts)
+    (counts, wrong)
+}
+
+fn parse_columns<'a>(
+    words: impl Iterator<Item = &'a [u8]>,
+    n_expected: RangeInclusive<usize>,
+) -> Option<[Option<u32>; 8]> {
+    let mut columns = [None; 8];
+    let mut n_words = 0;
+    for word in words {
+        *columns.get_mut(n_words)? = Some(source::number(word)?);
+        n_words += 1;
+    }
+    n_expected.contains(&n_words).then_some(columns)
 }
 
 #[cfg(test)]
@@ -266,124 +283,28 @@ mod tests {
             "",
             &[("sys/fs/xfs/sda1/stats/stats", "vnodes 4 1 2 3 5 6 7\n")],
             expect![[r##"
-            # HELP node_xfs_allocation_btree_compares_total Comparisons in the trees of free space.
-            # TYPE node_xfs_allocation_btree_compares_total counter
-            node_xfs_allocation_btree_compares_total{device="sda1"} 0
-            # HELP node_xfs_allocation_btree_lookups_total Lookups in the trees of free space.
-            # TYPE node_xfs_allocation_btree_lookups_total counter
-            node_xfs_allocation_btree_lookups_total{device="sda1"} 0
-            # HELP node_xfs_allocation_btree_records_deleted_total Records deleted from the trees of free space.
-            # TYPE node_xfs_allocation_btree_records_deleted_total counter
-            node_xfs_allocation_btree_records_deleted_total{device="sda1"} 0
-            # HELP node_xfs_allocation_btree_records_inserted_total Records inserted into the trees of free space.
-            # TYPE node_xfs_allocation_btree_records_inserted_total counter
-            node_xfs_allocation_btree_records_inserted_total{device="sda1"} 0
-            # HELP node_xfs_block_map_btree_compares_total Comparisons in the block map trees of files.
-            # TYPE node_xfs_block_map_btree_compares_total counter
-            node_xfs_block_map_btree_compares_total{device="sda1"} 0
-            # HELP node_xfs_block_map_btree_lookups_total Lookups in the block map trees of files.
-            # TYPE node_xfs_block_map_btree_lookups_total counter
-            node_xfs_block_map_btree_lookups_total{device="sda1"} 0
-            # HELP node_xfs_block_map_btree_records_deleted_total Records deleted from the block map trees of files.
-            # TYPE node_xfs_block_map_btree_records_deleted_total counter
-            node_xfs_block_map_btree_records_deleted_total{device="sda1"} 0
-            # HELP node_xfs_block_map_btree_records_inserted_total Records inserted into the block map trees of files.
-            # TYPE node_xfs_block_map_btree_records_inserted_total counter
-            node_xfs_block_map_btree_records_inserted_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_extent_list_compares_total Comparisons in the extent lists of files.
-            # TYPE node_xfs_block_mapping_extent_list_compares_total counter
-            node_xfs_block_mapping_extent_list_compares_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_extent_list_deletions_total Deletions from the extent lists of files.
-            # TYPE node_xfs_block_mapping_extent_list_deletions_total counter
-            node_xfs_block_mapping_extent_list_deletions_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_extent_list_insertions_total Insertions into the extent lists of files.
-            # TYPE node_xfs_block_mapping_extent_list_insertions_total counter
-            node_xfs_block_mapping_extent_list_insertions_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_extent_list_lookups_total Lookups in the extent lists of files.
-            # TYPE node_xfs_block_mapping_extent_list_lookups_total counter
-            node_xfs_block_mapping_extent_list_lookups_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_reads_total Lookups of a file's blocks for reading.
-            # TYPE node_xfs_block_mapping_reads_total counter
-            node_xfs_block_mapping_reads_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_unmaps_total Deletions of a file's blocks.
-            # TYPE node_xfs_block_mapping_unmaps_total counter
-            node_xfs_block_mapping_unmaps_total{device="sda1"} 0
-            # HELP node_xfs_block_mapping_writes_total Lookups of a file's blocks for writing.
-            # TYPE node_xfs_block_mapping_writes_total counter
-            node_xfs_block_mapping_writes_total{device="sda1"} 0
-            # HELP node_xfs_directory_operation_create_total Directory entries created.
-            # TYPE node_xfs_directory_operation_create_total counter
-            node_xfs_directory_operation_create_total{device="sda1"} 0
-            # HELP node_xfs_directory_operation_getdents_total Directory listings read.
-            # TYPE node_xfs_directory_operation_getdents_total counter
-            node_xfs_directory_operation_getdents_total{device="sda1"} 0
-            # HELP node_xfs_directory_operation_lookup_total Names looked up in directories that missed the cache.
-            # TYPE node_xfs_directory_operation_lookup_total counter
-            node_xfs_directory_operation_lookup_total{device="sda1"} 0
-            # HELP node_xfs_directory_operation_remove_total Directory entries removed.
-            # TYPE node_xfs_directory_operation_remove_total counter
-            node_xfs_directory_operation_remove_total{device="sda1"} 0
-            # HELP node_xfs_extent_allocation_blocks_allocated_total Blocks allocated.
-            # TYPE node_xfs_extent_allocation_blocks_allocated_total counter
-            node_xfs_extent_allocation_blocks_allocated_total{device="sda1"} 0
-            # HELP node_xfs_extent_allocation_blocks_freed_total Blocks freed.
-            # TYPE node_xfs_extent_allocation_blocks_freed_total counter
-            node_xfs_extent_allocation_blocks_freed_total{device="sda1"} 0
-            # HELP node_xfs_extent_allocation_extents_allocated_total Extents allocated.
-            # TYPE node_xfs_extent_allocation_extents_allocated_total counter
-            node_xfs_extent_allocation_extents_allocated_total{device="sda1"} 0
-            # HELP node_xfs_extent_allocation_extents_freed_total Extents freed.
-            # TYPE node_xfs_extent_allocation_extents_freed_total counter
-            node_xfs_extent_allocation_extents_freed_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_attempts_total Lookups in the inode cache.
-            # TYPE node_xfs_inode_operation_attempts_total counter
-            node_xfs_inode_operation_attempts_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_attribute_changes_total Changes of inode attributes.
-            # TYPE node_xfs_inode_operation_attribute_changes_total counter
-            node_xfs_inode_operation_attribute_changes_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_duplicates_total Inodes that somebody else had put into the cache meanwhile.
-            # TYPE node_xfs_inode_operation_duplicates_total counter
-            node_xfs_inode_operation_duplicates_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_found_total Lookups in the inode cache that found the inode.
-            # TYPE node_xfs_inode_operation_found_total counter
-            node_xfs_inode_operation_found_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_missed_total Lookups in the inode cache that missed.
-            # TYPE node_xfs_inode_operation_missed_total counter
-            node_xfs_inode_operation_missed_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_reclaims_total Inodes recycled from the cache.
-            # TYPE node_xfs_inode_operation_reclaims_total counter
-            node_xfs_inode_operation_reclaims_total{device="sda1"} 0
-            # HELP node_xfs_inode_operation_recycled_total Inodes found that were about to be recycled.
-            # TYPE node_xfs_inode_operation_recycled_total counter
-            node_xfs_inode_operation_recycled_total{device="sda1"} 0
-            # HELP node_xfs_read_calls_total Calls that read from files.
-            # TYPE node_xfs_read_calls_total counter
-            node_xfs_read_calls_total{device="sda1"} 0
-            # HELP node_xfs_vnode_active_total Vnodes not on a free list; it may fall.
-            # TYPE node_xfs_vnode_active_total counter
-            node_xfs_vnode_active_total{device="sda1"} 4
-            # HELP node_xfs_vnode_allocate_total Vnodes allocated.
-            # TYPE node_xfs_vnode_allocate_total counter
-            node_xfs_vnode_allocate_total{device="sda1"} 1
-            # HELP node_xfs_vnode_get_total References taken to vnodes of the cache.
-            # TYPE node_xfs_vnode_get_total counter
-            node_xfs_vnode_get_total{device="sda1"} 2
-            # HELP node_xfs_vnode_hold_total References added to vnodes in use.
-            # TYPE node_xfs_vnode_hold_total counter
-            node_xfs_vnode_hold_total{device="sda1"} 3
-            # HELP node_xfs_vnode_reclaim_total Vnodes reclaimed.
-            # TYPE node_xfs_vnode_reclaim_total counter
-            node_xfs_vnode_reclaim_total{device="sda1"} 6
-            # HELP node_xfs_vnode_release_total References given back to vnodes.
-            # TYPE node_xfs_vnode_release_total counter
-            node_xfs_vnode_release_total{device="sda1"} 5
-            # HELP node_xfs_vnode_remove_total Vnodes removed.
-            # TYPE node_xfs_vnode_remove_total counter
-            node_xfs_vnode_remove_total{device="sda1"} 7
-            # HELP node_xfs_write_calls_total Calls that write to files.
-            # TYPE node_xfs_write_calls_total counter
-            node_xfs_write_calls_total{device="sda1"} 0
-        "##]],
+                # HELP node_xfs_vnode_active_total Vnodes not on a free list; it may fall.
+                # TYPE node_xfs_vnode_active_total counter
+                node_xfs_vnode_active_total{device="sda1"} 4
+                # HELP node_xfs_vnode_allocate_total Vnodes allocated.
+                # TYPE node_xfs_vnode_allocate_total counter
+                node_xfs_vnode_allocate_total{device="sda1"} 1
+                # HELP node_xfs_vnode_get_total References taken to vnodes of the cache.
+                # TYPE node_xfs_vnode_get_total counter
+                node_xfs_vnode_get_total{device="sda1"} 2
+                # HELP node_xfs_vnode_hold_total References added to vnodes in use.
+                # TYPE node_xfs_vnode_hold_total counter
+                node_xfs_vnode_hold_total{device="sda1"} 3
+                # HELP node_xfs_vnode_reclaim_total Vnodes reclaimed.
+                # TYPE node_xfs_vnode_reclaim_total counter
+                node_xfs_vnode_reclaim_total{device="sda1"} 6
+                # HELP node_xfs_vnode_release_total References given back to vnodes.
+                # TYPE node_xfs_vnode_release_total counter
+                node_xfs_vnode_release_total{device="sda1"} 5
+                # HELP node_xfs_vnode_remove_total Vnodes removed.
+                # TYPE node_xfs_vnode_remove_total counter
+                node_xfs_vnode_remove_total{device="sda1"} 7
+            "##]],
         );
     }
 
@@ -397,7 +318,20 @@ mod tests {
         check_error::<Xfs>(
             "",
             &[("sys/fs/xfs/sda1/stats/stats", "abt 0 0 0 0\nrw 1\n")],
-            expect!["parse sys/fs/xfs/sda1/stats/stats, line 2: expected a word and its numbers"],
+            expect![[r##"
+                # HELP node_xfs_allocation_btree_compares_total Comparisons in the trees of free space.
+                # TYPE node_xfs_allocation_btree_compares_total counter
+                node_xfs_allocation_btree_compares_total{device="sda1"} 0
+                # HELP node_xfs_allocation_btree_lookups_total Lookups in the trees of free space.
+                # TYPE node_xfs_allocation_btree_lookups_total counter
+                node_xfs_allocation_btree_lookups_total{device="sda1"} 0
+                # HELP node_xfs_allocation_btree_records_deleted_total Records deleted from the trees of free space.
+                # TYPE node_xfs_allocation_btree_records_deleted_total counter
+                node_xfs_allocation_btree_records_deleted_total{device="sda1"} 0
+                # HELP node_xfs_allocation_btree_records_inserted_total Records inserted into the trees of free space.
+                # TYPE node_xfs_allocation_btree_records_inserted_total counter
+                node_xfs_allocation_btree_records_inserted_total{device="sda1"} 0
+                parse sys/fs/xfs/sda1/stats/stats, line 2: expected a word and its numbers"##]],
         );
         check_error::<Xfs>(
             "",

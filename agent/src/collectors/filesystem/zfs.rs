@@ -1,7 +1,6 @@
-//! OpenZFS: the kstats below `/proc/spl/kstat/zfs`. Their form is that of `kstat_seq_show` in its
-//! module/os/linux/spl/spl-kstat.c: a line of numbers, a heading, then name, type and value on each line.
+//! OpenZFS: the kstats below `/proc/spl/kstat/zfs`.
 
-use crate::{collectors::prelude::*, metric::Desc};
+use crate::{collectors::prelude::*, metric::Desc, source::proc::kstat};
 use std::{borrow::Cow, path::PathBuf};
 
 metrics! {
@@ -56,78 +55,82 @@ impl Collector for Zfs {
             return Err(Error::Absent(format!("{} does not exist", self.0.display())));
         };
         let mut buffer = Vec::new();
+        let mut outcome = Ok(());
         for name in root.names()? {
-            if let Some((_, family)) = FILES.iter().find(|(file, _)| *file == name) {
-                let Some(text) = root.text(&name, &mut buffer)? else { continue };
-                for_kstats(text, |name, value| out.push_named(*family, name, (), value))
-                    .map_err(|line| root.parse_error(&name, line, EXPECTED))?;
-            } else if let Some(pool) = root.folder(&name)? {
-                push_pool(&name, &pool, &mut buffer, out)?;
-            }
+            let pushed = match FILES.iter().find(|(file, _)| *file == name) {
+                Some((_, family)) => kstat::read(&root, &name, &mut buffer, |_, name, value| {
+                    out.push_named(*family, &part(name), (), value);
+                }),
+                None => root.folder(&name).and_then(|pool| match pool {
+                    Some(pool) => push_pool(&name, &pool, &mut buffer, out),
+                    None => Ok(()),
+                }),
+            };
+            outcome = outcome.and(pushed);
         }
-        Ok(())
+        Ok(outcome?)
     }
 }
 
-fn push_pool(name: &str, pool: &Folder, buffer: &mut Vec<u8>, out: &mut Families) -> Result<(), Error> {
+fn push_pool(
+    name: &str,
+    pool: &Folder,
+    buffer: &mut Vec<u8>,
+    out: &mut Families,
+) -> Result<(), source::Error> {
+    let mut outcome = Ok(());
     for file in pool.names()? {
         // A pool that is exported takes its files along.
-        match &*file {
-            "io" => push_io(name, pool, buffer, out)?,
-            "state" => {
-                let Some(state) = pool.value("state")?.map(|it| it.to_ascii_lowercase()) else { continue };
-                STATES.iter().for_each(|it| out.push(STATE, [name, it], state == it.as_bytes()));
-            }
-            file if file.starts_with("objset-") => {
-                let Some(text) = pool.text(file, buffer)? else { continue };
-                let dataset = dataset_name(text);
-                for_kstats(text, |part, value| out.push_named(DATASET, part, [name, &dataset], value))
-                    .map_err(|line| pool.parse_error(file, line, EXPECTED))?;
-            }
-            _ => {}
-        }
+        let pushed = match &*file {
+            "io" => push_io(name, pool, buffer, out),
+            "state" => push_state(name, pool, out),
+            file if file.starts_with("objset-") => kstat::read(pool, file, buffer, |text, name_of, value| {
+                out.push_named(DATASET, &part(name_of), [name, &dataset_name(text)], value);
+            }),
+            _ => Ok(()),
+        };
+        outcome = outcome.and(pushed);
     }
-    Ok(())
+    outcome
+}
+
+fn push_state(pool_name: &str, pool: &Folder, out: &mut Families) -> Result<(), source::Error> {
+    let files = pool.unlisted_attributes();
+    let state = files.parsed("state", "a pool's state", |text| {
+        let text = text.to_ascii_lowercase();
+        STATES.into_iter().find(|it| text == it.as_bytes())
+    });
+    if let Some(state) = state {
+        STATES.iter().for_each(|it| out.push(STATE, [pool_name, it], state == *it));
+    }
+    files.end()
 }
 
 /// A heading of names, and below it the values.
-fn push_io(pool_name: &str, pool: &Folder, buffer: &mut Vec<u8>, out: &mut Families) -> Result<(), Error> {
-    let Some(text) = pool.text("io", buffer)? else { return Ok(()) };
-    let mut lines = source::lines(text).skip_while(|(_, line)| !line.starts_with(b"nread"));
-    let (Some((_, heading)), Some((number, values))) = (lines.next(), lines.next()) else { return Ok(()) };
+fn push_io(
+    pool_name: &str,
+    pool: &Folder,
+    buffer: &mut Vec<u8>,
+    out: &mut Families,
+) -> Result<(), source::Error> {
+    let Some(text) = kstat::text(pool, "io", buffer)? else { return Ok(()) };
+    let is_heading = |line: &[u8]| line.starts_with(b"nread");
+    let heading = source::lines(text).find(|(_, line)| is_heading(line));
+    let mut below = source::lines(text).skip_while(|(_, line)| !is_heading(line));
+    let values = below.find(|(_, line)| !is_heading(line));
+    let (Some((_, heading)), Some((number, values))) = (heading, values) else { return Ok(()) };
     let mut values = source::words(values).map(source::number::<u64>);
+    let mut is_whole = true;
     for name in source::words(heading) {
-        let Some(Some(value)) = values.next() else {
-            return Err(pool.parse_error("io", number, "expected a number for each name above").into());
-        };
+        let value = values.next().flatten();
+        is_whole &= value.is_some();
         out.push_named(POOL, &part(name), [pool_name], value);
     }
-    Ok(())
-}
-
-const EXPECTED: &str = "expected a heading `name type data`, and numbers below it";
-
-/// Hands name and value of each number in `text` to `push`. Types are those of `KSTAT_DATA_*`: 3 is a number with a
-/// sign, 4 one without; what is neither is not shown. On a line that is not as documented, its number.
-fn for_kstats(text: &[u8], mut push: impl FnMut(&str, f64)) -> Result<(), usize> {
-    let mut is_past_heading = false;
-    for (number, line) in source::lines(text) {
-        let mut words = source::words(line);
-        let (Some(name), Some(kind), Some(value)) = (words.next(), words.next(), words.next()) else {
-            continue;
-        };
-        if !is_past_heading {
-            is_past_heading = (name, kind, value) == (b"name", b"type", b"data");
-            continue;
-        }
-        let value = match kind {
-            b"3" => source::number::<i64>(value).map(|it| it as f64),
-            b"4" => source::number::<u64>(value).map(|it| it as f64),
-            _ => continue,
-        };
-        push(&part(name), value.ok_or(number)?);
+    if is_whole {
+        Ok(())
+    } else {
+        Err(pool.parse_error("io", number, "expected a number for each name above"))
     }
-    if is_past_heading { Ok(()) } else { Err(1) }
 }
 
 /// From `dataset_name                    7    pool1/a name`, which may have blanks.

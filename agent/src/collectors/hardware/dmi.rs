@@ -2,7 +2,7 @@
 //! it is read once.
 
 use crate::collectors::prelude::*;
-use std::io::ErrorKind;
+use tracing::debug;
 
 metrics! {
     INFO: Gauge "node_dmi_info" ["bios_date", "bios_release", "bios_vendor", "bios_version", "board_asset_tag", "board_name", "board_serial", "board_vendor", "board_version", "chassis_asset_tag", "chassis_serial", "chassis_vendor", "chassis_version", "product_family", "product_name", "product_serial", "product_sku", "product_uuid", "product_version", "system_vendor"], "1, labelled with what the firmware says about the machine; serial numbers are for root.";
@@ -30,8 +30,7 @@ impl Spec for Dmi {
                 Ok(Some(value)) => labels.push((label, label_text(&value))),
                 Ok(None) => {}
                 // The serial numbers and the UUID are root's.
-                Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => debug!(%error, "one label less"),
             }
         }
         if labels.is_empty() {
@@ -71,6 +70,20 @@ mod tests {
             # HELP node_dmi_info 1, labelled with what the firmware says about the machine; serial numbers are for root.
             # TYPE node_dmi_info gauge
             node_dmi_info{bios_vendor="SeaBIOS",chassis_serial="",product_name="Standard PC (Q35 + ICH9, 2009)",system_vendor="QEMU"} 1
+        "##]],
+        );
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_read_costs_its_label() {
+        let files = [("sys/class/dmi/id/sys_vendor", "QEMU\n"), ("sys/class/dmi/id/product_uuid/", "")];
+        check::<Dmi>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_dmi_info 1, labelled with what the firmware says about the machine; serial numbers are for root.
+            # TYPE node_dmi_info gauge
+            node_dmi_info{system_vendor="QEMU"} 1
         "##]],
         );
     }

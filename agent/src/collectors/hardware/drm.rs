@@ -2,7 +2,7 @@
 
 use crate::{
     collectors::prelude::*,
-    source::{hwmon, numbered},
+    source::{Attributes, hwmon, numbered},
 };
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ metrics! {
     CHIP: Gauge "node_drm_card_chip_info" ["card", "chip"], "1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).";
     INFO: Gauge "node_drm_card_info" ["card", "memory_vendor", "power_performance_level", "unique_id", "vendor"], "1 for each graphics card.";
 
-    |it: &Folder| ["card"];
-    Gauge "node_drm_gpu_busy_percent" = count(it, "gpu_busy_percent"), "Load of the graphics card, in percent.";
-    Gauge "node_drm_memory_gtt_size_bytes" = count(it, "mem_info_gtt_total"), "Memory of the host that the card can map, in bytes.";
-    Gauge "node_drm_memory_gtt_used_bytes" = count(it, "mem_info_gtt_used"), "Memory of the host that the card has mapped, in bytes.";
-    Gauge "node_drm_memory_vis_vram_size_bytes" = count(it, "mem_info_vis_vram_total"), "Memory of the card that the host can see, in bytes.";
-    Gauge "node_drm_memory_vis_vram_used_bytes" = count(it, "mem_info_vis_vram_used"), "Memory of the card that the host can see and that is in use, in bytes.";
-    Gauge "node_drm_memory_vram_size_bytes" = count(it, "mem_info_vram_total"), "Memory of the card, in bytes.";
-    Gauge "node_drm_memory_vram_used_bytes" = count(it, "mem_info_vram_used"), "Memory of the card that is in use, in bytes.";
+    |it: &Attributes<'_>| ["card"];
+    Gauge "node_drm_gpu_busy_percent" = it.number("gpu_busy_percent"), "Load of the graphics card, in percent.";
+    Gauge "node_drm_memory_gtt_size_bytes" = it.number("mem_info_gtt_total"), "Memory of the host that the card can map, in bytes.";
+    Gauge "node_drm_memory_gtt_used_bytes" = it.number("mem_info_gtt_used"), "Memory of the host that the card has mapped, in bytes.";
+    Gauge "node_drm_memory_vis_vram_size_bytes" = it.number("mem_info_vis_vram_total"), "Memory of the card that the host can see, in bytes.";
+    Gauge "node_drm_memory_vis_vram_used_bytes" = it.number("mem_info_vis_vram_used"), "Memory of the card that the host can see and that is in use, in bytes.";
+    Gauge "node_drm_memory_vram_size_bytes" = it.number("mem_info_vram_total"), "Memory of the card, in bytes.";
+    Gauge "node_drm_memory_vram_used_bytes" = it.number("mem_info_vram_used"), "Memory of the card that is in use, in bytes.";
 }
 
 pub(super) struct Drm {
@@ -38,27 +38,24 @@ impl Spec for Drm {
 impl Collector for Drm {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(class) = Folder::open(&self.class)? else { return Ok(()) };
-        for name in class.names()? {
+        let pushed = class.for_each_folder(
             // `card0-DP-1` is a connector of `card0`.
-            let Some(number) = numbered(&name, "card") else { continue };
-            if number.bytes().any(|byte| !byte.is_ascii_digit()) {
-                continue;
-            }
-            let driver = class.required_value(&format!("{name}/device/uevent"))?;
-            if !source::lines(&driver).any(|(_, line)| line == b"DRIVER=amdgpu") {
-                continue;
-            }
-            let Some(device) = class.folder(&format!("{name}/device"))? else { continue };
-            push_info(&name, &device, out);
-            push_rows(&device, [name.as_str()], out);
-        }
-        Ok(())
+            |name| numbered(name, "card").is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit())),
+            |name, card| {
+                // Cards of software have none.
+                let Some(device) = card.folder("device")? else { return Ok(()) };
+                let files = device.unlisted_attributes();
+                let uevent = files.value("uevent");
+                let mut uevent = source::lines(uevent.as_deref().unwrap_or_default());
+                if uevent.any(|(_, line)| line == b"DRIVER=amdgpu") {
+                    push_info(name, &device, out);
+                    push_rows(&files, [name], out);
+                }
+                files.end()
+            },
+        );
+        Ok(pushed?)
     }
-}
-
-/// What a card lacks, or does not tell while it sleeps, is 0.
-fn count(device: &Folder, file: &str) -> i64 {
-    device.prefixed_number(file).unwrap_or(0)
 }
 
 fn push_info(card: &str, device: &Folder, out: &mut Families) {
@@ -92,43 +89,38 @@ mod tests {
             "",
             HOST,
             expect![[r##"
+            # HELP node_drm_card_chip_info 1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).
+            # TYPE node_drm_card_chip_info gauge
+            node_drm_card_chip_info{card="card0",chip="pci0000:00_0000:03:00_0"} 1
+            # HELP node_drm_card_info 1 for each graphics card.
+            # TYPE node_drm_card_info gauge
+            node_drm_card_info{card="card0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
+            # HELP node_drm_gpu_busy_percent Load of the graphics card, in percent.
+            # TYPE node_drm_gpu_busy_percent gauge
+            node_drm_gpu_busy_percent{card="card0"} 4
+            # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
+            # TYPE node_drm_memory_vram_size_bytes gauge
+            node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
+        "##]],
+        );
+    }
+
+    #[test]
+    fn a_card_without_a_device_is_none_of_amd() {
+        check::<Drm>(
+            "",
+            &[&[("sys/class/drm/card2/", ""), ("sys/class/drm/card2-Virtual-1/", "")], &HOST[..5]].concat(),
+            expect![[r##"
                 # HELP node_drm_card_chip_info 1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).
                 # TYPE node_drm_card_chip_info gauge
                 node_drm_card_chip_info{card="card0",chip="pci0000:00_0000:03:00_0"} 1
                 # HELP node_drm_card_info 1 for each graphics card.
                 # TYPE node_drm_card_info gauge
-                node_drm_card_info{card="card0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
+                node_drm_card_info{card="card0",memory_vendor="",power_performance_level="",unique_id="",vendor="amd"} 1
                 # HELP node_drm_gpu_busy_percent Load of the graphics card, in percent.
                 # TYPE node_drm_gpu_busy_percent gauge
                 node_drm_gpu_busy_percent{card="card0"} 4
-                # HELP node_drm_memory_gtt_size_bytes Memory of the host that the card can map, in bytes.
-                # TYPE node_drm_memory_gtt_size_bytes gauge
-                node_drm_memory_gtt_size_bytes{card="card0"} 0
-                # HELP node_drm_memory_gtt_used_bytes Memory of the host that the card has mapped, in bytes.
-                # TYPE node_drm_memory_gtt_used_bytes gauge
-                node_drm_memory_gtt_used_bytes{card="card0"} 0
-                # HELP node_drm_memory_vis_vram_size_bytes Memory of the card that the host can see, in bytes.
-                # TYPE node_drm_memory_vis_vram_size_bytes gauge
-                node_drm_memory_vis_vram_size_bytes{card="card0"} 0
-                # HELP node_drm_memory_vis_vram_used_bytes Memory of the card that the host can see and that is in use, in bytes.
-                # TYPE node_drm_memory_vis_vram_used_bytes gauge
-                node_drm_memory_vis_vram_used_bytes{card="card0"} 0
-                # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
-                # TYPE node_drm_memory_vram_size_bytes gauge
-                node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
-                # HELP node_drm_memory_vram_used_bytes Memory of the card that is in use, in bytes.
-                # TYPE node_drm_memory_vram_used_bytes gauge
-                node_drm_memory_vram_used_bytes{card="card0"} 0
             "##]],
-        );
-    }
-
-    #[test]
-    fn names_the_card_whose_driver_it_cannot_read() {
-        check_error::<Drm>(
-            "",
-            &[("sys/class/drm/card0/", "")],
-            expect!["read sys/class/drm/card0/device/uevent: No such file or directory (os error 2)"],
         );
     }
 

@@ -2,7 +2,7 @@
 //! and Documentation/admin-guide/ras.rst.
 
 use crate::{collectors::prelude::*, source::numbered};
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 metrics! {
     CORRECTABLE: Counter "node_edac_correctable_errors_total" ["controller"], "Memory errors of the controller that were corrected.";
@@ -31,49 +31,47 @@ impl Spec for Edac {
 impl Collector for Edac {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(folder) = Folder::open(&self.controllers)? else { return Ok(()) };
-        for name in folder.names()? {
-            if let Some(controller) = numbered(&name, "mc")
-                && let Some(folder) = folder.folder(&name)?
-            {
-                push_controller(&folder, controller, out)?;
-            }
-        }
-        Ok(())
+        let pushed = folder.for_each_folder(
+            |name| numbered(name, "mc").is_some(),
+            |name, folder| push_controller(folder, &name["mc".len()..], out),
+        );
+        Ok(pushed?)
     }
 }
 
-fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(CORRECTABLE, [controller], folder.required_number::<u64>("ce_count")?);
-    out.push(ROW_CORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ce_noinfo_count")?);
-    out.push(UNCORRECTABLE, [controller], folder.required_number::<u64>("ue_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], folder.required_number::<u64>("ue_noinfo_count")?);
-    for name in folder.names()? {
-        if let Some(row) = numbered(&name, "csrow")
-            && let Some(folder) = folder.folder(&name)?
-        {
-            push_row(&folder, controller, row, out)?;
-        }
-    }
-    Ok(())
+fn push_controller(folder: &Folder, controller: &str, out: &mut Families) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    out.push(CORRECTABLE, [controller], files.unsigned("ce_count"));
+    out.push(ROW_CORRECTABLE, [controller, "unknown"], files.unsigned("ce_noinfo_count"));
+    out.push(UNCORRECTABLE, [controller], files.unsigned("ue_count"));
+    out.push(ROW_UNCORRECTABLE, [controller, "unknown"], files.unsigned("ue_noinfo_count"));
+    let rows = folder.for_each_folder(
+        |name| numbered(name, "csrow").is_some(),
+        |name, folder| push_row(folder, controller, &name["csrow".len()..], out),
+    );
+    files.end().and(rows)
 }
 
-fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) -> Result<(), Error> {
-    out.push(ROW_CORRECTABLE, [controller, row], folder.required_number::<u64>("ce_count")?);
-    out.push(ROW_UNCORRECTABLE, [controller, row], folder.required_number::<u64>("ue_count")?);
-    for name in folder.names()? {
-        let Some(channel) = numbered(&name, "ch").and_then(|rest| rest.strip_suffix("_ce_count")) else {
-            continue;
-        };
-        let label = match folder.value(&format!("ch{channel}_dimm_label")) {
-            Ok(Some(label)) => dimm_label(&label.to_text()),
-            Ok(None) | Err(_) => "unknown".to_owned(),
-        };
+fn push_row(folder: &Folder, controller: &str, row: &str, out: &mut Families) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    out.push(ROW_CORRECTABLE, [controller, row], files.unsigned("ce_count"));
+    out.push(ROW_UNCORRECTABLE, [controller, row], files.unsigned("ue_count"));
+    let names = folder.names()?;
+    let channels: BTreeSet<_> = names.iter().filter_map(|name| channel_of(name)).collect();
+    for channel in channels {
+        let label = files.value(&format!("ch{channel}_dimm_label"));
+        let label = label.map_or_else(|| "unknown".to_owned(), |it| dimm_label(&it.to_text()));
         let labels = [controller, row, channel, &label];
-        out.push(CHANNEL_CORRECTABLE, labels, folder.required_number::<u64>(&name)?);
-        let uncorrectable: Result<Option<u64>, _> = folder.number(&format!("ch{channel}_ue_count"));
-        out.push(CHANNEL_UNCORRECTABLE, labels, uncorrectable.ok().flatten());
+        out.push(CHANNEL_CORRECTABLE, labels, files.unsigned(&format!("ch{channel}_ce_count")));
+        out.push(CHANNEL_UNCORRECTABLE, labels, files.unsigned(&format!("ch{channel}_ue_count")));
     }
-    Ok(())
+    files.end()
+}
+
+/// The `1` of `ch1_ce_count` and of `ch1_ue_count`.
+fn channel_of(name: &str) -> Option<&str> {
+    let rest = numbered(name, "ch")?;
+    rest.strip_suffix("_ce_count").or_else(|| rest.strip_suffix("_ue_count"))
 }
 
 /// node_exporter's spelling: `CPU#0csrow#1channel#2` is `CPU0_csrow1_channel2`.
@@ -130,21 +128,21 @@ mod tests {
     }
 
     #[test]
-    fn names_the_count_that_is_missing() {
-        check_error::<Edac>(
+    fn a_driver_may_lack_a_count() {
+        check::<Edac>(
             "",
             &HOST[..3],
             expect![[r##"
-            # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
-            # TYPE node_edac_correctable_errors_total counter
-            node_edac_correctable_errors_total{controller="0"} 7
-            # HELP node_edac_csrow_correctable_errors_total Memory errors of the chip-select row that were corrected; those of unknown rows have csrow unknown.
-            # TYPE node_edac_csrow_correctable_errors_total counter
-            node_edac_csrow_correctable_errors_total{controller="0",csrow="unknown"} 1
-            # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
-            # TYPE node_edac_uncorrectable_errors_total counter
-            node_edac_uncorrectable_errors_total{controller="0"} 3
-            read sys/devices/system/edac/mc/mc0/ue_noinfo_count: No such file or directory (os error 2)"##]],
+                # HELP node_edac_correctable_errors_total Memory errors of the controller that were corrected.
+                # TYPE node_edac_correctable_errors_total counter
+                node_edac_correctable_errors_total{controller="0"} 7
+                # HELP node_edac_csrow_correctable_errors_total Memory errors of the chip-select row that were corrected; those of unknown rows have csrow unknown.
+                # TYPE node_edac_csrow_correctable_errors_total counter
+                node_edac_csrow_correctable_errors_total{controller="0",csrow="unknown"} 1
+                # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
+                # TYPE node_edac_uncorrectable_errors_total counter
+                node_edac_uncorrectable_errors_total{controller="0"} 3
+            "##]],
         );
     }
 

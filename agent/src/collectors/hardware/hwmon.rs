@@ -70,12 +70,10 @@ impl Collector for Hwmon {
         };
         let mut result = Ok(());
         for chip in hwmon::chips(&class)?.iter().filter(|chip| self.chips.keeps(&chip.name)) {
-            match chip.read(&mut self.readings) {
-                Ok(()) => self.push_chip(chip, out),
-                Err(error) => result = Err(error.into()),
-            }
+            result = result.and(chip.read(&mut self.readings));
+            self.push_chip(chip, out);
         }
-        result
+        Ok(result?)
     }
 }
 
@@ -102,17 +100,17 @@ fn push_sensor(readings: &[Reading], labels: [&str; 2], out: &mut Families) {
         out.push(SENSOR_LABEL, (labels[0], labels[1], label), 1_u64);
     }
     let bare = text_of("");
-    let bare_number = bare.and_then(source::number::<f64>);
+    let bare_number = bare.and_then(source::decimal);
     let kind = readings[0].kind;
     match kind {
-        "beep_enable" => return out.push(BEEP_ENABLED, labels, bare == Some(b"1")),
+        "beep_enable" => return out.push(BEEP_ENABLED, labels, bare_number.map(|it| it == 1.0)),
         "vrm" => return out.push(REGULATOR, labels, bare_number),
         "update_interval" => return out.push(UPDATE_INTERVAL, labels, bare_number.map(thousandths)),
         _ => {}
     }
     let mut part = String::new();
     for reading in readings.iter().filter(|reading| reading.element != "label") {
-        let Some(number) = source::number::<f64>(reading.text()) else { continue };
+        let Some(number) = source::decimal(reading.text()) else { continue };
         part.clear();
         part.push_str(kind);
         let is_the_value = reading.element.is_empty() || (reading.element == "input" && bare.is_none());
@@ -382,6 +380,27 @@ mod tests {
                 # HELP node_hwmon_temp_celsius Temperature or its limit, in degrees Celsius; alarms are 0.001 when raised.
                 # TYPE node_hwmon_temp_celsius gauge
                 node_hwmon_temp_celsius{chip="pci0000:00_0000:00:18_3",sensor="temp1"} 41.125
+            "##]],
+        );
+    }
+
+    #[test]
+    fn what_no_float_can_hold_is_no_number() {
+        check::<Hwmon>(
+            "",
+            &[
+                ("sys/class/hwmon/hwmon0/name", "chip\n"),
+                ("sys/class/hwmon/hwmon0/in0_input", "1e400\n"),
+                ("sys/class/hwmon/hwmon0/in1_input", "inf\n"),
+                ("sys/class/hwmon/hwmon0/in2_input", "3300\n"),
+            ],
+            expect![[r##"
+                # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
+                # TYPE node_hwmon_chip_names gauge
+                node_hwmon_chip_names{chip="chip",chip_name="chip"} 1
+                # HELP node_hwmon_in_volts Voltage or its limit, in volts.
+                # TYPE node_hwmon_in_volts gauge
+                node_hwmon_in_volts{chip="chip",sensor="in2"} 3.3000000000000003
             "##]],
         );
     }

@@ -11,16 +11,16 @@ metrics! {
     POWER_STATE: Gauge "node_pcidevice_power_state" ["segment", "bus", "device", "function", "state"], "1 for the power state that the device is in, 0 for the others.";
 
     |it: &Device<'_>| ["segment", "bus", "device", "function"];
-    Gauge "node_pcidevice_current_link_transfers_per_second" = it.current_link_speed, "Speed of the device's link now, in transfers per second and lane; -1 if it is not known.";
-    Gauge "node_pcidevice_current_link_width" = it.current_link_width, "Lanes of the device's link that are in use; -1 if they are not known.";
+    Gauge "node_pcidevice_current_link_transfers_per_second" = it.current_link_speed, "Speed of the device's link now, in transfers per second and lane; -1 if the kernel does not know it.";
+    Gauge "node_pcidevice_current_link_width" = it.current_link_width, "Lanes of the device's link that are in use; -1 if the kernel does not know.";
     Gauge "node_pcidevice_d3cold_allowed" = is_set(it, "d3cold_allowed"), "1 if the device may be cut from power.";
-    Gauge "node_pcidevice_max_link_transfers_per_second" = it.max_link_speed, "Highest speed of the device's link, in transfers per second and lane; -1 if it is not known.";
-    Gauge "node_pcidevice_max_link_width" = it.max_link_width, "Lanes of the device's link; -1 if they are not known.";
+    Gauge "node_pcidevice_max_link_transfers_per_second" = it.max_link_speed, "Highest speed of the device's link, in transfers per second and lane; -1 if the kernel does not know it.";
+    Gauge "node_pcidevice_max_link_width" = it.max_link_width, "Lanes of the device's link; -1 if the kernel does not know.";
     Gauge "node_pcidevice_numa_node" = it.numa_node, "NUMA node that the device is near to.";
     Gauge "node_pcidevice_sriov_drivers_autoprobe" = is_set(it, "sriov_drivers_autoprobe"), "1 if drivers are bound to new virtual functions of the device.";
-    Gauge "node_pcidevice_sriov_numvfs" = count(it, "sriov_numvfs"), "Virtual functions of the device that are enabled.";
-    Gauge "node_pcidevice_sriov_totalvfs" = count(it, "sriov_totalvfs"), "Virtual functions that the device can have.";
-    Gauge "node_pcidevice_sriov_vf_total_msix" = count(it, "sriov_vf_total_msix"), "MSI-X vectors that the device can share out to its virtual functions.";
+    Gauge "node_pcidevice_sriov_numvfs" = it.attributes.number("sriov_numvfs"), "Virtual functions of the device that are enabled.";
+    Gauge "node_pcidevice_sriov_totalvfs" = it.attributes.number("sriov_totalvfs"), "Virtual functions that the device can have.";
+    Gauge "node_pcidevice_sriov_vf_total_msix" = it.attributes.number("sriov_vf_total_msix"), "MSI-X vectors that the device can share out to its virtual functions.";
 }
 
 section! {
@@ -62,33 +62,30 @@ impl Collector for Pcidevice {
             return Err(Error::Absent(format!("{} does not exist", self.devices.display())));
         };
         let mut ids_text = None;
-        for name in devices.names()? {
-            let Some(folder) = devices.folder(&name)? else { continue };
-            let device = Device::read(&folder)?;
-            let names = self.names.as_mut().map(|names| names.of(&device.identity, &mut ids_text));
-            push_info(&device, names, out);
-            let place = device.place.each_ref().map(String::as_str);
-            push_rows(&device, place, out);
-            push_power_state(&device, place, out);
-            device.attributes.end()?;
-        }
-        Ok(())
+        let pushed = devices.for_each_folder(
+            |_| true,
+            |_, folder| {
+                let device = Device::read(folder)?;
+                let names = self.names.as_mut().map(|names| names.of(&device.identity, &mut ids_text));
+                push_info(&device, names, out);
+                let place = device.place.each_ref().map(String::as_str);
+                push_rows(&device, place, out);
+                push_power_state(&device, place, out);
+                device.attributes.end()
+            },
+        );
+        Ok(pushed?)
     }
 }
 
-/// 0 for what the device lacks.
-fn count(device: &Device<'_>, file: &str) -> i64 {
-    device.attributes.number(file).unwrap_or(0)
-}
-
-fn is_set(device: &Device<'_>, file: &str) -> bool {
-    count(device, file) != 0
+fn is_set(device: &Device<'_>, file: &str) -> Option<bool> {
+    device.attributes.number(file).map(|it| it != 0)
 }
 
 fn push_info(device: &Device<'_>, names: Option<&Identity>, out: &mut Families) {
     let Device { place, parent, identity: ids, revision, .. } = device;
     let above = |index: usize| parent.as_ref().map_or("*", |parent| &parent[index]).to_owned();
-    let id = |number: &str| Some(format!("0x{number}"));
+    let id = |number: &str| (!number.is_empty()).then(|| format!("0x{number}"));
     let name = |of: fn(&Identity) -> &String| names.map(|names| of(names).clone());
     let labels = [
         ("bus", Some(place[1].clone())),
@@ -116,10 +113,13 @@ fn push_info(device: &Device<'_>, names: Option<&Identity>, out: &mut Families) 
 }
 
 fn push_power_state(device: &Device<'_>, place: [&str; 4], out: &mut Families) {
-    let Some(now) = device.attributes.value("power_state").filter(|state| !state.is_empty()) else { return };
+    let now = device.attributes.parsed("power_state", "a power state such as `D0`", |text| {
+        POWER_STATES.into_iter().find(|it| text == it.as_bytes())
+    });
+    let Some(now) = now else { return };
     let [segment, bus, slot, function] = place;
     for state in POWER_STATES {
-        out.push(POWER_STATE, [segment, bus, slot, function, state], *now == *state.as_bytes());
+        out.push(POWER_STATE, [segment, bus, slot, function, state], now == state);
     }
 }
 
@@ -177,59 +177,38 @@ mod tests {
             "",
             HOST,
             expect![[r##"
-            # HELP node_pcidevice_current_link_transfers_per_second Speed of the device's link now, in transfers per second and lane; -1 if it is not known.
-            # TYPE node_pcidevice_current_link_transfers_per_second gauge
-            node_pcidevice_current_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} -1
-            node_pcidevice_current_link_transfers_per_second{bus="01",device="00",function="0",segment="0000"} -1
-            # HELP node_pcidevice_current_link_width Lanes of the device's link that are in use; -1 if they are not known.
-            # TYPE node_pcidevice_current_link_width gauge
-            node_pcidevice_current_link_width{bus="00",device="02",function="1",segment="0000"} -1
-            node_pcidevice_current_link_width{bus="01",device="00",function="0",segment="0000"} -1
-            # HELP node_pcidevice_d3cold_allowed 1 if the device may be cut from power.
-            # TYPE node_pcidevice_d3cold_allowed gauge
-            node_pcidevice_d3cold_allowed{bus="00",device="02",function="1",segment="0000"} 0
-            node_pcidevice_d3cold_allowed{bus="01",device="00",function="0",segment="0000"} 1
-            # HELP node_pcidevice_info 1 for each PCI device, with where and what it is; its names only if the config asks for them.
-            # TYPE node_pcidevice_info gauge
-            node_pcidevice_info{bus="00",class_id="0x060400",device="02",device_id="0x1634",function="1",parent_bus="*",parent_device="*",parent_function="*",parent_segment="*",revision="0x0f",segment="0000",subsystem_device_id="0x0000",subsystem_vendor_id="0x0000",vendor_id="0x1022"} 1
-            node_pcidevice_info{bus="01",class_id="0x010802",device="00",device_id="0x540a",function="0",parent_bus="00",parent_device="02",parent_function="1",parent_segment="0000",revision="0x01",segment="0000",subsystem_device_id="0x5021",subsystem_vendor_id="0xc0a9",vendor_id="0xc0a9"} 1
-            # HELP node_pcidevice_max_link_transfers_per_second Highest speed of the device's link, in transfers per second and lane; -1 if it is not known.
-            # TYPE node_pcidevice_max_link_transfers_per_second gauge
-            node_pcidevice_max_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} 8e+09
-            node_pcidevice_max_link_transfers_per_second{bus="01",device="00",function="0",segment="0000"} -1
-            # HELP node_pcidevice_max_link_width Lanes of the device's link; -1 if they are not known.
-            # TYPE node_pcidevice_max_link_width gauge
-            node_pcidevice_max_link_width{bus="00",device="02",function="1",segment="0000"} 8
-            node_pcidevice_max_link_width{bus="01",device="00",function="0",segment="0000"} -1
-            # HELP node_pcidevice_numa_node NUMA node that the device is near to.
-            # TYPE node_pcidevice_numa_node gauge
-            node_pcidevice_numa_node{bus="01",device="00",function="0",segment="0000"} 0
-            # HELP node_pcidevice_power_state 1 for the power state that the device is in, 0 for the others.
-            # TYPE node_pcidevice_power_state gauge
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D0"} 0
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D1"} 0
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D2"} 0
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D3cold"} 0
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D3hot"} 1
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="error"} 0
-            node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="unknown"} 0
-            # HELP node_pcidevice_sriov_drivers_autoprobe 1 if drivers are bound to new virtual functions of the device.
-            # TYPE node_pcidevice_sriov_drivers_autoprobe gauge
-            node_pcidevice_sriov_drivers_autoprobe{bus="00",device="02",function="1",segment="0000"} 0
-            node_pcidevice_sriov_drivers_autoprobe{bus="01",device="00",function="0",segment="0000"} 0
-            # HELP node_pcidevice_sriov_numvfs Virtual functions of the device that are enabled.
-            # TYPE node_pcidevice_sriov_numvfs gauge
-            node_pcidevice_sriov_numvfs{bus="00",device="02",function="1",segment="0000"} 0
-            node_pcidevice_sriov_numvfs{bus="01",device="00",function="0",segment="0000"} 0
-            # HELP node_pcidevice_sriov_totalvfs Virtual functions that the device can have.
-            # TYPE node_pcidevice_sriov_totalvfs gauge
-            node_pcidevice_sriov_totalvfs{bus="00",device="02",function="1",segment="0000"} 0
-            node_pcidevice_sriov_totalvfs{bus="01",device="00",function="0",segment="0000"} 7
-            # HELP node_pcidevice_sriov_vf_total_msix MSI-X vectors that the device can share out to its virtual functions.
-            # TYPE node_pcidevice_sriov_vf_total_msix gauge
-            node_pcidevice_sriov_vf_total_msix{bus="00",device="02",function="1",segment="0000"} 0
-            node_pcidevice_sriov_vf_total_msix{bus="01",device="00",function="0",segment="0000"} 0
-        "##]],
+                # HELP node_pcidevice_current_link_transfers_per_second Speed of the device's link now, in transfers per second and lane; -1 if the kernel does not know it.
+                # TYPE node_pcidevice_current_link_transfers_per_second gauge
+                node_pcidevice_current_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} -1
+                # HELP node_pcidevice_d3cold_allowed 1 if the device may be cut from power.
+                # TYPE node_pcidevice_d3cold_allowed gauge
+                node_pcidevice_d3cold_allowed{bus="01",device="00",function="0",segment="0000"} 1
+                # HELP node_pcidevice_info 1 for each PCI device, with where and what it is; its names only if the config asks for them.
+                # TYPE node_pcidevice_info gauge
+                node_pcidevice_info{bus="00",class_id="0x060400",device="02",device_id="0x1634",function="1",parent_bus="*",parent_device="*",parent_function="*",parent_segment="*",revision="0x0f",segment="0000",subsystem_device_id="0x0000",subsystem_vendor_id="0x0000",vendor_id="0x1022"} 1
+                node_pcidevice_info{bus="01",class_id="0x010802",device="00",device_id="0x540a",function="0",parent_bus="00",parent_device="02",parent_function="1",parent_segment="0000",revision="0x01",segment="0000",subsystem_device_id="0x5021",subsystem_vendor_id="0xc0a9",vendor_id="0xc0a9"} 1
+                # HELP node_pcidevice_max_link_transfers_per_second Highest speed of the device's link, in transfers per second and lane; -1 if the kernel does not know it.
+                # TYPE node_pcidevice_max_link_transfers_per_second gauge
+                node_pcidevice_max_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} 8e+09
+                # HELP node_pcidevice_max_link_width Lanes of the device's link; -1 if the kernel does not know.
+                # TYPE node_pcidevice_max_link_width gauge
+                node_pcidevice_max_link_width{bus="00",device="02",function="1",segment="0000"} 8
+                # HELP node_pcidevice_numa_node NUMA node that the device is near to.
+                # TYPE node_pcidevice_numa_node gauge
+                node_pcidevice_numa_node{bus="01",device="00",function="0",segment="0000"} 0
+                # HELP node_pcidevice_power_state 1 for the power state that the device is in, 0 for the others.
+                # TYPE node_pcidevice_power_state gauge
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D0"} 0
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D1"} 0
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D2"} 0
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D3cold"} 0
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="D3hot"} 1
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="error"} 0
+                node_pcidevice_power_state{bus="01",device="00",function="0",segment="0000",state="unknown"} 0
+                # HELP node_pcidevice_sriov_totalvfs Virtual functions that the device can have.
+                # TYPE node_pcidevice_sriov_totalvfs gauge
+                node_pcidevice_sriov_totalvfs{bus="01",device="00",function="0",segment="0000"} 7
+            "##]],
         );
     }
 
@@ -255,11 +234,18 @@ mod tests {
     }
 
     #[test]
-    fn names_what_a_device_has_to_have() {
-        check_error::<Pcidevice>(
+    fn shows_what_a_device_has() {
+        check::<Pcidevice>(
             "",
-            &HOST[..2],
-            expect!["read sys/bus/pci/devices/0000:00:02.1/vendor: No such file or directory (os error 2)"],
+            &[HOST[0], HOST[1], ("sys/devices/pci0000:00/0000:00:02.1/max_link_speed", "8 GT/s\n")],
+            expect![[r##"
+                # HELP node_pcidevice_info 1 for each PCI device, with where and what it is; its names only if the config asks for them.
+                # TYPE node_pcidevice_info gauge
+                node_pcidevice_info{bus="00",class_id="0x060400",device="02",function="1",parent_bus="*",parent_device="*",parent_function="*",parent_segment="*",segment="0000"} 1
+                # HELP node_pcidevice_max_link_transfers_per_second Highest speed of the device's link, in transfers per second and lane; -1 if the kernel does not know it.
+                # TYPE node_pcidevice_max_link_transfers_per_second gauge
+                node_pcidevice_max_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} 8e+09
+            "##]],
         );
     }
 
@@ -270,9 +256,17 @@ mod tests {
         check_error::<Pcidevice>(
             "",
             &files,
-            expect![
-                "parse sys/bus/pci/devices/0000:00:02.1/max_link_speed, line 1: expected a speed such as `8.0 GT/s PCIe`, found `8.0 Mbit`"
-            ],
+            expect![[r##"
+            # HELP node_pcidevice_current_link_transfers_per_second Speed of the device's link now, in transfers per second and lane; -1 if the kernel does not know it.
+            # TYPE node_pcidevice_current_link_transfers_per_second gauge
+            node_pcidevice_current_link_transfers_per_second{bus="00",device="02",function="1",segment="0000"} -1
+            # HELP node_pcidevice_info 1 for each PCI device, with where and what it is; its names only if the config asks for them.
+            # TYPE node_pcidevice_info gauge
+            node_pcidevice_info{bus="00",class_id="0x060400",device="02",device_id="0x1634",function="1",parent_bus="*",parent_device="*",parent_function="*",parent_segment="*",revision="0x0f",segment="0000",subsystem_device_id="0x0000",subsystem_vendor_id="0x0000",vendor_id="0x1022"} 1
+            # HELP node_pcidevice_max_link_width Lanes of the device's link; -1 if the kernel does not know.
+            # TYPE node_pcidevice_max_link_width gauge
+            node_pcidevice_max_link_width{bus="00",device="02",function="1",segment="0000"} 8
+            parse sys/bus/pci/devices/0000:00:02.1/max_link_speed, line 1: expected a speed such as `8.0 GT/s PCIe`, found `8.0 Mbit`"##]],
         );
     }
 
@@ -281,13 +275,13 @@ mod tests {
         let mut files = HOST[1..7].to_vec();
         files.push((
             "sys/bus/pci/devices/0000:00:02.1",
-            "-> ../../../devices/pci0000:00/0000:00:02.1/../0000:00:02.1",
+            "-> ../../../devices/pci0000:00/0000:00:02.1/../0000:00:02.1/..",
         ));
         check_error::<Pcidevice>(
             "",
             &files,
             expect![
-                "parse sys/bus/pci/devices/0000:00:02.1, line 1: expected a link to `…/0000:00:00.0`, found `../../../devices/pci0000:00/0000:00:02.1/../0000:00:02.1`"
+                "parse sys/bus/pci/devices/0000:00:02.1, line 1: expected a link to `…/0000:00:00.0`, found `../../../devices/pci0000:00/0000:00:02.1/../0000:00:02.1/..`"
             ],
         );
     }

@@ -87,17 +87,16 @@ impl Collector for Powersupplyclass {
         let Some(class) = Folder::open(&self.class)? else {
             return Err(Error::Absent(format!("{} does not exist", self.class.display())));
         };
-        for name in class.names()? {
-            if self.ignored_supplies.is_match(&name) {
-                continue;
-            }
-            let Some(folder) = class.folder(&name)? else { continue };
-            let supply = Supply(folder.attributes()?);
-            push_rows(&supply, [name.as_str()], out);
-            supply.push_info(&name, out);
-            supply.0.end()?;
-        }
-        Ok(())
+        let pushed = class.for_each_folder(
+            |name| !self.ignored_supplies.is_match(name),
+            |name, folder| {
+                let supply = Supply(folder.attributes()?);
+                push_rows(&supply, [name], out);
+                supply.push_info(name, out);
+                supply.0.end()
+            },
+        );
+        Ok(pushed?)
     }
 }
 

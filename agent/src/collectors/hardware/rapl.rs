@@ -46,9 +46,8 @@ impl Spec for Rapl {
         let enable_zone_label = config.enable_zone_label;
         let mut rapl = Self { class, enable_zone_label, names: Vec::new(), zones: Vec::new() };
         // Energies are root's to open, and privileges are dropped soon. What goes wrong does so again at a scrape.
-        rapl.find_zones()
-            .and_then(|()| rapl.zones.iter_mut().try_for_each(|it| it.microjoules().map(drop)))
-            .ok();
+        rapl.find_zones().ok();
+        rapl.zones.iter_mut().for_each(|it| drop(it.microjoules()));
         Ok(rapl)
     }
 }
@@ -56,15 +55,22 @@ impl Spec for Rapl {
 impl Collector for Rapl {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         self.find_zones()?;
+        let mut outcome = Ok(());
         for zone in &mut self.zones {
-            let joules = zone.microjoules()? as f64 / 1e6;
+            let joules = match zone.microjoules() {
+                Ok(microjoules) => microjoules as f64 / 1e6,
+                Err(error) => {
+                    outcome = outcome.and(error.unless_no_value());
+                    continue;
+                }
+            };
             if self.enable_zone_label {
                 out.push(ANY_ZONE, (zone.index, &zone.path, &zone.name), joules);
             } else {
                 out.push_named(ZONE, &zone.metric_part, (zone.index, &zone.path), joules);
             }
         }
-        Ok(())
+        outcome.map_err(absent_if_denied)
     }
 }
 
@@ -84,10 +90,9 @@ impl Rapl {
 }
 
 impl Zone {
-    fn microjoules(&mut self) -> Result<u64, Error> {
-        let text = self.energy.read().map_err(absent_if_denied)?;
-        let number = source::number(text.trim_ascii());
-        Ok(number.ok_or_else(|| self.energy.parse_error(1, "expected a number"))?)
+    fn microjoules(&mut self) -> Result<u64, source::Error> {
+        let number = source::number(self.energy.read()?.trim_ascii());
+        number.ok_or_else(|| self.energy.parse_error(1, "expected a number"))
     }
 }
 
@@ -105,10 +110,7 @@ fn open_zones(class: &Folder, names: &[String]) -> Result<Vec<Zone>, Error> {
     for entry in names {
         let Some(folder) = class.folder(entry)? else { continue };
         // The control types (`intel-rapl`) have no name, their zones (`intel-rapl:0`) do.
-        let Ok(Some(name)) = folder.value("name") else { continue };
-        if folder.value("max_energy_range_uj").map_err(absent_if_denied)?.is_none() {
-            return Err(Error::Absent(folder.missing("max_energy_range_uj").to_string()));
-        }
+        let Some(name) = folder.value("name").ok().flatten().filter(|it| !it.is_empty()) else { continue };
         let (name, index) = split_index(&name.to_text(), &n_of_name);
         n_of_name.insert(name.clone(), index + 1);
         zones.push(Zone {
@@ -222,12 +224,19 @@ mod tests {
     #[test]
     fn a_host_without_energy_counters_has_none() {
         check_error::<Rapl>("", &[], expect!["not on this host: sys/class/powercap does not exist"]);
-        check_error::<Rapl>(
+    }
+
+    #[test]
+    fn a_zone_may_lack_its_range_or_its_energy() {
+        let files = [HOST[1], HOST[3], HOST[4], HOST[5]];
+        check::<Rapl>(
             "",
-            &HOST[..2],
-            expect![
-                "not on this host: read sys/class/powercap/intel-rapl:0/max_energy_range_uj: No such file or directory (os error 2)"
-            ],
+            &files,
+            expect![[r##"
+            # HELP node_rapl_package_joules_total Energy that the part of the processor in the metric's name used, in joules; it begins anew at a limit that the hardware sets.
+            # TYPE node_rapl_package_joules_total counter
+            node_rapl_package_joules_total{index="1",path="sys/class/powercap/intel-rapl:0"} 240422.366267
+        "##]],
         );
     }
 

@@ -2,10 +2,10 @@
 //! Documentation/driver-api/thermal/sysfs-api.rst.
 
 use crate::{collectors::prelude::*, source::numbered};
-use std::{io::ErrorKind, path::PathBuf};
+use std::path::PathBuf;
 
 metrics! {
-    TEMPERATURE: Gauge "node_thermal_zone_temp" ["zone", "type"], "Temperature of the zone in degrees Celsius; 0 when the zone cannot tell.";
+    TEMPERATURE: Gauge "node_thermal_zone_temp" ["zone", "type"], "Temperature of the zone in degrees Celsius.";
     CURRENT: Gauge "node_cooling_device_cur_state" ["name", "type"], "State that the cooling device is in; higher cools more.";
     MAXIMUM: Gauge "node_cooling_device_max_state" ["name", "type"], "Highest state of the cooling device.";
 }
@@ -29,51 +29,33 @@ impl Spec for ThermalZone {
 impl Collector for ThermalZone {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Some(class) = Folder::open(&self.class)? else { return Ok(()) };
-        let names = class.names()?;
-        for name in &names {
-            if let Some(zone) = numbered(name, "thermal_zone") {
-                push_zone(&class, name, zone, out)?;
-            }
-        }
-        for name in &names {
-            if let Some(device) = numbered(name, "cooling_device") {
-                push_cooling_device(&class, name, device, out)?;
-            }
-        }
-        Ok(())
+        let zones = class.for_each_folder(
+            |name| numbered(name, "thermal_zone").is_some(),
+            |name, folder| push_zone(folder, &name["thermal_zone".len()..], out),
+        );
+        let devices = class.for_each_folder(
+            |name| numbered(name, "cooling_device").is_some(),
+            |name, folder| push_cooling_device(folder, &name["cooling_device".len()..], out),
+        );
+        Ok(zones.and(devices)?)
     }
 }
 
-fn push_zone(class: &Folder, name: &str, zone: &str, out: &mut Families) -> Result<(), Error> {
-    let Some(folder) = class.folder(name)? else { return Ok(()) };
-    // A zone whose sensor sleeps or is gone cannot be read. node_exporter shows it as 0 rather than not at all.
-    let kind = folder.value("type").ok().flatten();
-    let millidegrees: Option<i64> = folder.number("temp").ok().flatten();
-    let kind = kind.as_deref().unwrap_or_default();
-    out.push(TEMPERATURE, (zone, kind), millidegrees.unwrap_or(0) as f64 / 1000.0);
-    Ok(())
+fn push_zone(folder: &Folder, zone: &str, out: &mut Families) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    let kind = files.value("type");
+    let temperature = files.number("temp").map(|millidegrees| millidegrees as f64 / 1000.0);
+    out.push(TEMPERATURE, (zone, kind.as_deref().unwrap_or_default()), temperature);
+    files.end()
 }
 
-fn is_skipped(error: &source::Error) -> bool {
-    error.is_no_value() || error.io_kind() == Some(ErrorKind::PermissionDenied)
-}
-
-fn push_cooling_device(class: &Folder, name: &str, device: &str, out: &mut Families) -> Result<(), Error> {
-    let Some(folder) = class.folder(name)? else { return Ok(()) };
-    let read = || {
-        let states: (Option<i64>, Option<i64>) = (folder.number("cur_state")?, folder.number("max_state")?);
-        Ok((folder.value("type")?, states))
-    };
-    match read() {
-        Ok((Some(kind), (Some(current), Some(maximum)))) => {
-            out.push(CURRENT, (device, &*kind), current);
-            out.push(MAXIMUM, (device, &*kind), maximum);
-        }
-        Ok(_) => {}
-        Err(error) if is_skipped(&error) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(())
+fn push_cooling_device(folder: &Folder, device: &str, out: &mut Families) -> Result<(), source::Error> {
+    let files = folder.unlisted_attributes();
+    let kind = files.value("type");
+    let labels = (device, kind.as_deref().unwrap_or_default());
+    out.push(CURRENT, labels, files.number("cur_state"));
+    out.push(MAXIMUM, labels, files.number("max_state"));
+    files.end()
 }
 
 #[cfg(test)]
@@ -102,7 +84,7 @@ mod tests {
             # HELP node_cooling_device_max_state Highest state of the cooling device.
             # TYPE node_cooling_device_max_state gauge
             node_cooling_device_max_state{name="0",type="intel_powerclamp"} 50
-            # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius; 0 when the zone cannot tell.
+            # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius.
             # TYPE node_thermal_zone_temp gauge
             node_thermal_zone_temp{type="acpitz",zone="10"} -273.2
             node_thermal_zone_temp{type="x86_pkg_temp",zone="0"} 44.5
@@ -111,19 +93,20 @@ mod tests {
     }
 
     #[test]
-    fn shows_a_zone_that_cannot_tell_as_0() {
+    fn a_zone_that_cannot_tell_has_no_temperature() {
         let files = &[
             ("sys/class/thermal/thermal_zone0/type", "iwlwifi_1\n"),
             ("sys/class/thermal/cooling_device0/type", "gone\n"),
+            ("sys/class/thermal/thermal_zone1/temp", "45000\n"),
         ];
         check::<ThermalZone>(
             "",
             files,
             expect![[r##"
-            # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius; 0 when the zone cannot tell.
-            # TYPE node_thermal_zone_temp gauge
-            node_thermal_zone_temp{type="iwlwifi_1",zone="0"} 0
-        "##]],
+                # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius.
+                # TYPE node_thermal_zone_temp gauge
+                node_thermal_zone_temp{type="",zone="1"} 45
+            "##]],
         );
     }
 
@@ -134,9 +117,11 @@ mod tests {
         check_error::<ThermalZone>(
             "",
             &files[4..],
-            expect![
-                "parse sys/class/thermal/cooling_device0/cur_state, line 1: expected a number, found `high`"
-            ],
+            expect![[r##"
+            # HELP node_cooling_device_max_state Highest state of the cooling device.
+            # TYPE node_cooling_device_max_state gauge
+            node_cooling_device_max_state{name="0",type="intel_powerclamp"} 50
+            parse sys/class/thermal/cooling_device0/cur_state, line 1: expected a number, found `high`"##]],
         );
     }
 

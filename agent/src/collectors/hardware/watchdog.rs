@@ -36,24 +36,26 @@ impl Collector for Watchdog {
         let Some(class) = Folder::open(&self.class)? else {
             return Err(Error::Absent(format!("{} does not exist", self.class.display())));
         };
-        for name in class.names()? {
-            let Some(device) = class.folder(&name)? else { continue };
-            let attributes = device.attributes()?;
-            let texts = ["options", "identity", "state", "status", "pretimeout_governor"];
-            let texts = texts.map(|file| attributes.value(file));
-            let [options, identity, state, status, governor] =
-                texts.each_ref().map(|text| text.as_deref().unwrap_or_default());
-            out.push(INFO, (name.as_str(), options, identity, state, status, governor), 1_u64);
-            push_rows(&attributes, [name.as_str()], out);
-            match attributes.end() {
-                // Some of the files are root's.
-                Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {
-                    return Err(Error::Absent(error.to_string()));
-                }
-                ended => ended?,
+        let pushed = class.for_each_folder(
+            |_| true,
+            |name, device| {
+                let attributes = device.attributes()?;
+                let texts = ["options", "identity", "state", "status", "pretimeout_governor"];
+                let texts = texts.map(|file| attributes.value(file));
+                let [options, identity, state, status, governor] =
+                    texts.each_ref().map(|text| text.as_deref().unwrap_or_default());
+                out.push(INFO, (name, options, identity, state, status, governor), 1_u64);
+                push_rows(&attributes, [name], out);
+                attributes.end()
+            },
+        );
+        match pushed {
+            // Some of the files are root's.
+            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {
+                Err(Error::Absent(error.to_string()))
             }
+            pushed => Ok(pushed?),
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,6 @@ mod netdev;
 mod netstat;
 mod nfs;
 mod nfsd;
-mod packet_drops;
 mod sockstat;
 mod softnet;
 mod udp_queues;
@@ -27,7 +26,6 @@ super::register! {
     netstat::Netstat,
     nfs::Nfs,
     nfsd::Nfsd,
-    packet_drops::PacketDrops,
     sockstat::Sockstat,
     softnet::Softnet,
     udp_queues::UdpQueues,

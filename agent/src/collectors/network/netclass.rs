@@ -60,7 +60,7 @@ struct Properties {
     flags: Option<i64>,
     group: Option<i64>,
     index: Option<i64>,
-    is_up: Option<bool>,
+    is_up: bool,
     kind: Option<i64>,
     link: Option<i64>,
     link_mode: Option<i64>,

@@ -14,9 +14,8 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, DoorError> {
     })?;
     let mut reader = Reader { folder, problems: Vec::new() };
     let mut settings = Settings { has_http2: true, ..Settings::default() };
-    match documents.first() {
-        Some(document) if !document.data.is_null() => reader.document(document, &mut settings),
-        _ => settings.is_empty = true,
+    if let Some(document) = documents.first() {
+        reader.document(document, &mut settings);
     }
     match reader.problems[..] {
         [] => Ok(settings),

@@ -1,22 +1,22 @@
 //! `/proc/mdstat`: the state of software RAID. See md(4) and `md_seq_show` in the kernel's drivers/md/md.c. The procfs
 //! crate does not have it.
 
-use crate::source::{lines, number, words};
+use crate::source::{lines, number as parse_number, words};
 
-/// What the file says of one array.
+/// What the file says of one array; `None` is for what it does not say.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Array<'a> {
     pub name: &'a [u8],
     pub activity: Activity,
-    pub n_active: u64,
+    pub n_active: Option<u64>,
     /// How many the array has when it is whole.
-    pub n_required: u64,
+    pub n_required: Option<u64>,
     pub n_failed: usize,
     pub n_spare: usize,
     /// Size in blocks of 1 KiB.
-    pub n_blocks: u64,
+    pub n_blocks: Option<u64>,
     /// How far a resync, recovery or check came; all when there is none.
-    pub n_synced: u64,
+    pub n_synced: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,58 +31,88 @@ pub enum Activity {
     Other,
 }
 
-/// On a line that is not as documented, its number.
-///
-/// # Errors
-/// The number of the line that is not as documented.
-pub fn parse(text: &[u8]) -> Result<Vec<Array<'_>>, usize> {
+/// All arrays, and the number of the first line that is not as documented. What that should have said is left out.
+#[must_use]
+pub fn parse(text: &[u8]) -> (Vec<Array<'_>>, Option<usize>) {
     let mut arrays = Vec::new();
+    let mut wrong = None;
     let mut lines = lines(text).peekable();
     while let Some((number, line)) = lines.next() {
         let is_array = !line.trim_ascii().is_empty() && line[0] != b' ';
-        if !is_array || line.starts_with(b"Personalities") || line.starts_with(b"unused") {
+        // Drivers of other makers write `key=value`.
+        if !is_array
+            || line.starts_with(b"Personalities")
+            || line.starts_with(b"unused")
+            || line.contains(&b'=')
+        {
             continue;
         }
-        let (_, status) = lines.next().ok_or(number)?;
-        let mut array = parse_array(line, status).ok_or(number)?;
-        while let Some((number, line)) = lines.next_if(|(_, line)| line.starts_with(b" ")) {
-            if !contains(line, b"bitmap") {
-                note_progress(line, &mut array).ok_or(number)?;
+        let Some(mut array) = parse_heading(line) else {
+            wrong = wrong.or(Some(number));
+            continue;
+        };
+        // An array without disks has it all on one line.
+        let mut status = line;
+        while let Some((number, line)) = lines.next_if(|(_, line)| is_of_array(line)) {
+            if words(line).nth(1) == Some(b"blocks") {
+                status = line;
+                array.n_blocks = words(line).next().and_then(parse_number);
+                array.n_synced = array.n_blocks;
+            } else if !contains(line, b"bitmap") && note_progress(line, &mut array).is_none() {
+                wrong = wrong.or(Some(number));
+            }
+        }
+        if array.n_required.is_none() {
+            match words(status).find_map(required_and_active) {
+                Some((required, active)) => {
+                    (array.n_required, array.n_active) = (Some(required), Some(active));
+                }
+                None => wrong = wrong.or(Some(number)),
             }
         }
         arrays.push(array);
     }
-    Ok(arrays)
+    (arrays, wrong)
 }
 
-/// From `md6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]` and `195310144 blocks [2/1] [U_]`.
-fn parse_array<'a>(line: &'a [u8], status: &[u8]) -> Option<Array<'a>> {
+/// Whether a line that follows an array's heading belongs to it.
+fn is_of_array(line: &[u8]) -> bool {
+    !line.trim_ascii().is_empty() && parse_heading(line).is_none() && !line.starts_with(b"unused")
+}
+
+/// From `md6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]`.
+fn parse_heading(line: &[u8]) -> Option<Array<'_>> {
     let mut fields = words(line);
     let name = fields.next()?;
-    let activity = match fields.nth(1)? {
+    fields.next().filter(|it| *it == b":")?;
+    let activity = match fields.next()? {
         b"active" => Activity::Active,
         b"inactive" => Activity::Inactive,
         _ => Activity::Other,
     };
-    let n_blocks = number(words(status).next()?)?;
-    let (n_required, n_active) = if contains(line, b"raid0") || contains(line, b"linear") {
-        // Without redundancy there is no `[2/1]`: the array has all of its disks.
-        let n_disks = count(line, b"[") as u64;
-        (n_disks, n_disks)
-    } else if activity == Activity::Inactive {
-        (0, 0)
+    // Without redundancy there is no `[2/1]`: the array has all of its disks.
+    let n_disks = if contains(line, b"raid0") || contains(line, b"linear") {
+        Some(count(line, b"[") as u64)
     } else {
-        words(status).find_map(required_and_active)?
+        (activity == Activity::Inactive).then_some(0)
     };
-    let (n_failed, n_spare) = (count(line, b"(F)"), count(line, b"(S)"));
-    Some(Array { name, activity, n_active, n_required, n_failed, n_spare, n_blocks, n_synced: n_blocks })
+    Some(Array {
+        name,
+        activity,
+        n_active: n_disks,
+        n_required: n_disks,
+        n_failed: count(line, b"(F)"),
+        n_spare: count(line, b"(S)"),
+        n_blocks: None,
+        n_synced: None,
+    })
 }
 
 /// From `[2/1]`.
 fn required_and_active(word: &[u8]) -> Option<(u64, u64)> {
     let word = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let (required, active) = split_once(word, b'/')?;
-    Some((number(required)?, number(active)?))
+    Some((parse_number(required)?, parse_number(active)?))
 }
 
 /// From `[=>....]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec` or `resync=DELAYED`.
@@ -97,15 +127,16 @@ fn note_progress(line: &[u8], array: &mut Array<'_>) -> Option<()> {
         return Some(());
     };
     array.activity = *activity;
-    let waits = contains(line, b"PENDING") || contains(line, b"DELAYED");
-    array.n_synced = if waits { 0 } else { words(line).find_map(synced)? };
-    Some(())
+    // Another node of the cluster does it, or it has not begun.
+    let waits = [&b"PENDING"[..], b"DELAYED", b"REMOTE"].iter().any(|it| contains(line, it));
+    array.n_synced = if waits { Some(0) } else { words(line).find_map(synced) };
+    array.n_synced.map(drop)
 }
 
 /// From `(16775552/195310144)`.
 fn synced(word: &[u8]) -> Option<u64> {
     let (synced, _) = split_once(word.strip_prefix(b"(")?, b'/')?;
-    number(synced)
+    parse_number(synced)
 }
 
 fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

@@ -3,6 +3,7 @@
 pub mod cpuinfo;
 pub mod diskstats;
 pub(crate) mod ip_vs;
+pub mod kstat;
 pub mod mdstat;
 pub mod mountinfo;
 pub(crate) mod net_dev;
