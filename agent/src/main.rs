@@ -17,6 +17,7 @@ use hostlens::{
     reload::{self, Outcome, Reloader},
     scrape::Registry,
     service,
+    source::sys::descriptors,
 };
 use std::{
     io::{ErrorKind, Write as _},
@@ -138,10 +139,27 @@ fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
     })
 }
 
+/// With fewer, some of what is done to save time is not.
+const MANY_DESCRIPTORS: u64 = 256;
+
 /// Serves until the process is told to end.
 fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let mut own = Own::new();
+    let [unread, repeated] = own.log_lines(["unread", "repeated"]);
+    let log = log::start(&loaded.config.section(), log::Dropped { unread, repeated });
+    let served = serve_logged(schema, sources, loaded, own, log.clone());
+    log.end();
+    served
+}
+
+fn serve_logged(
+    schema: Schema,
+    sources: Sources,
+    loaded: Loaded,
+    mut own: Own,
+    log: log::Control,
+) -> Result<()> {
     let Loaded { config, diagnostics, watched } = loaded;
-    let log = log::start(&config.section());
     for it in &diagnostics {
         let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
         warn!(place, "{}", it.message);
@@ -150,11 +168,24 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     if let Some(it) = cli::forgotten_textfiles(&config) {
         warn!(help = it.help, "{}", it.message);
     }
+    match descriptors::raise_limit() {
+        Ok(limit) if limit < MANY_DESCRIPTORS => {
+            warn!(
+                limit,
+                "few descriptors may be open (ulimit -n): files are opened at each scrape, connections are few"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open descriptors stays as it is"),
+    }
     // It has no thread yet that could keep capabilities.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Where the number of threads is limited, one that ended might not be had again.
+        .thread_keep_alive(Duration::MAX)
+        .build()
+        .context("start the runtime")?;
     let signals = runtime.block_on(async { Signals::catch() })?;
-    let mut own = Own::new();
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
     let paths = config.section::<Paths>();
     for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
@@ -172,6 +203,8 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let sandbox = sandbox.context("enter the sandbox")?;
     info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
+    log.write_by_thread().context("start a thread for the log")?;
+    runtime.block_on(runtime.spawn_blocking(|| {})).context("start a thread")?;
     own.sandbox([("landlock", sandbox.landlock.level()), ("seccomp", sandbox.seccomp.level())]);
     let config = Arc::new(config);
     let reloads = own.reloads("config");
@@ -190,9 +223,12 @@ fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let reloader =
         Reloader { schema, sources, watched, config, registry, host, sandbox, log, tell: Box::new(tell) };
     let served = runtime.block_on(async {
-        let Signals { hangup, terminated, interrupted } = signals;
+        let Signals { hangup, terminated, interrupted, child } = signals;
         tokio::spawn(reloader.run(requests, hangup));
         tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
+        if std::process::id() == 1 {
+            tokio::spawn(service::reap(child));
+        }
         service::tell_ready();
         tokio::spawn(service::keep_alive());
         http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
@@ -218,6 +254,7 @@ struct Signals {
     hangup: Signal,
     terminated: Signal,
     interrupted: Signal,
+    child: Signal,
 }
 
 impl Signals {
@@ -227,6 +264,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
             terminated: signal(SignalKind::terminate()).context("handle SIGTERM")?,
             interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+            child: signal(SignalKind::child()).context("handle SIGCHLD")?,
         })
     }
 }
@@ -237,7 +275,7 @@ async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutd
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
     }
+    shutdown.begin();
     info!("ending");
     service::tell_stopping();
-    shutdown.begin();
 }

@@ -1,5 +1,7 @@
-//! What systemd is told of the service, where it started it with `Type=notify`. See sd_notify(3).
+//! What is expected of a service: systemd is told of it, where it started it with `Type=notify` (see sd_notify(3)), and
+//! as the first process of a container it buries the others.
 
+use rustix::process::{WaitOptions, wait};
 use std::{
     env, io,
     os::{
@@ -12,6 +14,7 @@ use std::{
     process,
     time::Duration,
 };
+use tokio::signal::unix::Signal;
 use tracing::warn;
 
 /// The collectors are open and the listeners accept.
@@ -31,6 +34,17 @@ pub async fn keep_alive() {
     loop {
         ticks.tick().await;
         tell("WATCHDOG=1");
+    }
+}
+
+/// Takes note of the end of processes that were left to this one, which is the first of its container: until somebody
+/// does, each of them keeps its number and an entry in the kernel's table.
+pub async fn reap(mut child: Signal) {
+    loop {
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        if child.recv().await.is_none() {
+            return;
+        }
     }
 }
 

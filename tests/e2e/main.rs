@@ -5,5 +5,6 @@
 mod config;
 mod doctor;
 mod flags;
+mod limits;
 mod reload;
 mod sandbox;

@@ -16,7 +16,7 @@ use anyhow::{Result, ensure};
 use hostlens_tests::{
     Agent, KernelObjects,
     judge::{Begin, Bounds, Judge, Load, Verdict},
-    replay,
+    probes, replay,
     truth::{self, Operation},
 };
 use rustix::process::Signal;
@@ -35,6 +35,25 @@ const JUDGED: Bounds = Bounds { count: 0.005, sum: 0.4, quantile: 1.0, lowest: 0
 fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn every_probe_counts_what_its_judge_counts() -> Result<()> {
+    let _alone = alone();
+    probes::run_all(&Agent::start("", &[])?)
+}
+
+/// No collector reads a probe whose numbers nobody checks.
+#[test]
+fn every_collector_with_a_probe_is_checked() {
+    let checked = |name: &str| probes::ALL.iter().copied().flatten().any(|it| it.collector == name);
+    let unchecked: Vec<_> = hostlens::collectors::all()
+        .filter(|entry| !entry.probes.is_empty() && !checked(entry.name))
+        .map(|entry| entry.name)
+        .collect();
+    // Theirs are the tests below.
+    assert_eq!(unchecked, ["runqueue", "block_io"]);
 }
 
 #[test]

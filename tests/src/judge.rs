@@ -108,7 +108,7 @@ impl Judge {
         let entries =
             |n_cpus| vec![("WAITING", 16384), (WAITS.name, n_cpus * ROOM), (COUNTS.name, n_cpus * WORDS)];
         let constants = [("ROOM", ROOM), ("ANEW", u32::from(begin == Begin::Queued)), ("ONLY", only)];
-        let settings = Settings { entries: &entries, constants: &constants };
+        let settings = Settings { entries: &entries, constants: &constants, ..Settings::default() };
         let probe = kernel
             .probe(&judge::SPEC, &[], &settings)
             .map_err(|error| anyhow!("load the judge: {}", error.reason()))?;

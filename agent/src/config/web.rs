@@ -15,7 +15,8 @@ section! {
         systemd_socket: bool = false,
         /// Path of the metrics.
         telemetry_path: UrlPath = "/metrics",
-        /// Scrapes of all collectors that may run at once; what exceeds it is answered with 503. 0: no limit.
+        /// Scrapes whose answers may be made, or waited for by slow clients, at once. What exceeds it waits its turn for
+        /// half of its time and is then answered with 503. 0: no limit.
         max_requests: i64 = 40,
         /// Leaves out what hostlens says of itself: `process_*`, `promhttp_*`, `hostlens_scrape_*`,
         /// `hostlens_*_last_reload_*` and `hostlens_sandbox`. Which version runs and how collectors fare stays.
@@ -40,7 +41,8 @@ section! {
         /// Headers of every answer: Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options,
         /// X-XSS-Protection and Content-Security-Policy can be set.
         headers: BTreeMap<String, String> = Table::new(),
-        /// Connections that may be open at once; beyond it the one that is idle for the longest is closed.
+        /// Connections that may be open at once, and at most a quarter of the descriptors; beyond it the one that is
+        /// idle for the longest is closed.
         max_connections: u64 = 512,
         /// How long a connection may take to send its next request.
         idle_timeout: Duration = "90s",

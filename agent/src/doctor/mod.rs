@@ -192,7 +192,9 @@ impl Verdict {
             }
             State::Absent { .. } => ("absent", reason, remedy),
             State::Unavailable { .. } => ("unavailable", reason, remedy),
-            State::Failed { .. } | State::Late | State::OverBudget => ("degraded", reason, remedy),
+            State::Failed { .. } | State::Late | State::Skipped | State::OverBudget => {
+                ("degraded", reason, remedy)
+            }
         };
         Self { name, state, reason, remedy }
     }

@@ -5,7 +5,6 @@ use crate::{
     metric::{Conflict, Families},
     own::{Own, Part},
 };
-use bytes::Bytes;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,7 +28,7 @@ struct Desk {
 
 /// An answer and how it came about.
 pub(super) struct Answer {
-    pub(super) body: Bytes,
+    pub(super) body: Lent,
     /// As it was sent; `None` for plain.
     pub(super) coding: Option<Coding>,
     pub(super) conflicts: Vec<Conflict>,
@@ -60,7 +59,11 @@ impl Answers {
             self.buffers.put(packed);
             None
         });
-        lock(&self.desks).push(desk);
+        let mut desks = lock(&self.desks);
+        if desks.len() < Buffers::MAX {
+            desks.push(desk);
+        }
+        drop(desks);
         let (coding, buffer) = match packed {
             Some((coding, packed)) => {
                 self.buffers.put(plain);
@@ -68,7 +71,7 @@ impl Answers {
             }
             None => (None, plain),
         };
-        let body = Bytes::from_owner(Lent { buffer, home: Arc::clone(&self.buffers) });
+        let body = Lent { buffer, home: Arc::clone(&self.buffers) };
         Answer { body, coding, conflicts, compression_error }
     }
 }
@@ -95,7 +98,7 @@ impl Buffers {
 }
 
 /// A body that goes back to the buffers when it has been sent.
-struct Lent {
+pub(super) struct Lent {
     buffer: Vec<u8>,
     home: Arc<Buffers>,
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/collectors`: every collector with its state, its settings and what it gives, for people and programs.
 
-use super::App;
+use super::{App, tickets::Client};
 use crate::{
     collector::Entry,
     config::{CollectorLimits, Config, Key, Section as _},
@@ -9,8 +9,8 @@ use crate::{
 };
 use axum::{
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::{HeaderValue, header},
+    response::Response,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -64,15 +64,21 @@ struct Family<'a> {
     labels: &'a [&'a str],
 }
 
-pub(super) async fn collectors(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn collectors(State(app): State<Arc<App>>, client: Client) -> Response {
+    let mut response = app.view(client, json).await;
+    response
+        .headers_mut()
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("application/json"));
+    response
+}
+
+fn json(app: &App) -> Vec<u8> {
     let running = app.running();
     let summaries: Vec<_> = running.registry.collectors().collect();
     let collectors: Vec<_> =
         summaries.iter().map(|(entry, summary)| describe(entry, summary.as_ref(), &running.config)).collect();
-    match serde_json::to_vec(&collectors) {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    serde_json::to_vec(&collectors).expect("all keys are strings, and memory takes all")
 }
 
 fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config) -> Collector<'a> {

@@ -2,31 +2,47 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
+
+/// How long a new connection has for its first request before it may have to make room.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
+
+/// How long a client may take an answer before its connection may have to make room.
+const TAKING: Duration = Duration::from_secs(1);
 
 /// The open connections.
 pub(super) struct Connections {
     max: usize,
     open: Mutex<Open>,
+    /// Told whenever one of them ends, or has nothing to do.
+    changed: Notify,
 }
 
 #[derive(Default)]
 struct Open {
     next_id: u64,
     by_id: BTreeMap<u64, Arc<Use>>,
+    /// Newcomers that wait for room.
+    n_waiting: usize,
 }
 
 /// What one connection is doing.
 pub(super) struct Use {
+    /// `None` but for TCP.
+    pub(super) peer: Option<IpAddr>,
     state: Mutex<UseState>,
     evicted: Notify,
 }
 
 struct UseState {
     n_requests: usize,
+    /// Answers that the client has not taken yet.
+    n_untaken: usize,
+    has_asked: bool,
     /// Since when it has been waiting for a request, or for its client to take the answer.
     idle_since: Instant,
     is_evicted: bool,
@@ -34,41 +50,107 @@ struct UseState {
 
 impl Connections {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, open: Mutex::default() }
+        Self { max: max.max(1), open: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Counts a new connection, until what is returned is dropped. At the limit the connection that has been idle
-    /// for the longest is closed; `None` when all are at work. So those who open connections and say nothing cannot
-    /// keep others out.
-    pub(super) fn enter(&self) -> Option<Entered<'_>> {
-        let mut open = lock(&self.open);
-        let n_staying = open.by_id.values().filter(|it| !lock(&it.state).is_evicted).count();
-        if n_staying >= self.max {
-            let idle = open.by_id.values().filter_map(|it| Some((lock(&it.state).idle_since()?, it)));
-            let (_, longest) = idle.min_by_key(|(since, _)| *since)?;
-            lock(&longest.state).is_evicted = true;
-            longest.evicted.notify_one();
+    /// Counts a new connection, until what is returned is dropped. At the limit it waits, and the connection that has
+    /// been idle for the longest is closed. So those who open connections and say nothing, and those who never stop
+    /// asking, cannot keep others out.
+    pub(super) async fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Entered {
+        /// At the latest then somebody may have become idle for long enough.
+        const LOOK: Duration = Duration::from_millis(50);
+        let _waiting = Waiting::new(self);
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From now on, so that nothing is missed between the look and the wait.
+            changed.as_mut().enable();
+            let entered = lock(&self.open).enter(self.max, peer);
+            if let Some((id, it)) = entered {
+                return Entered { connections: Arc::clone(self), id, it };
+            }
+            // Whether it was told or has waited long enough, it looks again.
+            timeout(LOOK, changed).await.ok();
         }
-        let id = open.next_id;
-        open.next_id += 1;
-        let state = UseState { n_requests: 0, idle_since: Instant::now(), is_evicted: false };
-        let it = Arc::new(Use { state: Mutex::new(state), evicted: Notify::new() });
-        open.by_id.insert(id, Arc::clone(&it));
-        Some(Entered { connections: self, id, it })
+    }
+}
+
+impl Open {
+    /// The new connection, or `None` when there is no room yet; then somebody has been told to go, if anybody can.
+    fn enter(&mut self, max: usize, peer: Option<IpAddr>) -> Option<(u64, Arc<Use>)> {
+        if self.by_id.len() < max {
+            let id = self.next_id;
+            self.next_id += 1;
+            let it = Arc::new(Use::new(peer));
+            self.by_id.insert(id, Arc::clone(&it));
+            return Some((id, it));
+        }
+        let n_going = self.by_id.values().filter(|it| lock(&it.state).is_evicted).count();
+        if n_going < self.n_waiting {
+            let idle = self.by_id.values().filter_map(|it| Some((lock(&it.state).may_go_since()?, it)));
+            if let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) {
+                longest.evict();
+            }
+        }
+        None
+    }
+}
+
+/// A newcomer that waits, counted.
+struct Waiting<'a>(&'a Connections);
+
+impl<'a> Waiting<'a> {
+    fn new(connections: &'a Connections) -> Self {
+        lock(&connections.open).n_waiting += 1;
+        Self(connections)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.open).n_waiting -= 1;
     }
 }
 
 impl UseState {
-    fn idle_since(&self) -> Option<Instant> {
-        (self.n_requests == 0 && !self.is_evicted).then_some(self.idle_since)
+    /// Since when it could make room for another; `None` when it cannot.
+    fn may_go_since(&self) -> Option<Instant> {
+        let time = match self {
+            Self { n_requests: 1.., .. } | Self { is_evicted: true, .. } => return None,
+            Self { n_untaken: 1.., .. } => TAKING,
+            Self { has_asked: false, .. } => FIRST_REQUEST,
+            _ => Duration::ZERO,
+        };
+        (self.idle_since.elapsed() >= time).then_some(self.idle_since)
     }
 }
 
 impl Use {
-    /// A request is at work until what is returned is dropped.
-    pub(super) fn busy(self: &Arc<Self>) -> Busy {
-        lock(&self.state).n_requests += 1;
-        Busy(Arc::clone(self))
+    fn new(peer: Option<IpAddr>) -> Self {
+        let state = UseState {
+            n_requests: 0,
+            n_untaken: 0,
+            has_asked: false,
+            idle_since: Instant::now(),
+            is_evicted: false,
+        };
+        Self { peer, state: Mutex::new(state), evicted: Notify::new() }
+    }
+
+    /// Its client begins to take an answer, until it [has taken](Self::has_taken) it.
+    pub(super) fn begins_to_take(&self) {
+        lock(&self.state).n_untaken += 1;
+    }
+
+    pub(super) fn has_taken(&self) {
+        let mut state = lock(&self.state);
+        state.n_untaken -= 1;
+        state.idle_since = Instant::now();
+    }
+
+    /// Tells it to end.
+    pub(super) fn evict(&self) {
+        lock(&self.state).is_evicted = true;
+        self.evicted.notify_one();
     }
 
     pub(super) async fn evicted(&self) {
@@ -76,25 +158,44 @@ impl Use {
     }
 }
 
-pub(super) struct Busy(Arc<Use>);
+/// A request at work, until it is dropped.
+pub(super) struct Busy {
+    it: Arc<Use>,
+    connections: Arc<Connections>,
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.it.state);
         state.n_requests -= 1;
         state.idle_since = Instant::now();
+        drop(state);
+        self.connections.changed.notify_waiters();
     }
 }
 
-pub(super) struct Entered<'a> {
-    connections: &'a Connections,
+/// A connection that was counted.
+pub(super) struct Entered {
+    connections: Arc<Connections>,
     id: u64,
     pub(super) it: Arc<Use>,
 }
 
-impl Drop for Entered<'_> {
+impl Entered {
+    /// A request is at work until what is returned is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        let mut state = lock(&self.it.state);
+        state.n_requests += 1;
+        state.has_asked = true;
+        drop(state);
+        Busy { it: Arc::clone(&self.it), connections: Arc::clone(&self.connections) }
+    }
+}
+
+impl Drop for Entered {
     fn drop(&mut self) {
         lock(&self.connections.open).by_id.remove(&self.id);
+        self.connections.changed.notify_waiters();
     }
 }
 
@@ -105,21 +206,56 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Connections;
+    use super::{Connections, FIRST_REQUEST, lock};
+    use std::{sync::Arc, time::Duration};
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_millis(150);
+    const EVER: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn the_longest_idle_makes_room_and_none_at_work_does() {
-        let connections = Connections::new(2);
-        let first = connections.enter().unwrap();
-        let second = connections.enter().unwrap();
-        let busy = first.it.busy();
-        let third = connections.enter().expect("the second is idle");
+        let connections = Arc::new(Connections::new(2));
+        let first = connections.enter(None).await;
+        let second = connections.enter(None).await;
+        let busy = first.busy();
+        drop(second.busy());
+        let newcomer = tokio::spawn({
+            let connections = Arc::clone(&connections);
+            async move { connections.enter(None).await }
+        });
         second.it.evicted().await;
         drop(second);
-        let _busy = third.it.busy();
-        assert!(connections.enter().is_none(), "both are at work");
+        let third = newcomer.await.unwrap();
+        let _busy = third.busy();
+        assert!(timeout(SOON, connections.enter(None)).await.is_err(), "both are at work");
         drop(busy);
-        assert!(connections.enter().is_some(), "the first is idle again");
-        first.it.evicted().await;
+        let (_, ()) =
+            tokio::join!(async { drop(timeout(EVER, connections.enter(None)).await.unwrap()) }, async {
+                first.it.evicted().await;
+                drop(first);
+            });
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_has_time_for_its_first_request_and_no_more() {
+        let connections = Arc::new(Connections::new(1));
+        let first = connections.enter(None).await;
+        let evicted = timeout(SOON, async {
+            tokio::select! { _ = connections.enter(None) => {}, () = first.it.evicted() => {} }
+        });
+        assert!(evicted.await.is_err(), "it has only just come");
+        lock(&first.it.state).idle_since -= FIRST_REQUEST;
+        tokio::select! { _ = connections.enter(None) => panic!("no room"), () = first.it.evicted() => {} }
+    }
+
+    #[tokio::test]
+    async fn one_goes_for_each_that_comes() {
+        let connections = Arc::new(Connections::new(2));
+        let both = [connections.enter(None).await, connections.enter(None).await];
+        both.iter().for_each(|it| drop(it.busy()));
+        assert!(timeout(SOON, connections.enter(None)).await.is_err(), "nobody has gone yet");
+        let going = both.iter().filter(|it| lock(&it.it.state).is_evicted);
+        assert_eq!(going.count(), 1);
     }
 }

@@ -194,6 +194,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What a socket is told that cannot accept.
+const NO_LISTENER: &str = "it does not listen: a stream socket is needed, with Accept=no";
+
 /// The sockets of sd_listen_fds(3).
 fn inherited() -> Result<Vec<Listener>, ListenError> {
     let mut passed = listenfd::ListenFd::from_env();
@@ -206,12 +209,20 @@ fn inherited() -> Result<Vec<Listener>, ListenError> {
                 .map(OwnedFd::from),
         };
         let fd = fd.ok_or(ListenError::NoneInherited)?;
-        let socket = Socket::from(fd);
-        socket.set_nonblocking(true).map_err(|cause| ListenError::Inherited { index, cause })?;
+        let socket = adopted(fd.into()).map_err(|cause| ListenError::Inherited { index, cause })?;
         Ok(Listener { socket, name: format!("socket {index} of systemd"), path: None })
     });
     let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
     if listeners.is_empty() { Err(ListenError::NoneInherited) } else { Ok(listeners) }
+}
+
+/// A socket that somebody else made, if it can be served on.
+fn adopted(socket: Socket) -> io::Result<Socket> {
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, NO_LISTENER));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -249,6 +260,22 @@ mod tests {
         std::fs::write(&file, "kept").unwrap();
         assert!(error_of(&format!("unix:{}", file.display())).contains("address already in use"));
         assert_eq!(std::fs::read_to_string(file).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_socket_that_does_not_listen_is_refused() {
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert_eq!(adopted(socket()).unwrap_err().to_string(), NO_LISTENER);
+        let (one, other) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        // As with Accept=yes.
+        for connected in [one, other] {
+            assert_eq!(adopted(connected).unwrap_err().to_string(), NO_LISTENER);
+        }
+        let datagram = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        assert_eq!(adopted(datagram).unwrap_err().to_string(), NO_LISTENER);
+        let good = socket();
+        good.listen(1).unwrap();
+        adopted(good).unwrap();
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! The metrics themselves: which collectors a request asks for, in which form, and by when.
 
-use super::{App, Running, answer::Answer, door::refusal, request};
+use super::{
+    App, Running,
+    answer::Answer,
+    door::refusal,
+    request,
+    tickets::{Client, Ticket},
+};
 use crate::{
     config::Scrape,
     exposition::{Coding, Encoder, Format},
     metric::Conflict,
-    scrape::{Registry, Selection},
+    scrape::{Registry, SHORTEST, Selection},
 };
 use axum::{
     body::Body,
@@ -18,6 +24,9 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::{error, info, warn};
+
+/// However long a scraper would wait, a scrape ends by then.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// What a query asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,7 +65,8 @@ impl Query {
                 Some(name) => {
                     let problem = if registry.knows(name) { "disabled" } else { "missing" };
                     Err(format!(
-                        "Couldn't create filtered metrics handler: couldn't create collector: {problem} collector: {name}"
+                        "Couldn't create filtered metrics handler: couldn't create collector: {problem} collector: {}",
+                        shortened(name)
                     ))
                 }
             },
@@ -64,7 +74,7 @@ impl Query {
         }
     }
 
-    /// Whether it names collectors; such a scrape does not count for `max_requests`.
+    /// Whether it names collectors.
     fn is_filtered(&self) -> bool {
         !self.collect.is_empty() || !self.exclude.is_empty()
     }
@@ -74,6 +84,7 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    client: Client,
 ) -> Response {
     let start = Instant::now();
     let query = Query::parse(query.as_deref().unwrap_or_default());
@@ -87,17 +98,12 @@ pub(super) async fn metrics(
         }
     };
     let is_filtered = query.is_filtered();
-    let _permit = match &app.permits {
-        Some(permits) if !is_filtered => match Arc::clone(permits).try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                app.answers.own.count_answer("503", start.elapsed());
-                let max = app.web.max_requests;
-                let text = format!("Limit of concurrent requests reached ({max}), try again later.\n");
-                return refusal(StatusCode::SERVICE_UNAVAILABLE, text);
-            }
-        },
-        _ => None,
+    let limit = time_limit(&headers, &scrape);
+    let Some(ticket) = app.scrapes.take(client, limit / 2).await else {
+        app.answers.own.count_answer("503", start.elapsed());
+        let max = app.web.max_requests;
+        let text = format!("Limit of concurrent requests reached ({max}), try again later.\n");
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, text);
     };
     let encoder = Encoder {
         format: Format::negotiate(&joined(&headers, header::ACCEPT), &app.offers),
@@ -106,30 +112,34 @@ pub(super) async fn metrics(
     };
     let coding =
         app.web.compression.then(|| Coding::negotiate(&joined(&headers, header::ACCEPT_ENCODING))).flatten();
-    let deadline = start + time_limit(&headers, &scrape);
+    let deadline = start + limit;
     let content_type = encoder.format.content_type();
 
-    app.answers.own.in_flight.inc();
     let at_work = Arc::clone(&app);
     let write = move |parts: &[&_]| at_work.answers.write(parts, &encoder, coding);
-    // A task of its own: a client that goes away must not leave a scrape half done.
-    let scrape = tokio::spawn(async move { registry.scrape(&selection, deadline, write).await });
-    let answer = scrape.await.expect("a scrape does not panic and is not cancelled");
-    app.answers.own.in_flight.dec();
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(busy) => {
-            app.answers.own.count_answer("503", start.elapsed());
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n"));
-        }
-    };
-    app.note(&answer, is_filtered);
-    app.answers.own.count_answer("200", start.elapsed());
-    response(answer, &content_type)
+    let at_work = Arc::clone(&app);
+    let own = &app.answers.own;
+    // A task of its own: a client that goes away must not leave a scrape half done, nor uncounted.
+    let scrape = tokio::spawn(async move {
+        let (answered, code) = match registry.scrape(&selection, deadline, write).await {
+            Ok(answer) => {
+                at_work.note(&answer, is_filtered);
+                (response(answer, ticket, &content_type), "200")
+            }
+            Err(busy) => (refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n")), "503"),
+        };
+        at_work.answers.own.count_answer(code, start.elapsed());
+        answered
+    });
+    scrape.await.unwrap_or_else(|error| {
+        error!(%error, "a scrape broke");
+        own.count_answer("500", start.elapsed());
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, "The scrape broke, see the log.\n")
+    })
 }
 
-fn response(answer: Answer, content_type: &str) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
+fn response(answer: Answer, ticket: Ticket, content_type: &str) -> Response {
+    let mut response = Response::new(Body::from(ticket.answer(answer.body)));
     let headers = response.headers_mut();
     let content_type = HeaderValue::from_str(content_type).expect("content types are of our own making");
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -143,7 +153,7 @@ impl App {
     /// Counts the answer, and logs what had to be left out of it when that changes.
     fn note(&self, answer: &Answer, is_filtered: bool) {
         let own = &self.answers.own;
-        own.count_bytes(answer.coding.map_or("identity", Coding::as_str), answer.body.len());
+        own.count_bytes(answer.coding.map_or("identity", Coding::as_str), answer.body.as_ref().len());
         if let Some(error) = &answer.compression_error {
             own.count_error("encoding");
             error!(%error, "answer could not be compressed");
@@ -162,6 +172,12 @@ impl App {
     }
 }
 
+/// No collector has a longer name, and whoever asks is not to be given back what they sent.
+fn shortened(name: &str) -> String {
+    const LONG: usize = 64;
+    name.chars().take(LONG).collect()
+}
+
 fn log_conflicts(before: &[Conflict], now: &[Conflict]) {
     for it in now.iter().filter(|it| !before.contains(it)) {
         warn!(family = it.family, "samples are left out: {}", it.why);
@@ -178,12 +194,13 @@ fn joined(headers: &HeaderMap, name: HeaderName) -> String {
 }
 
 /// How long the scrape may take: the scraper's own timeout, which Prometheus sends, less a margin.
-fn time_limit(headers: &HeaderMap, scrape: &Scrape) -> Duration {
+pub(super) fn time_limit(headers: &HeaderMap, scrape: &Scrape) -> Duration {
     let timeout = headers
         .get("x-prometheus-scrape-timeout-seconds")
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
     // A margin that leaves nothing would be worse than none.
-    timeout
-        .map_or(scrape.default_timeout, |limit| limit.saturating_sub(scrape.deadline_offset.min(limit / 4)))
+    let limit = timeout
+        .map_or(scrape.default_timeout, |limit| limit.saturating_sub(scrape.deadline_offset.min(limit / 4)));
+    limit.clamp(SHORTEST, LONGEST)
 }

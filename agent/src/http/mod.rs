@@ -11,6 +11,7 @@ mod page;
 mod port_holder;
 mod request;
 mod serve;
+mod tickets;
 
 pub use door::{Door, DoorError, Origin};
 pub use listen::{ListenError, Listener};
@@ -34,8 +35,15 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::any,
 };
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::sync::Semaphore;
+use prometheus_client::metrics::gauge::Gauge;
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+use tickets::{Client, Tickets};
+
+/// How many answers that are no scrapes there may be at once.
+const MAX_VIEWS: usize = 8;
 
 /// What the routes need.
 pub struct App {
@@ -44,8 +52,10 @@ pub struct App {
     web: Web,
     offers: Vec<Offer>,
     histograms: Histograms,
-    /// Scrapes of all collectors that may still begin; `None` for no limit.
-    permits: Option<Arc<Semaphore>>,
+    /// For scrapes.
+    scrapes: Tickets,
+    /// For what people look at.
+    views: Tickets,
     answers: Answers,
     /// What was left out of the last answer.
     conflicts: Mutex<Vec<Conflict>>,
@@ -84,7 +94,8 @@ impl App {
             WebFormat::Text => None,
         });
         let part = if web.disable_exporter_metrics { Part::Always } else { Part::All };
-        let permits = usize::try_from(web.max_requests).ok().filter(|max| *max > 0);
+        let max_scrapes = usize::try_from(web.max_requests).ok().filter(|max| *max > 0);
+        let in_flight = own.in_flight.clone();
         Arc::new(Self {
             offers: offers.collect(),
             histograms: if web.classic_histograms {
@@ -92,7 +103,8 @@ impl App {
             } else {
                 Histograms::Native
             },
-            permits: permits.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))),
+            scrapes: Tickets::new(max_scrapes, in_flight),
+            views: Tickets::new(Some(MAX_VIEWS), Gauge::default()),
             answers: Answers::new(own, part),
             conflicts: Mutex::default(),
             running: RwLock::new(Running::new(registry, config)),
@@ -112,6 +124,15 @@ impl App {
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
         self.running().registry
+    }
+
+    /// An answer for people, whose number is bounded as that of scrapes is.
+    async fn view(&self, client: Client, make: impl FnOnce(&Self) -> Vec<u8>) -> Response {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        match self.views.take(client, PATIENCE).await {
+            Some(ticket) => Body::from(ticket.answer(make(self))).into_response(),
+            None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "Too many requests, try again later.\n"),
+        }
     }
 
     fn running(&self) -> Running {

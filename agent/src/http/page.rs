@@ -1,11 +1,11 @@
 //! `/`: what hostlens is and how its collectors fare. One page, nothing loaded from elsewhere, no script.
 
-use super::App;
+use super::{App, tickets::Client};
 use crate::own::VERSION;
 use axum::{
     extract::State,
     http::{HeaderValue, header},
-    response::{Html, IntoResponse as _, Response},
+    response::Response,
 };
 use std::{fmt::Write as _, sync::Arc};
 
@@ -17,8 +17,10 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}.failed,.late{color:#d33
 </style></head><body><h1>hostlens</h1>
 "#;
 
-pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
-    let mut response = Html(render(&app)).into_response();
+pub(super) async fn page(State(app): State<Arc<App>>, client: Client) -> Response {
+    let mut response = app.view(client, |app| render(app).into_bytes()).await;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().entry(header::CONTENT_TYPE).or_insert(html);
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response

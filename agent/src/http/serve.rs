@@ -1,11 +1,11 @@
 //! The accept loop: connections are bounded in number and time, and end in good order.
 
 use super::{
-    connections::{Connections, Use},
+    connections::{Connections, Entered},
     door::Door,
     listen::{Acceptor, Listener},
 };
-use crate::config::Web;
+use crate::{config::Web, source::sys::descriptors};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use hyper::{
     body::Incoming,
@@ -45,10 +45,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What `web` sets, and `grace`.
+    /// What `web` sets as far as descriptors are to be had, and `grace`.
     #[must_use]
     pub fn new(web: &Web, grace: Duration) -> Self {
-        let max_connections = usize::try_from(web.max_connections).unwrap_or(usize::MAX);
+        // Collectors need descriptors, too.
+        let max_connections = web.max_connections.min(descriptors::limit() / 4);
+        let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
         Self { max_connections, idle: web.idle_timeout, grace }
     }
 }
@@ -89,7 +91,7 @@ pub async fn serve(
     limits: Limits,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let connections = Connections::new(limits.max_connections);
+    let connections = Arc::new(Connections::new(limits.max_connections));
     let server = Arc::new(Server { router, door, limits, connections, shutdown: shutdown.clone() });
     // Each connection holds a sender, so the channel closes with the last of them.
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
@@ -109,14 +111,16 @@ struct Server {
     router: Router,
     door: Arc<Door>,
     limits: Limits,
-    connections: Connections,
+    connections: Arc<Connections>,
     shutdown: Shutdown,
 }
 
 impl Server {
     async fn accept_all(self: Arc<Self>, acceptor: Acceptor, alive: mpsc::Sender<Infallible>) {
         /// When descriptors or memory have run out, trying again at once only burns CPU.
-        const PAUSE: Duration = Duration::from_millis(100);
+        const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        let mut pause = SHORTEST_PAUSE;
         loop {
             let accepted = tokio::select! {
                 accepted = acceptor.accept() => accepted,
@@ -124,37 +128,40 @@ impl Server {
             };
             match accepted {
                 Ok(stream) => {
+                    pause = SHORTEST_PAUSE;
+                    let peer = stream.peer_addr().ok().map(|it| it.ip());
+                    // Here and not in the connection's own task: those that wait for room wait in the kernel's queue.
+                    let entered = tokio::select! {
+                        entered = self.connections.enter(peer) => entered,
+                        () = self.shutdown.begun() => return,
+                    };
                     let (server, alive) = (Arc::clone(&self), alive.clone());
                     tokio::spawn(async move {
-                        server.connection(stream).await;
+                        server.connection(stream, Arc::new(entered)).await;
                         drop(alive);
                     });
                 }
                 // The peer has gone again.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    warn!(%error, "accept a connection");
-                    tokio::time::sleep(PAUSE).await;
+                    warn!(%error, seconds = pause.as_secs_f64(), "no connection can be accepted for now");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.shutdown.begun() => return,
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let Some(entered) = self.connections.enter() else {
-            return debug!("connection closed: all others are at work");
+    async fn connection(self: Arc<Self>, stream: TcpStream, entered: Arc<Entered>) {
+        let served = match self.door.tls().await {
+            None => self.http1(stream, &entered).await,
+            Some(tls) => self.tls(stream, tls, &entered).await,
         };
-        let served = async {
-            match self.door.tls().await {
-                None => self.http1(stream, &entered.it).await,
-                Some(tls) => self.tls(stream, tls, &entered.it).await,
-            }
-        };
-        tokio::select! {
-            served = served => if let Err(error) = served {
-                debug!(%error, "connection ended");
-            },
-            () = entered.it.evicted() => debug!("connection closed to make room for another"),
+        if let Err(error) = served {
+            debug!(%error, "connection ended");
         }
     }
 
@@ -162,71 +169,93 @@ impl Server {
         &self,
         stream: TcpStream,
         config: Arc<rustls::ServerConfig>,
-        it: &Arc<Use>,
+        entered: &Arc<Entered>,
     ) -> Result<(), Error> {
-        let Some(stream) = timeout(HANDSHAKE, handshake(stream, config)).await?? else { return Ok(()) };
+        let stream = tokio::select! {
+            stream = timeout(HANDSHAKE, handshake(stream, config)) => stream??,
+            () = entered.it.evicted() => None,
+        };
+        let Some(stream) = stream else { return Ok(()) };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.http2(stream, it).await
+            self.http2(stream, entered).await
         } else {
-            self.http1(stream, it).await
+            self.http1(stream, entered).await
         }
     }
 
     async fn http1(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        it: &Arc<Use>,
+        entered: &Arc<Entered>,
     ) -> Result<(), Error> {
         let service = service_fn(|request| {
-            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(it), request)
+            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(entered), request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.idle)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection).await
+        self.drive(connection, entered).await
     }
 
     async fn http2(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        it: &Arc<Use>,
+        entered: &Arc<Entered>,
     ) -> Result<(), Error> {
-        const MAX_STREAMS: u32 = 64;
+        /// A scraper has one.
+        const MAX_STREAMS: u32 = 8;
+        /// Nobody reads the bodies of requests, so that they need no room.
+        const WINDOW: u32 = 64 << 10;
         let service = service_fn(|request| {
-            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(it), request)
+            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(entered), request)
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(self.limits.idle)
             .max_concurrent_streams(MAX_STREAMS)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
             .max_header_list_size(MAX_HEAD as u32)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection).await
+        self.drive(connection, entered).await
     }
 
-    /// Until its end, or that of the answer under way once the server is to end.
-    async fn drive(&self, connection: impl GracefulConnection<Error = hyper::Error>) -> Result<(), Error> {
+    /// Until its end, or that of the answer under way once the server is to end, or room is needed.
+    async fn drive(
+        &self,
+        connection: impl GracefulConnection<Error = hyper::Error>,
+        entered: &Entered,
+    ) -> Result<(), Error> {
+        /// For what is being sent.
+        const LAST_WORD: Duration = Duration::from_millis(100);
         let mut connection = pin!(connection);
         tokio::select! {
-            ended = connection.as_mut() => return Ok(ended.map(drop)?),
-            () = self.shutdown.begun() => {}
+            ended = connection.as_mut() => Ok(ended.map(drop)?),
+            () = self.shutdown.begun() => {
+                connection.as_mut().graceful_shutdown();
+                Ok(connection.await.map(drop)?)
+            }
+            () = entered.it.evicted() => {
+                debug!("connection closed to make room for another");
+                connection.as_mut().graceful_shutdown();
+                Ok(timeout(LAST_WORD, connection).await?.map(drop)?)
+            }
         }
-        connection.as_mut().graceful_shutdown();
-        Ok(connection.await.map(drop)?)
     }
 }
 
 async fn answer(
     router: Router,
     door: Arc<Door>,
-    it: Arc<Use>,
+    entered: Arc<Entered>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let _busy = it.busy();
-    let (head, body) = request.into_parts();
-    let mut response = match door.admit(&head).await {
+    let _busy = entered.busy();
+    let (mut head, body) = request.into_parts();
+    head.extensions.insert(Arc::clone(&entered.it));
+    let mut response = match door.admit(&head, entered.it.peer).await {
         Ok(()) => router.oneshot(Request::from_parts(head, Body::new(body))).await?,
         Err(refusal) => refusal,
     };

@@ -140,6 +140,14 @@ impl Own {
         it
     }
 
+    /// Adds how many lines of the log are lost for each of these causes.
+    pub fn log_lines<const N: usize>(&mut self, causes: [&'static str; N]) -> [Counter; N] {
+        let family = Family::<Label, Counter>::default();
+        let help = "Lines of the log that were not written: nobody reads it (unread), or the same had been said too often (repeated)";
+        self.exporter.register("hostlens_log_lines_dropped", help, family.clone());
+        causes.map(|cause| family.get_or_create(&[("cause", cause)]).clone())
+    }
+
     /// Adds `hostlens_sandbox`.
     pub fn sandbox(&mut self, levels: [(&'static str, u32); 2]) {
         let family = Family::<Label, Gauge>::default();

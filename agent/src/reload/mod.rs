@@ -13,7 +13,11 @@ use crate::{
     source::Host,
 };
 use report::Report;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, oneshot},
@@ -107,7 +111,7 @@ impl Reloader {
             (reloaded, answer, watch) = blocking(move || {
                 // From before they are read, so that a change meanwhile is noticed.
                 let watch = Watch::new(&self.watched);
-                let answer = self.reload();
+                let answer = self.reload_or_go_on();
                 let watch = watch.turn_to(&self.watched);
                 (self, answer, watch)
             })
@@ -118,6 +122,15 @@ impl Reloader {
                 drop(asker.send(answer));
             }
         }
+    }
+
+    /// Whatever goes wrong, the next reload may go better.
+    fn reload_or_go_on(&mut self) -> Answer {
+        catch_unwind(AssertUnwindSafe(|| self.reload())).unwrap_or_else(|_| {
+            error!("the reload broke off, the config before still holds");
+            (self.tell)(Outcome::Bad);
+            Err("the reload broke off, see the log\n".to_owned())
+        })
     }
 
     /// Reads the config and puts it in force.

@@ -98,6 +98,18 @@ const KERNEL: &[c_long] = &[
     SYS_keyctl,
 ];
 
+/// Memory that is written here and executed there, whatever mmap(2) refuses: shared memory, files without a name.
+const MEMORY: &[c_long] = &[SYS_shmget, SYS_shmat, SYS_memfd_create, SYS_memfd_secret, SYS_remap_file_pages];
+
+/// What types into a terminal (TIOCSTI and, on a console, TIOCLINUX), has signals sent to others (FIOSETOWN, SIOCSPGRP,
+/// FIOASYNC, TIOCSPGRP), and changes attributes of files (FS_IOC_SETFLAGS with 32 and 64 bits, FS_IOC_SETVERSION,
+/// FS_IOC_FSSETXATTR).
+const IOCTLS: [u32; 10] =
+    [0x5412, 0x541c, 0x8901, 0x8902, 0x5452, 0x5410, 0x4004_6602, 0x4008_6602, 0x4008_7602, 0x401c_5820];
+
+/// F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: each has the kernel send signals.
+const OWNERS: [u32; 4] = [8, 10, 15, 1026];
+
 /// Other users; capabilities are given up, and may be raised again with `privileges = "retain"`.
 const USERS: &[c_long] = &[
     SYS_setuid,
@@ -191,7 +203,7 @@ pub(super) fn table(limits: &Limits<'_>) -> Option<Table> {
         let call = u32::try_from(call).expect("numbers of calls are small");
         rules.insert(call, rule);
     };
-    let lists = [PROGRAMS, PROCESSES, MOUNTS, KERNEL, USERS, FILES, OLDER];
+    let lists = [PROGRAMS, PROCESSES, MOUNTS, KERNEL, MEMORY, USERS, FILES, OLDER];
     lists.into_iter().flatten().for_each(|call| rule(*call, Rule::Refuse(REFUSED)));
     if limits.sockets.is_empty() {
         UNLINK.iter().for_each(|call| rule(*call, Rule::Refuse(REFUSED)));
@@ -213,11 +225,16 @@ pub(super) fn table(limits: &Limits<'_>) -> Option<Table> {
     refuse_if(SYS_openat, 2, Test::AnyBit(bits(TO_WRITE)), EPERM);
     #[cfg(target_arch = "x86_64")]
     refuse_if(SYS_open, 1, Test::AnyBit(bits(TO_WRITE)), EPERM);
-    // What types into a terminal: TIOCSTI and, on a console, TIOCLINUX.
-    refuse_if(SYS_ioctl, 1, Test::OneOf(vec![0x5412, 0x541c]), EPERM);
+    refuse_if(SYS_ioctl, 1, Test::OneOf(IOCTLS.to_vec()), EPERM);
+    refuse_if(SYS_fcntl, 1, Test::OneOf(OWNERS.to_vec()), EPERM);
 
-    // No memory to write code into. Libraries are mapped as they are.
-    refuse_if(SYS_mmap, 2, Test::AllBits(bits(PROT_WRITE | PROT_EXEC)), EPERM);
+    // No code but what is there. A name server is asked through libraries that are mapped when they are needed.
+    let code = if limits.connects {
+        Test::AllBits(bits(PROT_WRITE | PROT_EXEC))
+    } else {
+        Test::AnyBit(bits(PROT_EXEC))
+    };
+    refuse_if(SYS_mmap, 2, code, EPERM);
     refuse_if(SYS_mprotect, 2, Test::AnyBit(bits(PROT_EXEC)), EPERM);
     refuse_if(SYS_pkey_mprotect, 2, Test::AnyBit(bits(PROT_EXEC)), EPERM);
 
@@ -281,8 +298,12 @@ mod tests {
             // glibc 2.36 starts threads so, once there is no `clone3`.
             (SYS_clone, 0, 0x3d_0f00),
             (SYS_mmap, 2, PROT_READ | PROT_WRITE),
-            (SYS_mmap, 2, PROT_READ | PROT_EXEC),
             (SYS_mprotect, 2, PROT_READ | PROT_WRITE),
+            (SYS_fcntl, 1, F_SETFL),
+            (SYS_fcntl, 1, F_DUPFD_CLOEXEC),
+            (SYS_ioctl, 1, FIONBIO as c_int),
+            (SYS_ioctl, 1, TCGETS as c_int),
+            (SYS_wait4, 0, 0),
             (SYS_socket, 0, AF_NETLINK),
             (SYS_socket, 0, AF_UNIX),
             (SYS_sendto, 3, MSG_NOSIGNAL),
@@ -297,7 +318,6 @@ mod tests {
             (SYS_statx, 0, 0),
             (SYS_rseq, 0, 0),
             (SYS_getrandom, 0, 0),
-            (SYS_memfd_create, 0, 0),
             (SYS_futex_waitv, 0, 0),
         ];
         for (call, argument, value) in asked_for {
@@ -315,6 +335,11 @@ mod tests {
             (SYS_clone, 0, CLONE_VM | CLONE_VFORK | SIGCHLD),
             (SYS_clone, 0, CLONE_NEWUSER),
             (SYS_mmap, 2, PROT_READ | PROT_WRITE | PROT_EXEC),
+            (SYS_mmap, 2, PROT_READ | PROT_EXEC),
+            (SYS_shmat, 2, SHM_EXEC),
+            (SYS_memfd_create, 0, 0),
+            (SYS_fcntl, 1, F_SETOWN),
+            (SYS_ioctl, 1, 0x4008_6602),
             (SYS_mprotect, 2, PROT_READ | PROT_EXEC),
             (SYS_tgkill, 0, 1),
             (SYS_prlimit64, 0, 1),
@@ -342,6 +367,8 @@ mod tests {
         assert_eq!((errno(&LIMITS, SYS_connect, 0, 0), errno(&connects, SYS_connect, 0, 0)), (EPERM, 0));
         assert_eq!(errno(&connects, SYS_sendto, 3, MSG_FASTOPEN), 0);
         assert_eq!(errno(&connects, SYS_listen, 0, 0), EPERM);
+        assert_eq!(errno(&connects, SYS_mmap, 2, PROT_READ | PROT_EXEC), 0, "it asks a name server");
+        assert_eq!(errno(&connects, SYS_memfd_create, 0, 0), EPERM);
 
         let socket: &[&Path] = &[Path::new("a")];
         let removes = Limits { sockets: socket, ..LIMITS };

@@ -8,12 +8,12 @@
 //! |---|---|---|
 //! | write to, create, remove, rename files | refused | refused; with a Unix socket served, remove is not |
 //! | truncate files | refused (6.2) | refused |
-//! | change mode, owner, times, attributes of files | | refused |
+//! | change mode, owner, times, attributes, flags of files | | refused |
 //! | execute a program; start a process | refused; | refused; refused |
-//! | have memory that is writable and executable | | refused |
+//! | map code, or make memory that could become code | | refused; mapping files where a collector connects is not |
 //! | connect | by TCP refused (6.7), to abstract Unix sockets (6.12) | refused |
 //! | listen | by TCP refused (6.7) | refused |
-//! | send signals to others | refused (6.12) | refused |
+//! | send signals to others, or have them sent | refused (6.12) | refused |
 //! | look into others: ptrace(2), and files of procfs that it guards | refused | refused, but for the files |
 //! | ioctl(2) on devices | refused (6.10) | |
 //! | mount | refused | refused |

@@ -19,9 +19,13 @@ use round::Round;
 use slot::Slot;
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{task::spawn_blocking, time::timeout_at};
+
+/// The least time that a collector is given, whatever a scraper says: with less, whoever asks could have any of them
+/// called late.
+pub const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The enabled collectors, opened. A clone has the same ones.
 #[derive(Clone)]
@@ -116,13 +120,13 @@ impl Registry {
         let turn = round.run(deadline, turn).await;
         let outcomes = Arc::clone(&self.outcomes);
         let answer = spawn_blocking(move || {
-            let runs = round.runs();
+            let places = round.places();
             let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.clear();
-            for (slot, run) in round.slots.iter().zip(&runs) {
-                outcomes.record(slot, run.as_deref());
+            for (slot, place) in round.slots.iter().zip(&places) {
+                outcomes.record(slot, place);
             }
-            let collected = runs.iter().flatten().map(|run| &run.families);
+            let collected = places.iter().filter_map(|place| Some(&place.run()?.families));
             let encoded = encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>());
             drop(turn);
             encoded

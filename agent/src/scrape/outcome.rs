@@ -1,15 +1,15 @@
 //! How each collector fared, as families and, when it changes, in the log.
 
-use super::slot::{Run, Slot};
+use super::{round::Place, slot::Slot};
 use crate::{
     collector::Error,
     metric::{Families, Meta, metrics},
 };
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 use tracing::{debug, info, warn};
 
 metrics! {
-    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
+    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), skipped (the scrape's deadline came before it had its turn), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
     AGE: Gauge "hostlens_collector_age_seconds" ["collector"], "How old the samples are, of collectors that answer from what they read last (min_interval).";
     DROPPED: Counter "hostlens_series_dropped_total" ["collector"], "Series that were left out because the collector gave more than its max_series.";
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
@@ -39,6 +39,8 @@ pub enum State {
     OverBudget,
     /// Its run did not end in time; it is left to end, and holds one thread until then.
     Late,
+    /// The scrape's time was over before it had its own.
+    Skipped,
 }
 
 impl State {
@@ -61,6 +63,7 @@ impl State {
             Self::Unavailable { .. } => "unavailable",
             Self::OverBudget => "over_budget",
             Self::Late => "late",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -71,6 +74,7 @@ impl State {
             Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
             Self::OverBudget => "its probe cost more than [ebpf.budget] allows, and is detached for now",
             Self::Late => "did not end before the deadline of the scrape",
+            Self::Skipped => "the deadline of the scrape came before its turn",
         }
     }
 
@@ -102,11 +106,13 @@ impl Outcomes {
         self.families.clear();
     }
 
-    /// Notes how `slot` fared in this scrape; `run` is missing when it did not end.
-    pub(super) fn record(&mut self, slot: &Slot, run: Option<&Run>) {
-        let (state, duration) = match run {
-            Some(run) => (&run.state, run.duration),
-            None => (&State::Late, Duration::ZERO),
+    /// Notes how `slot` fared in this scrape.
+    pub(super) fn record(&mut self, slot: &Slot, place: &Place) {
+        let run = place.run();
+        let state = match place {
+            Place::Filled(run) => &run.state,
+            Place::Late => &State::Late,
+            Place::Open => &State::Skipped,
         };
         let out = &mut self.families;
         out.push(STATE, (slot.entry.name, state.as_str(), state.reason(), state.remedy()), 1_u64);
@@ -119,10 +125,13 @@ impl Outcomes {
         if slot.limits.max_series > 0 {
             out.push(DROPPED, [slot.entry.name], slot.n_dropped());
         }
-        if run.is_some() {
-            out.push(DURATION, [slot.entry.name], duration.as_secs_f64());
+        if let Some(run) = run {
+            out.push(DURATION, [slot.entry.name], run.duration.as_secs_f64());
         }
-        self.note(slot.entry.name, state);
+        // That a scrape was short says nothing of the collector.
+        if *state != State::Skipped {
+            self.note(slot.entry.name, state);
+        }
     }
 
     /// Logs the state of a collector if it is not the one before.
@@ -150,6 +159,7 @@ fn log_change(collector: &str, before: Option<&State>, now: &State) {
         // The budget has said so, with figures.
         (_, State::OverBudget) => debug!(collector, reason = now.reason(), "collector does not count"),
         (_, State::Failed { reason }) => warn!(collector, %reason, "collector failed"),
+        (_, State::Skipped) => {}
         (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
     }
 }

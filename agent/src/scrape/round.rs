@@ -34,11 +34,19 @@ struct Delivered {
     n_open: usize,
 }
 
-enum Place {
+/// What a scrape has of a collector.
+pub(super) enum Place {
+    /// Nothing: it waits for its turn, or has only just begun.
     Open,
     Filled(Arc<Run>),
-    /// The collector hangs since before.
-    Closed,
+    /// The collector had its time and did not end.
+    Late,
+}
+
+impl Place {
+    pub(super) fn run(&self) -> Option<&Run> {
+        if let Self::Filled(run) = self { Some(run) } else { None }
+    }
 }
 
 impl Round {
@@ -77,15 +85,18 @@ impl Round {
             }
             n_open_before = n_open;
         }
-        self.open(&self.delivered()).for_each(|slot| slot.give_up());
+        let mut delivered = self.delivered();
+        for (slot, place) in self.slots.iter().zip(&mut delivered.places) {
+            if matches!(place, Place::Open) && slot.give_up() {
+                *place = Place::Late;
+            }
+        }
         turn
     }
 
     /// What has been delivered up to now, by place. What comes later is lost.
-    pub(super) fn runs(&self) -> Vec<Option<Arc<Run>>> {
-        let places = std::mem::take(&mut self.delivered().places);
-        let run = |place| if let Place::Filled(run) = place { Some(run) } else { None };
-        places.into_iter().map(run).collect()
+    pub(super) fn places(&self) -> Vec<Place> {
+        std::mem::take(&mut self.delivered().places)
     }
 
     pub(super) fn deliver(&self, index: usize, run: Arc<Run>) {
@@ -128,7 +139,7 @@ impl Round {
             let Some(slot) = self.slots.get(index) else { return };
             match slot.answer(self, index) {
                 Asked::Answered(run) | Asked::Ran(run) => self.deliver(index, run),
-                Asked::Late => self.fill(index, Place::Closed),
+                Asked::Late => self.fill(index, Place::Late),
                 Asked::Awaited => {}
             }
         }

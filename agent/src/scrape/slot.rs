@@ -1,6 +1,6 @@
 //! One enabled collector: opened once, run by at most one thread at a time, its last run shared by all who ask.
 
-use super::{ProbeSummary, Round, State};
+use super::{ProbeSummary, Round, SHORTEST, State};
 use crate::{
     collector::{Collector, Entry, Error},
     config::{CollectorLimits, Config},
@@ -224,11 +224,13 @@ impl Slot {
         !self.limits.timeout.is_zero() && running.since.elapsed() >= self.limits.timeout
     }
 
-    /// A scrape goes without it.
-    pub(super) fn give_up(&self) {
-        if let Some(running) = &mut self.progress().running {
-            running.is_late = true;
-        }
+    /// A scrape goes without it; returns whether it is late. It is not if it has only just begun: then it is the
+    /// scrape that had too little time, and the others go on waiting for it.
+    pub(super) fn give_up(&self) -> bool {
+        self.progress().running.as_mut().is_some_and(|running| {
+            running.is_late |= running.since.elapsed() >= SHORTEST || self.is_too_long(running);
+            running.is_late
+        })
     }
 
     /// Collectors' panics are caught, and no other code that holds the lock can panic half way.

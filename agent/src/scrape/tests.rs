@@ -265,3 +265,19 @@ async fn futures_of<F: Future<Output = Vec<String>>, const N: usize>(futures: [F
     .await;
     results.into_iter().flatten().collect()
 }
+
+#[tokio::test]
+async fn a_scrape_without_time_says_nothing_of_a_collector() {
+    let registry = registry(&["slow"]);
+    let hasty = || scrape(&registry, &Selection::All, Duration::ZERO);
+    let skipped = "hostlens_collector_state{collector=\"slow\",reason=\"the deadline of the scrape came before its \
+                   turn\",remedy=\"\",state=\"skipped\"} 1";
+    // Whether it has begun already or not.
+    for _ in 0..20 {
+        let samples = hasty().await;
+        assert!(samples.contains(&skipped.to_owned()), "{samples:?}");
+        assert!(samples.contains(&"node_scrape_collector_success{collector=\"slow\"} 0".to_owned()));
+    }
+    let samples = scrape(&registry, &Selection::All, EVER).await;
+    assert!(samples.contains(&"test_answer{from=\"slow\"} 1".to_owned()), "{samples:?}");
+}

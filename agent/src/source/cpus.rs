@@ -83,14 +83,14 @@ impl CpuFiles {
         for cpu in folders(cpus)? {
             // A CPU that is offline has no topology, and one may go offline at any time.
             let Some(package) = known(&format!("{cpu}/topology/physical_package_id")) else { continue };
-            let Some(core) = known(&format!("{cpu}/topology/core_id")) else { continue };
             let file_named =
                 |name| Some(format!("{cpu}/thermal_throttle/{name}")).filter(|it| known(it).is_some());
-            if let Entry::Vacant(vacant) = found.core_throttles.entry((package, core)) {
-                file_named("core_throttle_count").map(|file| vacant.insert(file));
-            }
             if let Entry::Vacant(vacant) = found.package_throttles.entry(package) {
                 file_named("package_throttle_count").map(|file| vacant.insert(file));
+            }
+            let Some(core) = known(&format!("{cpu}/topology/core_id")) else { continue };
+            if let Entry::Vacant(vacant) = found.core_throttles.entry((package, core)) {
+                file_named("core_throttle_count").map(|file| vacant.insert(file));
             }
         }
         Ok(found)

@@ -1,6 +1,6 @@
 //! A kernel text file, read whole into a kept buffer.
 
-use super::Error;
+use super::{Error, sys::descriptors::may_be_kept};
 use rustix::{
     buffer::Buffer,
     fd::OwnedFd,
@@ -116,7 +116,9 @@ impl File {
         }
         let fd = rustix::fs::open(&self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         read_to_end(&fd, &mut self.buffer, self.first_room)?;
-        if rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type)) {
+        let is_of_kernel =
+            rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type));
+        if is_of_kernel && may_be_kept(&fd) {
             self.kept = Some(fd);
         }
         Ok(())

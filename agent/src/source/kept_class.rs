@@ -5,14 +5,14 @@
 //! memory, so there is a limit to how many are kept.
 
 use super::{
-    Error,
+    Error, FirstError,
     file::{self, is_kernel_file_system},
+    sys::descriptors,
 };
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, Dir, FileType, Mode, OFlags, openat},
     io::Errno,
-    process::{Resource, getrlimit},
 };
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -22,6 +22,8 @@ use std::{
 
 /// The most descriptors that a class keeps: 4 MiB of the kernel's memory.
 const MAX_DESCRIPTORS: usize = 1024;
+/// Where descriptors are few, none are kept.
+const SPARED: u64 = 64;
 /// Longer values are cut, as node_exporter cuts them.
 const MAX_VALUE: usize = 128;
 
@@ -46,20 +48,25 @@ struct Device {
 impl KeptClass {
     pub(crate) fn new(path: PathBuf) -> Self {
         // Outside of sysfs a file can be replaced. And others need descriptors, too.
-        let limit = getrlimit(Resource::Nofile).current.map_or(MAX_DESCRIPTORS, |it| it as usize / 4);
+        let limit =
+            usize::try_from((descriptors::limit() / 4).saturating_sub(SPARED)).unwrap_or(MAX_DESCRIPTORS);
         let max_descriptors = if is_kernel_file_system(&path) { limit.min(MAX_DESCRIPTORS) } else { 0 };
         Self { path, devices: Vec::new(), max_descriptors }
     }
 
     /// Calls `each` with every device that `shows` wants, in the order of their names. A device that vanishes meanwhile
-    /// is skipped. `each` has to read the same files in the same order at every call, or fail.
+    /// is skipped. `each` has to read the same files in the same order at every call.
+    ///
+    /// # Errors
+    /// When they cannot be listed; at the end, when a file could not be read.
     pub(crate) fn for_each(
         &mut self,
         shows: impl Fn(&[u8]) -> bool,
-        mut each: impl FnMut(&[u8], &mut Files<'_>) -> Result<(), Error>,
+        mut each: impl FnMut(&[u8], &mut Files<'_>) -> Result<(), Gone>,
     ) -> Result<(), Error> {
         let listed = self.list(shows);
         listed.map_err(|errno| Error::Read { path: self.path.clone(), source: errno.into() })?;
+        let errors = FirstError::default();
         let mut n_kept: usize = self.devices.iter().map(|it| it.files.len()).sum();
         for Device { name, files, .. } in &mut self.devices {
             n_kept -= files.len();
@@ -67,19 +74,14 @@ impl KeptClass {
                 false => Source::Kept,
                 true => Source::Opened { folder: None, keep: n_kept < self.max_descriptors },
             };
-            let mut device =
-                Files { class: &self.path, name, files, source, next: 0, buffer: [0; MAX_VALUE] };
-            match each(name.to_bytes(), &mut device) {
-                Ok(()) => {}
-                Err(error) if is_gone(&error) => files.clear(),
-                Err(error) => {
-                    files.clear();
-                    return Err(error);
-                }
+            let (class, errors) = (&self.path, &errors);
+            let mut device = Files { class, name, files, source, next: 0, buffer: [0; MAX_VALUE], errors };
+            if let Err(Gone) = each(name.to_bytes(), &mut device) {
+                files.clear();
             }
             n_kept += files.len();
         }
-        Ok(())
+        errors.end()
     }
 
     /// Brings `devices` up to date.
@@ -107,6 +109,9 @@ impl KeptClass {
     }
 }
 
+/// A device was removed.
+pub(crate) struct Gone;
+
 /// The files of one device.
 pub(crate) struct Files<'a> {
     class: &'a Path,
@@ -116,6 +121,7 @@ pub(crate) struct Files<'a> {
     /// Which file comes next.
     next: usize,
     buffer: [u8; MAX_VALUE],
+    errors: &'a FirstError,
 }
 
 enum Source {
@@ -131,15 +137,35 @@ enum Source {
 impl Files<'_> {
     /// The value of the next file, which is called `name`, blanks trimmed; `None` where the device has none, or none
     /// now.
-    pub(crate) fn value(&mut self, name: &str) -> Result<Option<&[u8]>, Error> {
+    pub(crate) fn value(&mut self, name: &str) -> Result<Option<&[u8]>, Gone> {
         match self.read(name) {
             Ok(n_bytes) => Ok(Some(self.buffer[..n_bytes].trim_ascii())),
-            Err(Errno::NOENT | Errno::ACCESS | Errno::INVAL | Errno::OPNOTSUPP) => Ok(None),
+            Err(Errno::NODEV) => Err(Gone),
+            Err(Errno::ACCESS) => Ok(None),
             Err(errno) => {
-                let path = self.class.join(OsStr::from_bytes(self.name.to_bytes())).join(name);
-                Err(Error::Read { path, source: errno.into() })
+                let error = Error::Read { path: self.path(name), source: errno.into() };
+                Ok(self.errors.value(Err(error)))
             }
         }
+    }
+
+    /// The same of a number, which `parse` reads.
+    pub(crate) fn number<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, Gone> {
+        let Some(value) = self.value(name)? else { return Ok(None) };
+        let number = parse(value);
+        if number.is_none() {
+            let problem = format!("expected a number, found `{}`", String::from_utf8_lossy(value));
+            self.errors.note(Error::Parse { path: self.path(name), line: 1, problem });
+        }
+        Ok(number)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.class.join(OsStr::from_bytes(self.name.to_bytes())).join(name)
     }
 
     fn read(&mut self, name: &str) -> Result<usize, Errno> {
@@ -166,12 +192,6 @@ impl Files<'_> {
         }
         read
     }
-}
-
-/// What the kernel says of the file of a device that was removed.
-fn is_gone(error: &Error) -> bool {
-    let Error::Read { source, .. } = error else { return false };
-    Errno::from_io_error(source) == Some(Errno::NODEV)
 }
 
 #[cfg(test)]

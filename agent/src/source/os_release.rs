@@ -15,19 +15,24 @@ pub struct OsRelease {
 pub type Malformed = (usize, &'static str);
 
 impl OsRelease {
-    /// # Errors
-    /// At a line that is no assignment.
-    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+    /// The assignments, and the first line that is none.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> (Self, Option<Malformed>) {
         let mut values = HashMap::new();
+        let mut first_wrong = None;
         for (number, line) in lines(text) {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let (name, value) = parse_line(line).map_err(|problem| (number, problem))?;
-            values.insert(name, (number, String::from_utf8_lossy(&value).into_owned()));
+            match parse_line(line) {
+                Ok((name, value)) => {
+                    values.insert(name, (number, String::from_utf8_lossy(&value).into_owned()));
+                }
+                Err(problem) => first_wrong = first_wrong.or(Some((number, problem))),
+            }
         }
-        Ok(Self { values })
+        (Self { values }, first_wrong)
     }
 
     /// The value of `name`; empty when there is none.
@@ -162,8 +167,8 @@ mod tests {
             ("ID=a\tb", Err((1, "control characters are not allowed"))),
             (r#"ID="a\$b""#, Err((1, r#"a backslash may only stand before `\`, `"`, `n` or `t`"#))),
         ] {
-            let parsed = OsRelease::parse(text.as_bytes());
-            assert_eq!(parsed.as_ref().map(|it| it.get("ID")).map_err(|&it| it), id, "{text}");
+            let (release, wrong) = OsRelease::parse(text.as_bytes());
+            assert_eq!(wrong.map_or(Ok(release.get("ID")), Err), id, "{text}");
         }
     }
 
@@ -178,7 +183,7 @@ mod tests {
             (".5", None),
             ("", None),
         ] {
-            let release = OsRelease::parse(format!("VERSION_ID={version}").as_bytes()).unwrap();
+            let (release, _) = OsRelease::parse(format!("VERSION_ID={version}").as_bytes());
             assert_eq!(release.major_minor(), number, "{version}");
         }
     }

@@ -6,7 +6,7 @@
 
 use super::{
     TestHost,
-    exceptions::{EXCEPTIONS, Exception, UNMENDED},
+    exceptions::{EXCEPTIONS, Exception},
     perturb::{perturbed, tokens},
 };
 use crate::{
@@ -285,7 +285,7 @@ impl<'a, S: Spec> Patient<'a, S> {
         let is_exception = |it: &Exception| {
             it.collector == self.collector && wound.contains(it.wound) && family.starts_with(it.family)
         };
-        UNMENDED.contains(&self.collector) || EXCEPTIONS.iter().any(is_exception)
+        EXCEPTIONS.iter().any(is_exception)
     }
 
     /// Scrapes the wounded host and notes what is wrong with what is left.

@@ -7,6 +7,7 @@
 pub mod block;
 pub mod histogram;
 pub mod meter;
+pub mod table;
 
 pub use histogram::Histogram;
 pub use meter::Meter;

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use probe_abi::Meter;
+use probe_abi::{Histogram, Meter, table};
 
 use crate::spec::{Entries, MapSpec};
 
@@ -34,6 +34,14 @@ pub struct Rows<T>(PhantomData<T>);
 #[derive(Debug)]
 pub struct Fixed<T, const N: usize>(PhantomData<T>);
 
+/// `N` counters, and one for all whose index is higher.
+#[derive(Debug)]
+pub struct CounterBy<const N: usize>;
+
+/// `N` histograms, and one for all whose index is higher.
+#[derive(Debug)]
+pub struct HistogramBy<const N: usize>;
+
 /// A hash of as many entries as the agent says, for the programs alone.
 #[derive(Debug)]
 pub struct Hash<K, V>(PhantomData<(K, V)>);
@@ -60,6 +68,23 @@ impl<T, const N: usize> Kind for Fixed<T, N> {
 
 impl<T, const N: usize> Shared for Fixed<T, N> {
     type Row = T;
+}
+
+impl<const N: usize> Kind for CounterBy<N> {
+    const ENTRIES: Entries = Entries::Banked { per_bank: table::counter_words(N as u32), bytes: 8 };
+}
+
+impl<const N: usize> Shared for CounterBy<N> {
+    type Row = u64;
+}
+
+impl<const N: usize> Kind for HistogramBy<N> {
+    const ENTRIES: Entries =
+        Entries::Banked { per_bank: table::rows(N as u32), bytes: size_of::<Histogram>() as u32 };
+}
+
+impl<const N: usize> Shared for HistogramBy<N> {
+    type Row = Histogram;
 }
 
 impl<K, V> Kind for Hash<K, V> {

@@ -123,6 +123,11 @@ pub enum Entries {
     Fixed(u32),
     /// One for each CPU that the kernel may ever have online.
     PerCpu,
+    /// So many in each bank, of which there is one for each CPU as far as memory allows; each entry has these bytes.
+    Banked {
+        per_bank: u32,
+        bytes: u32,
+    },
     /// The agent says it when it loads the probe.
     Setting,
 }

@@ -11,9 +11,12 @@ macro_rules! probe {
     ) => {
         $($crate::probe! { @constant $constant $($field)? })*
         $(
-            #[unsafe(link_section = ".maps")]
-            #[unsafe(export_name = stringify!($map))]
-            static $map: $kind = <$kind>::new();
+            const $map: $kind = {
+                #[unsafe(link_section = ".maps")]
+                #[unsafe(export_name = stringify!($map))]
+                static MAP: <$kind as $crate::maps::Kind>::Map = <$kind as $crate::maps::Kind>::MAP;
+                <$kind>::new(&MAP)
+            };
         )*
         $($crate::probe! { @program $attach $hook $program [$($arg),*] $body })*
     };

@@ -6,96 +6,89 @@ use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_NOEXIST},
     btf_maps::{Array, HashMap},
 };
-use probe_abi::{Histogram, histogram::slot};
+use probe_abi::{Histogram, histogram::slot, table};
 
-/// In memory that the agent reads.
-const SHARED: usize = BPF_F_MMAPABLE as usize;
+use crate::Number;
 
-/// A row for each possible CPU, which that CPU alone writes.
-pub type PerCpu<T> = Array<T, 1, SHARED>;
+/// An array in memory that the agent reads. The agent sets the number of entries.
+type Shared<T> = Array<T, 1, { BPF_F_MMAPABLE as usize }>;
 
-/// As many rows as the agent says.
-pub type Rows<T> = Array<T, 1, SHARED>;
+/// The banks of tables that CPUs share, less one: a power of two less one. The agent sets it.
+#[unsafe(no_mangle)]
+static BANK_MASK: Number = Number::unset();
 
-/// `N` rows.
-pub type Fixed<T, const N: usize> = Array<T, N, SHARED>;
-
-/// A hash of as many entries as the agent says, for the programs alone.
-pub type Hash<K, V> = HashMap<K, V, 1>;
-
-/// Rows of words.
-pub trait Words {
-    /// The word of a row, whoever wrote it last; `None` for a row that is not there.
-    fn load(&self, row: u32) -> Option<u64>;
-
-    fn store(&self, row: u32, word: u64);
-
-    /// Adds to a row, without losing what other CPUs add. A row that is not there counts for nothing.
-    fn add(&self, row: u32, n: u64);
-
-    /// Adds to a row that no other program and no other CPU writes at the same time.
-    fn add_alone(&self, row: u32, n: u64);
+/// What a kind of map is for the kernel.
+#[doc(hidden)]
+pub trait Kind {
+    type Map;
+    const MAP: Self::Map;
 }
 
-impl<const N: usize, const FLAGS: usize> Words for Array<u64, N, FLAGS> {
-    #[inline(always)]
-    fn load(&self, row: u32) -> Option<u64> {
-        // SAFETY: the map outlives the program; a word is read at once.
-        Some(unsafe { ptr::read_volatile(self.get_ptr(row)?) })
-    }
+/// Declares kinds: what each is for the kernel.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident<$($generic:ident),* $(; const $n:ident)?> = $map:ty;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $kind<$($generic: 'static,)* $(const $n: usize)?>(&'static $map);
 
-    #[inline(always)]
-    fn store(&self, row: u32, word: u64) {
-        if let Some(place) = self.get_ptr_mut(row) {
-            // SAFETY: the map outlives the program; a word is written at once.
-            unsafe { ptr::write_volatile(place, word) };
+        impl<$($generic: 'static,)* $(const $n: usize)?> $kind<$($generic,)* $($n)?> {
+            #[doc(hidden)]
+            pub const fn new(map: &'static $map) -> Self {
+                Self(map)
+            }
         }
-    }
 
-    #[inline(always)]
-    fn add(&self, row: u32, n: u64) {
-        if let Some(word) = self.get_ptr_mut(row) {
-            // SAFETY: the word is in a map.
-            unsafe { add(word, n) };
+        impl<$($generic: 'static,)* $(const $n: usize)?> Kind for $kind<$($generic,)* $($n)?> {
+            type Map = $map;
+            const MAP: $map = <$map>::new();
         }
-    }
+    )*};
+}
 
+kinds! {
+    /// A row for each possible CPU, which that CPU alone writes.
+    PerCpu<T> = Shared<T>;
+
+    /// As many rows as the agent says.
+    Rows<T> = Shared<T>;
+
+    /// `N` rows.
+    Fixed<T; const N> = Shared<T>;
+
+    /// `N` counters, and one for all whose index is higher.
+    CounterBy<; const N> = Shared<u64>;
+
+    /// `N` histograms, and one for all whose index is higher.
+    HistogramBy<; const N> = Shared<Histogram>;
+
+    /// A hash of as many entries as the agent says, for the programs alone.
+    Hash<K, V> = HashMap<K, V, 1>;
+}
+
+impl<T> PerCpu<T> {
+    /// The row of a CPU, to be written by it alone.
     #[inline(always)]
-    fn add_alone(&self, row: u32, n: u64) {
-        if let Some(word) = self.get_ptr_mut(row) {
+    pub fn row(self, cpu: u32) -> Option<*mut T> {
+        self.0.get_ptr_mut(cpu)
+    }
+}
+
+impl PerCpu<u64> {
+    /// Adds to the word of this CPU. No program that interrupts this one may do the same.
+    #[inline(always)]
+    pub fn add(self, cpu: u32, n: u64) {
+        if let Some(word) = self.0.get_ptr_mut(cpu) {
             // SAFETY: the map outlives the program, and nobody else writes the word meanwhile.
             unsafe { *word += n };
         }
     }
 }
 
-/// Rows of histograms.
-pub trait Histograms {
-    /// Counts a time in nanoseconds, without losing what other CPUs count.
-    fn record(&self, row: u32, ns: u64);
-
-    /// Counts in a row that no other program and no other CPU writes at the same time.
-    fn record_alone(&self, row: u32, ns: u64);
-}
-
-impl<const N: usize, const FLAGS: usize> Histograms for Array<Histogram, N, FLAGS> {
+impl PerCpu<Histogram> {
+    /// Counts a time in nanoseconds in the row of this CPU. No program that interrupts this one may do the same.
     #[inline(always)]
-    fn record(&self, row: u32, ns: u64) {
-        let Some(row) = self.get_ptr_mut(row) else { return };
-        // SAFETY: the map outlives the program. Other CPUs may count in the same row, so no reference is made and all
-        // additions are atomic.
-        unsafe {
-            let slot = slot(ns);
-            if slot < probe_abi::histogram::SLOTS {
-                add((&raw mut (*row).slots).cast::<u64>().add(slot), 1);
-                add(&raw mut (*row).sum, ns);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn record_alone(&self, row: u32, ns: u64) {
-        if let Some(row) = self.get_ptr_mut(row) {
+    pub fn record(self, cpu: u32, ns: u64) {
+        if let Some(row) = self.0.get_ptr_mut(cpu) {
             // SAFETY: the map outlives the program, and nobody else writes the row meanwhile.
             let row = unsafe { &mut *row };
             if let Some(count) = row.slots.get_mut(slot(ns)) {
@@ -106,48 +99,134 @@ impl<const N: usize, const FLAGS: usize> Histograms for Array<Histogram, N, FLAG
     }
 }
 
-/// Entries that programs put aside for each other.
-pub trait Entries<K, V> {
-    /// The value of a key, copied: another program may take the entry away at any time.
-    fn copied(&self, key: K) -> Option<V>;
+/// What can be done with rows of words, whoever else writes them.
+macro_rules! words {
+    ($($kind:ident<u64 $(; const $n:ident)?>)*) => {$(
+        impl<$(const $n: usize)?> $kind<u64, $($n)?> {
+            /// The word of a row, whoever wrote it last; `None` for a row that is not there.
+            #[inline(always)]
+            pub fn load(self, row: u32) -> Option<u64> {
+                // SAFETY: the map outlives the program; a word is read at once.
+                Some(unsafe { ptr::read_volatile(self.0.get_ptr(row)?) })
+            }
+
+            /// Sets the word of a row, if it is there.
+            #[inline(always)]
+            pub fn store(self, row: u32, word: u64) {
+                if let Some(place) = self.0.get_ptr_mut(row) {
+                    // SAFETY: the map outlives the program; a word is written at once.
+                    unsafe { ptr::write_volatile(place, word) };
+                }
+            }
+
+            /// Adds to the word of a row, without losing what others add.
+            #[inline(always)]
+            pub fn add(self, row: u32, n: u64) {
+                if let Some(word) = self.0.get_ptr_mut(row) {
+                    // SAFETY: the word is in a map.
+                    unsafe { add(word, n) };
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    Rows<u64>
+    Fixed<u64; const N>
+}
+
+impl<T> Rows<T> {
+    /// A row that others may write at the same time.
+    #[inline(always)]
+    pub fn row(self, row: u32) -> Option<*mut T> {
+        self.0.get_ptr_mut(row)
+    }
+}
+
+impl Rows<Histogram> {
+    /// Counts a time in nanoseconds, without losing what others count.
+    #[inline(always)]
+    pub fn record(self, row: u32, ns: u64) {
+        if let Some(row) = self.0.get_ptr_mut(row) {
+            // SAFETY: the row is in a map.
+            unsafe { record(row, ns) };
+        }
+    }
+}
+
+impl<const N: usize> CounterBy<N> {
+    /// Adds to the counter of an index, without losing what others add.
+    #[inline(always)]
+    pub fn add(self, index: u32, cpu: u32, n: u64) {
+        let bank = cpu & BANK_MASK.get();
+        if let Some(word) = self.0.get_ptr_mut(table::counter(index, bank, N as u32)) {
+            // SAFETY: the word is in a map.
+            unsafe { add(word, n) };
+        }
+    }
+}
+
+impl<const N: usize> HistogramBy<N> {
+    /// Counts a time in nanoseconds in the histogram of an index, without losing what others count.
+    #[inline(always)]
+    pub fn record(self, index: u32, cpu: u32, ns: u64) {
+        let (bank, row) = (cpu & BANK_MASK.get(), table::clamped(index, N as u32));
+        if let Some(row) = self.0.get_ptr_mut(table::banked(row, bank, BANK_MASK.get() + 1)) {
+            // SAFETY: the row is in a map.
+            unsafe { record(row, ns) };
+        }
+    }
+}
+
+/// What programs put aside for each other.
+impl<K, V: Copy> Hash<K, V> {
+    /// The value of a key, copied: another program may take the entry away at any time, and use it for another key.
+    #[inline(always)]
+    pub fn get(self, key: K) -> Option<V> {
+        // SAFETY: the value is copied at once.
+        unsafe { self.0.get(key) }.copied()
+    }
 
     /// Sets the value of a key; `false` if there is no room, or no lock to be had where this was interrupted.
-    fn put(&self, key: K, value: V) -> bool;
+    #[inline(always)]
+    pub fn put(self, key: K, value: V) -> bool {
+        self.0.insert(key, value, BPF_ANY.into()).is_ok()
+    }
 
     /// Sets the value of a key that has none yet; `false` if it has, or as [`put`](Self::put).
-    fn claim(&self, key: K, value: V) -> bool;
+    #[inline(always)]
+    pub fn claim(self, key: K, value: V) -> bool {
+        self.0.insert(key, value, BPF_NOEXIST.into()).is_ok()
+    }
 
     /// Takes the value of a key away; `None` if there is none, or another program was faster.
-    fn take(&self, key: K) -> Option<V>;
-}
-
-impl<K, V: Copy, const N: usize, const FLAGS: usize> Entries<K, V> for HashMap<K, V, N, FLAGS> {
     #[inline(always)]
-    fn copied(&self, key: K) -> Option<V> {
-        // SAFETY: the value is copied at once; a program may see that of another key in an entry that is used again,
-        // and is to be written for that.
-        unsafe { self.get(key) }.copied()
-    }
-
-    #[inline(always)]
-    fn put(&self, key: K, value: V) -> bool {
-        self.insert(key, value, BPF_ANY.into()).is_ok()
-    }
-
-    #[inline(always)]
-    fn claim(&self, key: K, value: V) -> bool {
-        self.insert(key, value, BPF_NOEXIST.into()).is_ok()
-    }
-
-    #[inline(always)]
-    fn take(&self, key: K) -> Option<V> {
-        // SAFETY: as in `copied`.
-        let value = unsafe { self.get(&key) }.copied()?;
-        self.remove(&key).is_ok().then_some(value)
+    pub fn take(self, key: K) -> Option<V> {
+        // SAFETY: as in `get`.
+        let value = unsafe { self.0.get(&key) }.copied()?;
+        self.0.remove(&key).is_ok().then_some(value)
     }
 }
 
-/// Adds without losing another CPU's additions.
+/// Counts a time in nanoseconds.
+///
+/// # Safety
+///
+/// `row` is in a map.
+#[inline(always)]
+unsafe fn record(row: *mut Histogram, ns: u64) {
+    // SAFETY: the caller's row. Others may count in it, so no reference is made and all additions are atomic.
+    unsafe {
+        let slot = slot(ns);
+        if slot < probe_abi::histogram::SLOTS {
+            add((&raw mut (*row).slots).cast::<u64>().add(slot), 1);
+            add(&raw mut (*row).sum, ns);
+        }
+    }
+}
+
+/// Adds without losing what other CPUs, or what interrupts this one, add.
 ///
 /// # Safety
 ///

@@ -2,14 +2,16 @@
 
 use core::{arch::asm, ptr};
 
-use aya_ebpf::{helpers::bpf_get_smp_processor_id, macros::btf_map};
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_smp_processor_id, macros::btf_map,
+};
 use probe_abi::Meter;
 
-use crate::{Number, maps::Rows, now};
+use crate::{Number, now};
 
 /// For each program a row for each possible CPU.
 #[btf_map]
-static METERS: Rows<Meter> = Rows::new();
+static METERS: Array<Meter, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// Runs a program and counts the run. `rows`: the first of the program's meters, [`ABSENT`](probe_abi::ABSENT) if it
 /// is not to be measured; the verifier then leaves all of this out.

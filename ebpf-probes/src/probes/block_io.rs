@@ -39,10 +39,10 @@ probe! {
         /// How many rows can have a key; the row after them takes the rest.
         ROWS = setting();
         /// Banks less one. A row has a power of two of them, that CPUs may count without sharing cache lines.
-        BANK_MASK = setting();
+        BANKS = setting();
     }
     maps {
-        /// `ROWS + 1` rows of `BANK_MASK + 1` banks each.
+        /// `ROWS + 1` rows of `BANKS + 1` banks each.
         LATENCIES: Rows<Histogram>;
         /// The key of each row, as [`Key::encode`](probe_abi::block::Key::encode) has it; 0 is a free row.
         KEYS: Rows<u64>;
@@ -60,11 +60,7 @@ probe! {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{
-        Object,
-        maps::{Entries as _, Histograms as _, Words as _},
-        now,
-    };
+    use ebpf_probes::now;
     use probe_abi::block::{Key, Operation};
 
     use super::*;
@@ -126,8 +122,8 @@ mod kernel {
         let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(QUEUE.of(request)) };
         let key = Key { major: MAJOR.of(disk), minor: FIRST_MINOR.of(disk), operation }.encode();
         let latency = now().saturating_sub(start);
-        let bank = cpu & BANK_MASK.get();
-        LATENCIES.record(row_of(key) * (BANK_MASK.get() + 1) + bank, latency);
+        let bank = cpu & BANKS.get();
+        LATENCIES.record(row_of(key) * (BANKS.get() + 1) + bank, latency);
     }
 
     /// The row of a key, claimed if need be; the last one if none is to be had.
@@ -164,6 +160,6 @@ mod kernel {
             KEYS.store(row, key);
             return true;
         }
-        CLAIMS.copied(row) == Some(key)
+        CLAIMS.get(row) == Some(key)
     }
 }

@@ -48,6 +48,3 @@ probe! {
 
 /// The size of the buffer by which the tests' own calls are told from those of others.
 pub const MARK: i32 = 1237;
-
-#[cfg(target_arch = "bpf")]
-use ebpf_probes::maps::Words as _;

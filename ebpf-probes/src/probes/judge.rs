@@ -67,11 +67,7 @@ pub struct Stamp {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{
-        Object,
-        maps::{Entries as _, Words as _},
-        now,
-    };
+    use ebpf_probes::{Object, now};
 
     use super::*;
 
@@ -80,7 +76,7 @@ mod kernel {
         let pid = PID.of(task);
         if ANEW.get() == 1
             && ON_RQ.of(task) == 2
-            && let Some(stamp) = WAITING.copied(pid)
+            && let Some(stamp) = WAITING.get(pid)
         {
             // The task cannot run before the move is over.
             WAITING.put(pid, Stamp { at: now(), ..stamp });
@@ -109,7 +105,7 @@ mod kernel {
         }
         match begin {
             Some(it) if it.n_arrivals == PCOUNT.of(next) => push(cpu, now - it.at),
-            _ => COUNTS.add_alone(cpu * 8 + 1, 1),
+            _ => COUNTS.add(cpu * 8 + 1, 1),
         }
     }
 
@@ -120,7 +116,7 @@ mod kernel {
             return;
         }
         let (pid, n_arrivals) = (PID.of(task), PCOUNT.of(task));
-        if WAITING.copied(pid).is_none_or(|it| it.n_arrivals != n_arrivals) {
+        if WAITING.get(pid).is_none_or(|it| it.n_arrivals != n_arrivals) {
             stamp(pid, now(), n_arrivals);
         }
     }

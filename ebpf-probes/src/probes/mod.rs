@@ -6,9 +6,12 @@ pub mod block_io;
 pub mod fixture;
 #[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
 pub mod judge;
+#[cfg(any(not(target_arch = "bpf"), probe = "packet_drops"))]
+pub mod packet_drops;
 #[cfg(any(not(target_arch = "bpf"), probe = "runqueue"))]
 pub mod runqueue;
 
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
-pub static ALL: &[&crate::spec::Spec] = &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &runqueue::SPEC];
+pub static ALL: &[&crate::spec::Spec] =
+    &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &packet_drops::SPEC, &runqueue::SPEC];

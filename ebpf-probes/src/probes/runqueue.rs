@@ -33,8 +33,6 @@ probe! {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{Object, maps::Histograms as _};
-
     use super::*;
 
     #[inline(always)]
@@ -48,7 +46,7 @@ mod kernel {
         let wait = now.wrapping_sub(queued);
         if wait as i64 >= 0 {
             // The hook runs with interrupts off and is not entered twice on a CPU.
-            WAITS.record_alone(cpu, wait);
+            WAITS.record(cpu, wait);
         }
     }
 }

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("opening", &["collector", "collectors", "config", "privileges", "sandbox", "scrape", "source"]),
     ("exposition", &["metric"]),
     ("own", &["metric"]),
-    ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload"]),
+    ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload", "source"]),
     ("log", &["config"]),
     ("reload", &["collectors", "config", "log", "opening", "sandbox", "scrape", "source"]),
     ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape"]),

@@ -100,9 +100,7 @@ impl Cpu {
         let Self { stat, times, files, config, .. } = self;
         stat.parse("`cpu`, its number and its times", |text| {
             let advanced = times.advance(text);
-            if times.others_are_online {
-                *files = None;
-            }
+            files.take_if(|_| times.others_are_online);
             for (cpu, ticks) in times.iter() {
                 let seconds = |place: usize| ticks[place].map(|ticks| ticks as f64 / 100.0);
                 for (mode, place) in MODES {

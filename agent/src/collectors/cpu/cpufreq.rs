@@ -96,6 +96,9 @@ fn hertz(files: &Folder, name: &str, errors: &FirstError) -> Option<f64> {
 fn push_governors(files: &Folder, cpu: &str, errors: &FirstError, out: &mut Families) {
     let Some(chosen) = errors.value(files.value("scaling_governor")) else { return };
     let Some(available) = errors.value(files.value("scaling_available_governors")) else { return };
+    if !source::words(&available).any(|governor| *governor == *chosen) {
+        return errors.note(files.unexpected("scaling_governor", "one that is available", &chosen));
+    }
     for governor in source::words(&available) {
         out.push(GOVERNOR, (cpu, governor), *governor == *chosen);
     }

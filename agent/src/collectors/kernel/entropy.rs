@@ -26,11 +26,18 @@ impl Spec for Entropy {
 
 impl Collector for Entropy {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let errors = FirstError::default();
+        let mut is_absent = true;
         for (file, family) in [(&mut self.available, AVAILABLE), (&mut self.pool_size, POOL_SIZE)] {
-            let bits = source::number::<u64>(file.read()?.trim_ascii());
-            out.push(family, (), bits.ok_or_else(|| file.parse_error(1, "expected a number of bits"))?);
+            let bits =
+                file.parse("a number of bits", |text| source::number::<u64>(text.trim_ascii()).ok_or(1));
+            is_absent &= bits.as_ref().is_err_and(source::Error::is_not_found);
+            out.push(family, (), errors.value(bits.map(Some)));
         }
-        Ok(())
+        if is_absent {
+            return Err(Error::Absent("entropy of the kernel's random numbers".to_owned()));
+        }
+        Ok(errors.end()?)
     }
 }
 
@@ -71,12 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn names_the_file_it_cannot_read() {
-        check_error::<Entropy>(
+    fn a_kernel_may_lack_one_of_them() {
+        check::<Entropy>(
             "",
             &[POOL_SIZE],
-            expect!["read proc/sys/kernel/random/entropy_avail: No such file or directory (os error 2)"],
+            expect![[r#"
+            # HELP node_entropy_pool_size_bits Bits of entropy that the kernel gathers at most.
+            # TYPE node_entropy_pool_size_bits gauge
+            node_entropy_pool_size_bits 4096
+        "#]],
         );
+        check_error::<Entropy>("", &[], expect!["not on this host: entropy of the kernel's random numbers"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::collectors::prelude::*;
 
 metrics! {
-    |it: [u64; 2]| [];
+    |it: [Option<u64>; 2]| [];
     Gauge "node_filefd_allocated" = it[0], "Open files of all processes.";
     Gauge "node_filefd_maximum" = it[1], "Files that all processes may have open together.";
 }
@@ -23,19 +23,21 @@ impl Spec for Filefd {
 
 impl Collector for Filefd {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let parsed = parse(self.0.read()?);
-        let expected = "expected three numbers with tabs between";
-        push_rows(parsed.ok_or_else(|| self.0.parse_error(1, expected))?, (), out);
-        Ok(())
+        Ok(self.0.parse("three numbers with tabs between", |text| {
+            let numbers = parse(text);
+            push_rows(numbers, (), out);
+            numbers.iter().all(Option::is_some).then_some(()).ok_or(1)
+        })?)
     }
 }
 
 /// Allocated and maximum; the number between them is 0 since Linux 2.6.
-fn parse(text: &[u8]) -> Option<[u64; 2]> {
-    let mut fields = text.trim_ascii().split(|&byte| byte == b'\t');
-    let allocated = source::number(fields.next()?)?;
-    fields.next()?;
-    Some([allocated, source::number(fields.next()?)?])
+fn parse(text: &[u8]) -> [Option<u64>; 2] {
+    let fields: Vec<_> = text.trim_ascii().split(|&byte| byte == b'\t').collect();
+    match fields[..] {
+        [allocated, _, maximum] => [allocated, maximum].map(source::number),
+        _ => [None; 2],
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_three_numbers() {
-        for text in ["", "1024\t0\n", "1024 0 1631329\n", "x\t0\t1\n"] {
+        for text in ["", "1024\t0\n", "1024 0 1631329\n", "x\t0\ty\n"] {
             let broken =
                 expect!["parse proc/sys/fs/file-nr, line 1: expected three numbers with tabs between"];
             check_error::<Filefd>("", &[("proc/sys/fs/file-nr", text)], broken);

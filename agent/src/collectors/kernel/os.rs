@@ -48,19 +48,23 @@ impl Collector for Os {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         for file in &mut self.files {
             let Some(text) = file.read_if_present()? else { continue };
-            let pushed = OsRelease::parse(text).and_then(|release| push(&release, out));
-            return pushed.map_err(|(line, problem)| file.parse_error(line, problem).into());
+            let (release, wrong) = OsRelease::parse(text);
+            let pushed = push(&release, out);
+            let Some((line, problem)) = wrong.or(pushed.err()) else { return Ok(()) };
+            return Err(file.parse_error(line, problem).into());
         }
         Err(Error::Absent("os-release".to_owned()))
     }
 }
 
 fn push(it: &OsRelease, out: &mut Families) -> Result<(), Malformed> {
-    let support_end = it.support_end()?;
-    out.push(INFO, FIELDS.map(|field| it.get(field)), true);
+    let fields = FIELDS.map(|field| it.get(field));
+    if fields.iter().any(|field| !field.is_empty()) {
+        out.push(INFO, fields, true);
+    }
     let name = ["ID", "ID_LIKE", "NAME"].map(|field| it.get(field));
     out.push(VERSION, name, it.major_minor().filter(|&version| version > 0.0));
-    out.push(SUPPORT_END, (), support_end);
+    out.push(SUPPORT_END, (), it.support_end()?);
     Ok(())
 }
 
@@ -109,16 +113,24 @@ mod tests {
     }
 
     #[test]
-    fn names_the_line_that_is_wrong() {
+    fn a_line_that_is_wrong_costs_itself() {
         check_error::<Os>(
             "",
             &[("etc/os-release", "ID=x\nNAME=\"y\n")],
-            expect!["parse etc/os-release, line 2: a quote has no end"],
+            expect![[r##"
+                # HELP node_os_info 1, with what os-release says of the distribution.
+                # TYPE node_os_info gauge
+                node_os_info{build_id="",id="x",id_like="",image_id="",image_version="",name="",pretty_name="",variant="",variant_id="",version="",version_codename="",version_id=""} 1
+                parse etc/os-release, line 2: a quote has no end"##]],
         );
         check_error::<Os>(
             "",
             &[("etc/os-release", "ID=x\nSUPPORT_END=soon\n")],
-            expect!["parse etc/os-release, line 2: expected a day such as `2028-06-30`"],
+            expect![[r##"
+                # HELP node_os_info 1, with what os-release says of the distribution.
+                # TYPE node_os_info gauge
+                node_os_info{build_id="",id="x",id_like="",image_id="",image_version="",name="",pretty_name="",variant="",variant_id="",version="",version_codename="",version_id=""} 1
+                parse etc/os-release, line 2: expected a day such as `2028-06-30`"##]],
         );
     }
 

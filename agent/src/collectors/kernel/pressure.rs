@@ -13,7 +13,7 @@ metrics! {
     MEMORY_WAITING: Counter "node_pressure_memory_waiting_seconds_total" [], "Seconds in which at least one task waited for memory.";
 }
 
-/// What the `some` line and the `full` line of each file become.
+/// What the `some` line and the `full` line of each file become, where the kernel has them.
 const RESOURCES: [(&str, Option<Desc<0>>, Option<Desc<0>>); 4] = [
     ("cpu", Some(CPU_WAITING), None),
     ("io", Some(IO_WAITING), Some(IO_STALLED)),
@@ -37,48 +37,38 @@ impl Spec for Pressure {
 
 impl Collector for Pressure {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let mut is_absent = true;
-        for (file, (resource, waiting, stalled)) in self.0.iter_mut().zip(RESOURCES) {
-            let parsed = match file.read_if_present() {
-                Ok(Some(text)) => parse(text),
-                Ok(None) => continue,
-                Err(error) if error.io_kind() == Some(ErrorKind::Unsupported) => {
-                    return Err(Error::Absent("pressure, unless the kernel is booted with psi=1".to_owned()));
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let (some, full) = parsed
-                .map_err(|line| file.parse_error(line, "expected three averages and `total=` in us"))?;
-            for (family, total) in [(waiting, some), (stalled, full)] {
-                let Some(family) = family else { continue };
-                let Some(microseconds) = total else {
-                    return Err(Error::Absent(format!("all of the lines of pressure/{resource}")));
+        let errors = FirstError::default();
+        let mut why_absent = Some("pressure, which needs Linux 4.20 built with CONFIG_PSI");
+        for (file, (_, waiting, stalled)) in self.0.iter_mut().zip(RESOURCES) {
+            let parsed = file.parse_lines("three averages and `total=` in us", |_, line| {
+                let mut words = source::words(line);
+                let family = match words.next() {
+                    Some(b"some") => waiting,
+                    Some(b"full") => stalled,
+                    _ => return Some(()),
                 };
-                out.push(family, (), microseconds as f64 / 1000.0 / 1000.0);
+                let total = words.nth(3)?.strip_prefix(b"total=").and_then(source::number::<u64>)?;
+                if let Some(family) = family {
+                    out.push(family, (), total as f64 / 1000.0 / 1000.0);
+                }
+                Some(())
+            });
+            match parsed {
+                Err(error) if error.is_not_found() => {}
+                Err(error) if error.io_kind() == Some(ErrorKind::Unsupported) => {
+                    why_absent = why_absent.map(|_| "pressure, unless the kernel is booted with psi=1");
+                }
+                parsed => {
+                    why_absent = None;
+                    errors.ok(parsed);
+                }
             }
-            is_absent = false;
         }
-        if is_absent {
-            return Err(Error::Absent("pressure, which needs Linux 4.20 built with CONFIG_PSI".to_owned()));
+        match why_absent {
+            Some(why) => Err(Error::Absent(why.to_owned())),
+            None => Ok(errors.end()?),
         }
-        Ok(())
     }
-}
-
-/// Microseconds since boot of the lines `some` and `full`.
-fn parse(text: &[u8]) -> Result<(Option<u64>, Option<u64>), usize> {
-    let (mut some, mut full) = (None, None);
-    for (number, line) in source::lines(text) {
-        let mut words = source::words(line);
-        let total = match words.next() {
-            Some(b"some") => &mut some,
-            Some(b"full") => &mut full,
-            _ => continue,
-        };
-        let microseconds = words.nth(3).and_then(|it| it.strip_prefix(b"total=")).and_then(source::number);
-        *total = Some(microseconds.ok_or(number)?);
-    }
-    Ok((some, full))
 }
 
 #[cfg(test)]
@@ -142,24 +132,31 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_absent_after_what_is_there() {
+    fn says_that_the_kernel_lacks_it() {
         check_error::<Pressure>(
             "",
             &[],
             expect!["not on this host: pressure, which needs Linux 4.20 built with CONFIG_PSI"],
         );
-        let files = [("proc/pressure/cpu", CPU), ("proc/pressure/io", "some a b c total=1\n")];
+    }
+
+    #[test]
+    fn a_broken_line_costs_itself() {
+        let io = "some avg10=0.00 avg60=0.00 avg300=0.00 total=x\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n";
         check_error::<Pressure>(
             "",
-            &files,
+            &[("proc/pressure/io", io), ("proc/pressure/memory", MEMORY)],
             expect![[r#"
-            # HELP node_pressure_cpu_waiting_seconds_total Seconds in which at least one task waited for a CPU.
-            # TYPE node_pressure_cpu_waiting_seconds_total counter
-            node_pressure_cpu_waiting_seconds_total 57.167958
-            # HELP node_pressure_io_waiting_seconds_total Seconds in which at least one task waited for a disk.
-            # TYPE node_pressure_io_waiting_seconds_total counter
-            node_pressure_io_waiting_seconds_total 1e-06
-            not on this host: all of the lines of pressure/io"#]],
+                # HELP node_pressure_io_stalled_seconds_total Seconds in which all tasks that had work waited for a disk.
+                # TYPE node_pressure_io_stalled_seconds_total counter
+                node_pressure_io_stalled_seconds_total 5e-06
+                # HELP node_pressure_memory_stalled_seconds_total Seconds in which all tasks that had work waited for memory.
+                # TYPE node_pressure_memory_stalled_seconds_total counter
+                node_pressure_memory_stalled_seconds_total 3e-06
+                # HELP node_pressure_memory_waiting_seconds_total Seconds in which at least one task waited for memory.
+                # TYPE node_pressure_memory_waiting_seconds_total counter
+                node_pressure_memory_waiting_seconds_total 7e-06
+                parse proc/pressure/io, line 1: expected three averages and `total=` in us"#]],
         );
     }
 

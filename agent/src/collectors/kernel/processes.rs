@@ -2,7 +2,7 @@
 //! a line that ends with the name, and parses fifty fields of each thread where two are wanted.
 
 use crate::collectors::prelude::*;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 metrics! {
     THREADS: Gauge "node_processes_threads" [], "Threads of all processes.";
@@ -34,22 +34,23 @@ impl Collector for Processes {
         let Some(procfs) = Folder::open(&self.procfs)? else {
             return Err(Error::Absent(format!("{} does not exist", self.procfs.display())));
         };
+        let errors = FirstError::default();
         let mut counts = Counts::default();
         for pid in procfs.names()?.iter().filter_map(|name| name.parse().ok()) {
-            counts.add_process(&procfs, pid, &mut self.text)?;
+            counts.add_process(&procfs, pid, &mut self.text, &errors);
         }
-        let limit = |name| procfs.required_number::<u64>(name);
+        let limit = |name| errors.value(procfs.number::<u64>(name));
         out.push(THREADS, (), counts.n_threads);
-        out.push(MAX_THREADS, (), limit("sys/kernel/threads-max")?);
+        out.push(MAX_THREADS, (), limit("sys/kernel/threads-max"));
         for (state, count) in counts.processes {
             out.push(STATE, [[state].as_slice()], count);
         }
         for (state, count) in counts.threads {
             out.push(THREADS_STATE, [[state].as_slice()], count);
         }
-        out.push(MAX_PROCESSES, (), limit("sys/kernel/pid_max")?);
+        out.push(MAX_PROCESSES, (), limit("sys/kernel/pid_max"));
         out.push(PIDS, (), counts.n_processes);
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
@@ -63,41 +64,46 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts one process, unless it has ended since it was listed.
-    fn add_process(&mut self, procfs: &Folder, pid: u32, text: &mut Vec<u8>) -> Result<(), source::Error> {
-        let Some((state, n_threads)) = read_stat(procfs, &format!("{pid}/stat"), text)? else {
-            return Ok(());
+    /// Counts one process, unless it has ended since it was listed, or is hidden from us.
+    fn add_process(&mut self, procfs: &Folder, pid: u32, text: &mut Vec<u8>, errors: &FirstError) {
+        let Some((state, n_threads)) = read_stat(procfs, &format!("{pid}/stat"), text, errors) else {
+            return;
         };
         self.n_processes += 1;
         self.n_threads += n_threads;
         *self.processes.entry(state).or_default() += 1;
-        let tasks = procfs.folder(&format!("{pid}/task")).and_then(|tasks| match tasks {
-            Some(tasks) => tasks.names(),
-            None => Ok(Vec::new()),
-        });
-        let tasks = match tasks {
-            Err(error) if error.is_no_value() => return Ok(()),
-            tasks => tasks?,
-        };
-        for tid in tasks.iter().filter_map(|name| name.parse::<u32>().ok()) {
+        let tasks = procfs.folder(&format!("{pid}/task"));
+        let tasks = errors.value(unless_hidden(tasks.and_then(|it| it.map(|it| it.names()).transpose())));
+        for tid in tasks.iter().flatten().filter_map(|name| name.parse::<u32>().ok()) {
             let state = if tid == pid {
                 Some(state)
             } else {
-                read_stat(procfs, &format!("{pid}/task/{tid}/stat"), text)?.map(|(state, _)| state)
+                read_stat(procfs, &format!("{pid}/task/{tid}/stat"), text, errors).map(|(state, _)| state)
             };
             if let Some(state) = state {
                 *self.threads.entry(state).or_default() += 1;
             }
         }
-        Ok(())
+    }
+}
+
+/// A procfs that is mounted with hidepid= lists processes of others, or not even that, and keeps the rest to itself.
+fn unless_hidden<T>(read: Result<Option<T>, source::Error>) -> Result<Option<T>, source::Error> {
+    match read {
+        Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => Ok(None),
+        read => read,
     }
 }
 
 /// State and number of threads.
-fn read_stat(procfs: &Folder, name: &str, text: &mut Vec<u8>) -> Result<Option<(u8, i64)>, source::Error> {
-    let Some(text) = procfs.text(name, text)? else { return Ok(None) };
-    let problem = "expected a process' name, state and 17 more fields";
-    Ok(Some(parse_stat(text).ok_or_else(|| procfs.parse_error(name, 1, problem))?))
+fn read_stat(procfs: &Folder, name: &str, text: &mut Vec<u8>, errors: &FirstError) -> Option<(u8, i64)> {
+    let text = errors.value(unless_hidden(procfs.text(name, text)))?;
+    let parsed = parse_stat(text);
+    if parsed.is_none() {
+        let problem = "expected a process' name, state and 17 more fields";
+        errors.note(procfs.parse_error(name, 1, problem));
+    }
+    parsed
 }
 
 fn parse_stat(text: &[u8]) -> Option<(u8, i64)> {
@@ -112,6 +118,8 @@ fn parse_stat(text: &[u8]) -> Option<(u8, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{source::faults::with_fault, testing::TestHost};
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         (
@@ -163,25 +171,33 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_line_that_is_cut() {
+    fn a_line_that_is_cut_costs_one_process() {
+        let files = [("proc/7/stat", "7 (cut)"), HOST[0], ("proc/sys/kernel/pid_max", "many\n")];
         check_error::<Processes>(
             "",
-            &[("proc/1/stat", "1 (systemd)")],
-            expect!["parse proc/1/stat, line 1: expected a process' name, state and 17 more fields"],
+            &files,
+            expect![[r##"
+            # HELP node_processes_pids Processes.
+            # TYPE node_processes_pids gauge
+            node_processes_pids 1
+            # HELP node_processes_state Processes in each state, by the letter of proc_pid_stat(5): R running, S sleeping, D waiting for a device, Z zombie.
+            # TYPE node_processes_state gauge
+            node_processes_state{state="S"} 1
+            # HELP node_processes_threads Threads of all processes.
+            # TYPE node_processes_threads gauge
+            node_processes_threads 1
+            parse proc/7/stat, line 1: expected a process' name, state and 17 more fields"##]],
         );
     }
 
     #[test]
-    fn names_the_limit_it_cannot_read() {
-        check_error::<Processes>(
-            "",
-            &HOST[..1],
-            expect![[r#"
-            # HELP node_processes_threads Threads of all processes.
-            # TYPE node_processes_threads gauge
-            node_processes_threads 1
-            read proc/sys/kernel/threads-max: No such file or directory (os error 2)"#]],
-        );
+    fn processes_that_are_hidden_are_not_counted() {
+        let host = TestHost::new(HOST);
+        let mut out = Families::new(METRICS);
+        with_fault(&host.path().join("proc/1/stat"), Errno::PERM, || {
+            host.open::<Processes>("").unwrap().collect(&mut out).unwrap();
+        });
+        assert!(host.render(&out).contains("\nnode_processes_pids 1\n"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::collectors::prelude::*;
 
 metrics! {
-    CONFIG_MODE: Gauge "node_selinux_config_mode" [], "Mode that /etc/selinux/config asks for: 1 enforcing, 0 permissive, -1 none of them.";
-    CURRENT_MODE: Gauge "node_selinux_current_mode" [], "Mode of SELinux: 1 enforcing, 0 permissive, -1 unknown.";
+    CONFIG_MODE: Gauge "node_selinux_config_mode" [], "Mode that /etc/selinux/config asks for: 1 enforcing, 0 permissive, -1 disabled.";
+    CURRENT_MODE: Gauge "node_selinux_current_mode" [], "Mode of SELinux: 1 enforcing, 0 permissive.";
     ENABLED: Gauge "node_selinux_enabled" [], "1 if SELinux is on, else 0.";
 }
 
@@ -32,26 +32,41 @@ impl Spec for Selinux {
 
 impl Collector for Selinux {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        // SELinux is off when its files are not there, or hidden from us, or no policy was ever loaded.
-        let mode = self.enforce.read().map(|text| source::number::<i32>(text.trim_ascii()));
-        let mut has_policy = || !matches!(self.label.read(), Ok(b"kernel" | b"kernel\0"));
-        let is_enabled = mode.is_ok() && has_policy();
-        out.push(ENABLED, (), is_enabled);
-        if let (Ok(mode), true) = (mode, is_enabled) {
-            out.push(CURRENT_MODE, (), mode.unwrap_or(-1));
-            out.push(CONFIG_MODE, (), self.config.read().map_or(-1, configured_mode));
+        let errors = FirstError::default();
+        // SELinux is off when its files are not there, or no policy was ever loaded.
+        let Some(mode) = self.enforce.read_if_present()? else {
+            out.push(ENABLED, (), false);
+            return Ok(());
+        };
+        let mode = source::number::<i32>(mode.trim_ascii());
+        let has_policy = self.label.parse("a label such as `user:role:type`", |text| match text {
+            b"kernel" | b"kernel\0" => Ok(false),
+            _ if text.contains(&b':') => Ok(true),
+            _ => Err(1),
+        });
+        let has_policy = errors.ok(has_policy);
+        out.push(ENABLED, (), has_policy);
+        if has_policy == Some(true) {
+            if mode.is_none() {
+                errors.note(self.enforce.parse_error(1, "expected a number"));
+            }
+            out.push(CURRENT_MODE, (), mode);
+            out.push(CONFIG_MODE, (), errors.value(self.config.parse("a mode", configured_mode)));
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
 /// The first `SELINUX=` holds.
-fn configured_mode(text: &[u8]) -> i32 {
-    let mut values = source::lines(text).filter_map(|(_, line)| line.trim_ascii().strip_prefix(b"SELINUX="));
+fn configured_mode(text: &[u8]) -> Result<Option<i32>, usize> {
+    let mut values = source::lines(text)
+        .filter_map(|(number, line)| Some((number, line.trim_ascii().strip_prefix(b"SELINUX=")?)));
     match values.next() {
-        Some(b"enforcing" | b"\"enforcing\"") => 1,
-        Some(b"permissive" | b"\"permissive\"") => 0,
-        _ => -1,
+        None => Ok(None),
+        Some((_, b"enforcing" | b"\"enforcing\"")) => Ok(Some(1)),
+        Some((_, b"permissive" | b"\"permissive\"")) => Ok(Some(0)),
+        Some((_, b"disabled" | b"\"disabled\"")) => Ok(Some(-1)),
+        Some((number, _)) => Err(number),
     }
 }
 
@@ -69,10 +84,10 @@ mod tests {
             "",
             &files,
             expect![[r#"
-            # HELP node_selinux_config_mode Mode that /etc/selinux/config asks for: 1 enforcing, 0 permissive, -1 none of them.
+            # HELP node_selinux_config_mode Mode that /etc/selinux/config asks for: 1 enforcing, 0 permissive, -1 disabled.
             # TYPE node_selinux_config_mode gauge
             node_selinux_config_mode 0
-            # HELP node_selinux_current_mode Mode of SELinux: 1 enforcing, 0 permissive, -1 unknown.
+            # HELP node_selinux_current_mode Mode of SELinux: 1 enforcing, 0 permissive.
             # TYPE node_selinux_current_mode gauge
             node_selinux_current_mode 1
             # HELP node_selinux_enabled 1 if SELinux is on, else 0.
@@ -83,21 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn does_not_guess_modes() {
-        check::<Selinux>(
+    fn does_not_guess() {
+        check_error::<Selinux>(
             "",
             &[("sys/fs/selinux/enforce", "x"), LABEL],
             expect![[r#"
-            # HELP node_selinux_config_mode Mode that /etc/selinux/config asks for: 1 enforcing, 0 permissive, -1 none of them.
-            # TYPE node_selinux_config_mode gauge
-            node_selinux_config_mode -1
-            # HELP node_selinux_current_mode Mode of SELinux: 1 enforcing, 0 permissive, -1 unknown.
-            # TYPE node_selinux_current_mode gauge
-            node_selinux_current_mode -1
-            # HELP node_selinux_enabled 1 if SELinux is on, else 0.
-            # TYPE node_selinux_enabled gauge
-            node_selinux_enabled 1
-        "#]],
+                # HELP node_selinux_enabled 1 if SELinux is on, else 0.
+                # TYPE node_selinux_enabled gauge
+                node_selinux_enabled 1
+                parse sys/fs/selinux/enforce, line 1: expected a number"#]],
+        );
+        check_error::<Selinux>(
+            "",
+            &[("sys/fs/selinux/enforce", "1"), (LABEL.0, "")],
+            expect!["parse proc/self/attr/current, line 1: expected a label such as `user:role:type`"],
         );
     }
 

@@ -54,15 +54,20 @@ impl Collector for Sysctl {
         let Some(folder) = Folder::open(&self.folder)? else {
             return Err(Error::Absent(format!("{} does not exist", self.folder.display())));
         };
-        for setting in &self.numbers {
-            let value = folder.required_value(&setting.file)?;
-            setting.push_numbers(&value, out).map_err(|problem| setting.error(&folder, problem))?;
+        let errors = FirstError::default();
+        let numbers = self.numbers.iter().map(|it| (it, true));
+        let texts = self.texts.iter().map(|it| (it, false));
+        for (setting, is_number) in numbers.chain(texts) {
+            let Some(value) = errors.ok(folder.required_value(&setting.file)) else { continue };
+            let pushed = match is_number {
+                true => setting.push_numbers(&value, out),
+                false => setting.push_words(&value, out),
+            };
+            if let Err(problem) = pushed {
+                errors.note(folder.parse_error(&setting.file, 1, problem));
+            }
         }
-        for setting in &self.texts {
-            let value = folder.required_value(&setting.file)?;
-            setting.push_words(&value, out).map_err(|problem| setting.error(&folder, problem))?;
-        }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
@@ -112,10 +117,6 @@ impl Setting {
                 Err(format!("expected a value for each of {n_names} names, found {n_values}"))
             }
         }
-    }
-
-    fn error(&self, folder: &Folder, problem: String) -> source::Error {
-        folder.parse_error(&self.file, 1, problem)
     }
 }
 
@@ -202,11 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn names_the_setting_that_the_kernel_lacks() {
+    fn a_setting_that_the_kernel_lacks_costs_itself() {
         check_error::<Sysctl>(
-            r#"include = ["kernel.turbo"]"#,
+            r#"include = ["kernel.turbo", "kernel.threads-max"]"#,
             HOST,
-            expect!["read proc/sys/kernel/turbo: No such file or directory (os error 2)"],
+            expect![[r#"
+                # HELP node_sysctl_kernel_threads_max Value of the kernel setting that the metric is named after, in the kernel's unit; index counts the values of one that has several.
+                # TYPE node_sysctl_kernel_threads_max untyped
+                node_sysctl_kernel_threads_max 7801
+                read proc/sys/kernel/turbo: No such file or directory (os error 2)"#]],
         );
     }
 

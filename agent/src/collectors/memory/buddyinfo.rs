@@ -23,18 +23,23 @@ impl Spec for Buddyinfo {
 
 impl Collector for Buddyinfo {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let mut n_sizes = None;
-        Ok(self.0.parse_lines("`Node 0, zone DMA`, then as many counts as in other lines", |_, line| {
-            let words: Vec<_> = source::words(line).collect();
-            let [_, node, _, zone, counts @ ..] = words.as_slice() else { return None };
-            if *n_sizes.get_or_insert(counts.len()) != counts.len() {
-                return None;
-            }
-            let node = node.strip_suffix(b",").unwrap_or(node);
-            for (size, count) in counts.iter().enumerate() {
-                out.push(BLOCKS, (node, zone, size), source::number::<u64>(count)?);
-            }
-            Some(())
+        Ok(self.0.parse("`Node 0, zone DMA`, then as many counts as in other lines", |text| {
+            let n_words = |line| source::words(line).count();
+            let n_most = source::lines(text).map(|(_, line)| n_words(line)).max();
+            source::for_each_line(source::lines(text), |_, line| {
+                let words: Vec<_> = source::words(line).collect();
+                let [b"Node", node, b"zone", zone, counts @ ..] = words.as_slice() else { return None };
+                if n_most != Some(words.len()) {
+                    return None;
+                }
+                let node = node.strip_suffix(b",").unwrap_or(node);
+                let mut is_whole = true;
+                for (size, count) in counts.iter().map(|it| source::count(it)).enumerate() {
+                    is_whole &= count.is_some();
+                    out.push(BLOCKS, (node, zone, size), count.flatten());
+                }
+                is_whole.then_some(())
+            })
         })?)
     }
 }
@@ -65,8 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_zones_with_different_numbers_of_sizes() {
-        let text = "Node 0, zone DMA 1 2\nNode 0, zone Normal 3\n";
+    fn a_zone_with_fewer_sizes_costs_itself() {
+        let text = "Node 0, zone Normal 3\nNode 0, zone DMA 1 2\n";
         check_error::<Buddyinfo>(
             "",
             &[("proc/buddyinfo", text)],
@@ -75,7 +80,7 @@ mod tests {
             # TYPE node_buddyinfo_blocks gauge
             node_buddyinfo_blocks{node="0",size="0",zone="DMA"} 1
             node_buddyinfo_blocks{node="0",size="1",zone="DMA"} 2
-            parse proc/buddyinfo, line 2: expected `Node 0, zone DMA`, then as many counts as in other lines"##]],
+            parse proc/buddyinfo, line 1: expected `Node 0, zone DMA`, then as many counts as in other lines"##]],
         );
     }
 

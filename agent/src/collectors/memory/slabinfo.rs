@@ -1,15 +1,19 @@
 //! `/proc/slabinfo`: see slabinfo(5). Read by hand: the procfs crate does not.
 
 use crate::collectors::prelude::*;
+use std::collections::HashSet;
 
 metrics! {
-    |it: [u64; 5]| ["slab"];
+    |it: [Option<u64>; 5]| ["slab"];
     Gauge "node_slabinfo_active_objects" = it[0], "Objects of the cache that are in use.";
     Gauge "node_slabinfo_object_size_bytes" = it[2], "Size of an object, in bytes.";
     Gauge "node_slabinfo_objects" = it[1], "Objects of the cache, in use or not.";
     Gauge "node_slabinfo_objects_per_slab" = it[3], "Objects that one slab holds.";
     Gauge "node_slabinfo_pages_per_slab" = it[4], "Pages that one slab takes.";
 }
+
+/// What is shown, as the file's second line names it, in the order of version 2.
+const COLUMNS: [&str; 5] = ["<active_objs>", "<num_objs>", "<objsize>", "<objperslab>", "<pagesperslab>"];
 
 section! {
     pub(super) struct Config {
@@ -41,17 +45,30 @@ impl Spec for Slabinfo {
 
 impl Collector for Slabinfo {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        Ok(self.file.parse_lines("a name and 15 words, five numbers first", |_, line| {
-            if line.starts_with(b"slabinfo - ") || line.starts_with(b"# name") {
+        let Self { file, slabs } = self;
+        let mut columns = COLUMNS.map(|it| it.as_bytes().to_vec()).to_vec();
+        // Two modules may give caches of theirs one name: the first is shown.
+        let mut seen = HashSet::new();
+        Ok(file.parse_lines("the name of a cache and its numbers", |_, line| {
+            if line.starts_with(b"slabinfo - ") {
                 return Some(());
             }
-            let words: [&[u8]; 16] = source::words(line).collect::<Vec<_>>().try_into().ok()?;
-            let mut sizes = [0; 5];
-            for (size, word) in sizes.iter_mut().zip(&words[1..]) {
-                *size = source::number(word)?;
+            // What follows a colon is of no use here.
+            let line = line.split(|&byte| byte == b':').next()?;
+            if let Some(names) = line.strip_prefix(b"# name") {
+                columns = source::words(names).map(<[u8]>::to_vec).collect();
+                return Some(());
             }
-            if self.slabs.keeps(words[0]) {
-                push_rows(sizes, [words[0]], out);
+            let mut words = source::words(line);
+            let name = words.next()?;
+            let numbers: Vec<_> = words.map(source::count).collect();
+            let mut sizes = [None; 5];
+            for (size, column) in sizes.iter_mut().zip(COLUMNS) {
+                let Some(at) = columns.iter().position(|it| it == column.as_bytes()) else { continue };
+                *size = *numbers.get(at)?.as_ref()?;
+            }
+            if slabs.keeps(name) && seen.insert(name.to_vec()) {
+                push_rows(sizes, [name], out);
             }
             Some(())
         })?)
@@ -121,12 +138,49 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_line_that_is_cut() {
-        let text = "dentry 704 864 192 42 2 : tunables 0 0 0\n";
+    fn a_line_that_is_cut_costs_itself_and_a_name_is_shown_once() {
+        let text = "kmalloc-8k 131 148\nftes 44 45 736 44 8 : tunables\nftes 396 397 736 44 8 : tunables\n";
         check_error::<Slabinfo>(
             "",
             &[("proc/slabinfo", text)],
-            expect!["parse proc/slabinfo, line 1: expected a name and 15 words, five numbers first"],
+            expect![[r##"
+            # HELP node_slabinfo_active_objects Objects of the cache that are in use.
+            # TYPE node_slabinfo_active_objects gauge
+            node_slabinfo_active_objects{slab="ftes"} 44
+            # HELP node_slabinfo_object_size_bytes Size of an object, in bytes.
+            # TYPE node_slabinfo_object_size_bytes gauge
+            node_slabinfo_object_size_bytes{slab="ftes"} 736
+            # HELP node_slabinfo_objects Objects of the cache, in use or not.
+            # TYPE node_slabinfo_objects gauge
+            node_slabinfo_objects{slab="ftes"} 45
+            # HELP node_slabinfo_objects_per_slab Objects that one slab holds.
+            # TYPE node_slabinfo_objects_per_slab gauge
+            node_slabinfo_objects_per_slab{slab="ftes"} 44
+            # HELP node_slabinfo_pages_per_slab Pages that one slab takes.
+            # TYPE node_slabinfo_pages_per_slab gauge
+            node_slabinfo_pages_per_slab{slab="ftes"} 8
+            parse proc/slabinfo, line 1: expected the name of a cache and its numbers"##]],
+        );
+    }
+
+    #[test]
+    fn takes_the_columns_from_their_names() {
+        let text = "slabinfo - version: 3.0\n# name <objsize> <new> <active_objs> <pagesperslab>\n\
+            dentry 192 5 704 2\n";
+        check::<Slabinfo>(
+            "",
+            &[("proc/slabinfo", text)],
+            expect![[r##"
+            # HELP node_slabinfo_active_objects Objects of the cache that are in use.
+            # TYPE node_slabinfo_active_objects gauge
+            node_slabinfo_active_objects{slab="dentry"} 704
+            # HELP node_slabinfo_object_size_bytes Size of an object, in bytes.
+            # TYPE node_slabinfo_object_size_bytes gauge
+            node_slabinfo_object_size_bytes{slab="dentry"} 192
+            # HELP node_slabinfo_pages_per_slab Pages that one slab takes.
+            # TYPE node_slabinfo_pages_per_slab gauge
+            node_slabinfo_pages_per_slab{slab="dentry"} 2
+        "##]],
         );
     }
 

@@ -3,10 +3,10 @@
 use crate::collectors::prelude::*;
 
 metrics! {
-    |it: [f64; 3]| ["device", "swap_type"];
+    |it: [Option<f64>; 3]| ["device", "swap_type"];
     Gauge "node_swap_priority" = it[2], "Priority of the swap area: higher ones are used first.";
-    Gauge "node_swap_size_bytes" = it[0] * 1024.0, "Size of the swap area, in bytes.";
-    Gauge "node_swap_used_bytes" = it[1] * 1024.0, "Memory that is swapped out to the area, in bytes.";
+    Gauge "node_swap_size_bytes" = it[0].map(|it| it * 1024.0), "Size of the swap area, in bytes.";
+    Gauge "node_swap_used_bytes" = it[1].map(|it| it * 1024.0), "Memory that is swapped out to the area, in bytes.";
 }
 
 pub(super) struct Swap(File);
@@ -24,18 +24,20 @@ impl Spec for Swap {
 
 impl Collector for Swap {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        Ok(self.0.parse_lines("file, type, size, use and priority", |number, line| {
-            if number == 1 {
+        Ok(self.0.parse_lines("file, type, size, use and priority", |_, line| {
+            if line.starts_with(b"Filename") {
                 return Some(());
             }
             let mut words = source::words(line);
             let labels = [words.next()?, words.next()?];
-            let mut numbers = [0.0; 3];
-            for it in &mut numbers {
-                *it = source::number::<i64>(words.next()?)? as f64;
-            }
+            let mut is_whole = true;
+            let numbers = std::array::from_fn(|_| {
+                let number = words.next().and_then(source::number::<i64>);
+                is_whole &= number.is_some();
+                number.map(|it| it as f64)
+            });
             push_rows(numbers, labels, out);
-            Some(())
+            is_whole.then_some(())
         })?)
     }
 }
@@ -74,11 +76,15 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_line_that_is_cut() {
+    fn a_line_that_is_cut_costs_what_it_lacks() {
         check_error::<Swap>(
             "",
             &[("proc/swaps", "Filename\n/dev/dm-1 partition 16777212\n")],
-            expect!["parse proc/swaps, line 2: expected file, type, size, use and priority"],
+            expect![[r##"
+                # HELP node_swap_size_bytes Size of the swap area, in bytes.
+                # TYPE node_swap_size_bytes gauge
+                node_swap_size_bytes{device="/dev/dm-1",swap_type="partition"} 1.7179865088e+10
+                parse proc/swaps, line 2: expected file, type, size, use and priority"##]],
         );
     }
 

@@ -32,21 +32,21 @@ impl Spec for Vmstat {
 
 impl Collector for Vmstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let parsed = source::lines(self.file.read()?).try_for_each(|(number, line)| {
-            let (name, value) = parse_line(line).ok_or(number)?;
-            if self.fields.is_match(name) {
+        let Self { file, fields } = self;
+        Ok(file.parse_lines("`name number`", |_, line| {
+            let (name, value) = parse_line(line)?;
+            if fields.is_match(name) {
                 out.push_named(FIELD, name, (), value);
             }
-            Ok(())
-        });
-        parsed.map_err(|line| self.file.parse_error(line, "expected `name number`").into())
+            Some(())
+        })?)
     }
 }
 
-fn parse_line(line: &[u8]) -> Option<(&str, u64)> {
+fn parse_line(line: &[u8]) -> Option<(&str, Option<u64>)> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    Some((name, value.parse().ok()?)).filter(|_| is_name)
+    Some((name, source::count(value.as_bytes())?)).filter(|_| is_name)
 }
 
 #[cfg(test)]
@@ -111,6 +111,20 @@ mod tests {
             let broken = expect!["parse proc/vmstat, line 2: expected `name number`"];
             check_error::<Vmstat>("fields = 'none'", &[("proc/vmstat", text)], broken);
         }
+    }
+
+    #[test]
+    fn a_broken_line_costs_itself() {
+        let text = "pgpgin many\npgpgout -1\npgfault 25\n";
+        check_error::<Vmstat>(
+            "",
+            &[("proc/vmstat", text)],
+            expect![[r#"
+            # HELP node_vmstat_pgfault The field of this name in /proc/vmstat.
+            # TYPE node_vmstat_pgfault untyped
+            node_vmstat_pgfault 25
+            parse proc/vmstat, line 1: expected `name number`"#]],
+        );
     }
 
     #[test]

@@ -58,17 +58,23 @@ impl Spec for Zoneinfo {
 
 impl Collector for Zoneinfo {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let mut zone: Option<Zone<'_>> = None;
-        for (_, line) in source::lines(self.0.read()?) {
-            if let Some(next) = parse_head(line) {
-                zone.iter().for_each(|zone| zone.push(out));
-                zone = Some(next);
-            } else if let (Some(zone), Some(field)) = (&mut zone, parse_field(line)) {
-                zone.fields.push(field);
-            }
-        }
-        zone.iter().for_each(|zone| zone.push(out));
-        Ok(())
+        Ok(self.0.parse("`Node 0, zone DMA` above the fields of a zone, and numbers in them", |text| {
+            let mut zone: Option<Zone<'_>> = None;
+            let parsed = source::for_each_line(source::lines(text), |_, line| {
+                let is_head =
+                    line.starts_with(b"Node") || zone.as_ref().is_some_and(|it| it.ends_before(line));
+                if !is_head {
+                    return zone.as_mut().map_or(Some(()), |zone| zone.add(line));
+                }
+                if let Some(zone) = std::mem::replace(&mut zone, parse_head(line)) {
+                    zone.push(out);
+                }
+                // Without its head, nobody knows of which zone the lines are that come now.
+                zone.as_ref().map(|_| ())
+            });
+            zone.iter().for_each(|zone| zone.push(out));
+            parsed
+        })?)
     }
 }
 
@@ -79,14 +85,37 @@ struct Zone<'a> {
     fields: Vec<(&'a [u8], &'a [u8])>,
 }
 
-impl Zone<'_> {
-    /// The last number of this name; of text that is no number there is none.
+impl<'a> Zone<'a> {
+    /// The last number of this name.
     fn get(&self, name: &str) -> Option<i64> {
         prefixed_number(source::words(self.text(name)?).next()?)
     }
 
-    fn text(&self, name: &str) -> Option<&[u8]> {
+    fn text(&self, name: &str) -> Option<&'a [u8]> {
         self.fields.iter().rfind(|(it, _)| *it == name.as_bytes()).map(|(_, text)| *text)
+    }
+
+    /// Whether `line` is of another zone, whose head is lost: it begins what this one has already.
+    fn ends_before(&self, line: &[u8]) -> bool {
+        let is_begin = matches!(source::words(line).next(), Some(b"per-node" | b"pages"));
+        let is_pages = |(name, _): &(&[u8], &[u8])| *name == b"pages";
+        is_begin && self.fields.iter().any(is_pages) && !self.fields.last().is_some_and(is_pages)
+    }
+
+    /// `      nr_dirty     103`, or `  pages free     2949`, which is no field of ours.
+    fn add(&mut self, line: &'a [u8]) -> Option<()> {
+        let line = line.trim_ascii();
+        let Some(end) = line.iter().position(u8::is_ascii_whitespace) else {
+            return matches!(line, b"pagesets" | b"").then_some(());
+        };
+        let (name, text) = (&line[..end], line[end..].trim_ascii_start());
+        self.fields.push((name, text));
+        let is_known = match name {
+            b"per-node" => true,
+            b"protection:" => parse_protection(text).is_some(),
+            _ => source::words(text).nth(1).is_some() || prefixed_number(text).is_some(),
+        };
+        is_known.then_some(())
     }
 
     fn push(&self, out: &mut Families) {
@@ -105,13 +134,6 @@ fn parse_head(line: &[u8]) -> Option<Zone<'_>> {
     let node = words.next()?.strip_suffix(b",")?;
     let name = (words.next()? == b"zone").then(|| words.next())??;
     Some(Zone { node, name, fields: Vec::with_capacity(128) })
-}
-
-/// `      nr_dirty     103`, or `  pages free     2949`, which is no field of ours.
-fn parse_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let line = line.trim_ascii();
-    let end = line.iter().position(u8::is_ascii_whitespace)?;
-    Some((&line[..end], line[end..].trim_ascii_start()))
 }
 
 /// `(0, 2039, 31932)`
@@ -143,7 +165,6 @@ Node 0, zone      DMA
 Node 1, zone   Normal
   pages free     7
         high     14
-      nr_kernel_stack lots
 ";
 
     #[test]
@@ -183,6 +204,22 @@ Node 1, zone   Normal
             # TYPE node_zoneinfo_spanned_pages gauge
             node_zoneinfo_spanned_pages{node="0",zone="DMA"} 4095
         "##]],
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_costs_itself_and_what_has_no_head_is_of_no_zone() {
+        let text = "Node 0, zone DMA\n  pages free 1\n    min many\n    low 2\nNode 0\n  pages free 3\n    low 4\n\
+            Node 1, zone DMA\n  pages free 5\n    low 6\n  pages free 7\n    low 8\n";
+        check_error::<Zoneinfo>(
+            "",
+            &[("proc/zoneinfo", text)],
+            expect![[r##"
+            # HELP node_zoneinfo_low_pages Free pages at which reclaim in the background begins.
+            # TYPE node_zoneinfo_low_pages gauge
+            node_zoneinfo_low_pages{node="0",zone="DMA"} 2
+            node_zoneinfo_low_pages{node="1",zone="DMA"} 6
+            parse proc/zoneinfo, line 3: expected `Node 0, zone DMA` above the fields of a zone, and numbers in them"##]],
         );
     }
 

@@ -51,6 +51,7 @@ impl Spec for Arp {
 impl Collector for Arp {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Self { filter, socket, file, by_index, by_name } = self;
+        let errors = FirstError::default();
         by_name.clear();
         match file {
             None => {
@@ -60,17 +61,20 @@ impl Collector for Arp {
                     by_name.extend(name.map(|name| (name, n_entries)));
                 }
             }
-            Some(file) => file.parse_lines("the table's header or 6 columns", |_, line| {
-                if let Some(device) = parse_line(line)? {
-                    *by_name.entry(device.to_owned()).or_default() += 1;
-                }
-                Some(())
-            })?,
+            Some(file) => {
+                let parsed = file.parse_lines("the table's header or 6 columns", |_, line| {
+                    if let Some(device) = parse_line(line)? {
+                        *by_name.entry(device.to_owned()).or_default() += 1;
+                    }
+                    Some(())
+                });
+                errors.ok(parsed);
+            }
         }
         for (device, n_entries) in by_name.iter().filter(|(device, _)| filter.keeps(device)) {
             out.push(ENTRIES, [device], *n_entries);
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 

@@ -31,31 +31,37 @@ impl Collector for Bonding {
             Err(error) if error.is_not_found() => return Err(Error::Absent(error.to_string())),
             masters => masters?,
         };
+        let errors = FirstError::default();
         for master in source::words(masters).filter_map(|it| std::str::from_utf8(it).ok()) {
-            let Some(folder) = Folder::open(self.class.join(master))? else { continue };
+            let Some(folder) = errors.value(Folder::open(self.class.join(master))) else { continue };
             let mut slaves = File::new(folder.path().join("bonding/slaves"));
-            let Some(slaves) = slaves.read_if_present()? else { continue };
-            let (mut n_slaves, mut n_active) = (0_u64, 0_u64);
-            for slave in source::words(slaves).filter_map(|it| std::str::from_utf8(it).ok()) {
-                n_slaves += 1;
-                n_active += u64::from(has_link(&folder, slave)?);
-            }
+            let slaves = slaves.read_if_present().map(|text| text.map(<[u8]>::to_vec));
+            let Some(slaves) = errors.value(slaves) else { continue };
+            let links: Vec<_> =
+                source::words(&slaves).map(|slave| has_link(&folder, slave, &errors)).collect();
+            // Where one does not tell, nobody knows how many they are.
+            let n_active = links.iter().map(|it| it.map(u64::from)).sum::<Option<u64>>();
             out.push(ACTIVE, [master], n_active);
-            out.push(SLAVES, [master], n_slaves);
+            out.push(SLAVES, [master], links.len());
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
 /// Whether the interface, which is linked from the folder of its bond, has a link.
-fn has_link(master: &Folder, slave: &str) -> Result<bool, source::Error> {
+fn has_link(master: &Folder, slave: &[u8], errors: &FirstError) -> Option<bool> {
+    let slave = std::str::from_utf8(slave).ok()?;
     // Kernels before 3.13 call the link `slave_…`.
-    for prefix in ["lower", "slave"] {
-        if let Some(status) = master.value(&format!("{prefix}_{slave}/bonding_slave/mii_status"))? {
-            return Ok(&*status == b"up");
+    let files = ["lower", "slave"].map(|prefix| format!("{prefix}_{slave}/bonding_slave/mii_status"));
+    let (file, status) = files.iter().find_map(|file| Some((file, errors.value(master.value(file))?)))?;
+    match &*status {
+        b"up" => Some(true),
+        b"down" | b"going down" | b"going back" => Some(false),
+        _ => {
+            errors.note(master.unexpected(file, "a state of a link", &status));
+            None
         }
     }
-    Ok(false)
 }
 
 #[cfg(test)]

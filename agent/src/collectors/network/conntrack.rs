@@ -9,14 +9,14 @@ metrics! {
     LIMIT: Gauge "node_nf_conntrack_entries_limit" [], "Connections that can be tracked; beyond it packets are dropped.";
 
     |it: &Counts| [];
-    Gauge "node_nf_conntrack_stat_drop" = it.drop, "Packets dropped because they could not be tracked, since boot.";
-    Gauge "node_nf_conntrack_stat_early_drop" = it.early_drop, "Connections dropped to make room for others, since boot.";
-    Gauge "node_nf_conntrack_stat_found" = it.found, "Look-ups that found a connection where none was expected, since boot.";
-    Gauge "node_nf_conntrack_stat_ignore" = it.ignore, "Packets of connections that are not to be tracked, since boot; recent kernels do not count them.";
-    Gauge "node_nf_conntrack_stat_insert" = it.insert, "Connections entered into the table, since boot.";
-    Gauge "node_nf_conntrack_stat_insert_failed" = it.insert_failed, "Connections that could not be entered because they were there, since boot.";
-    Gauge "node_nf_conntrack_stat_invalid" = it.invalid, "Packets that belong to no connection, since boot.";
-    Gauge "node_nf_conntrack_stat_search_restart" = it.search_restart, "Look-ups that began anew because the table was resized, since boot.";
+    Gauge "node_nf_conntrack_stat_drop" = it.sums[DROP], "Packets dropped because they could not be tracked, since boot.";
+    Gauge "node_nf_conntrack_stat_early_drop" = it.sums[EARLY_DROP], "Connections dropped to make room for others, since boot.";
+    Gauge "node_nf_conntrack_stat_found" = it.sums[FOUND], "Look-ups that found a connection where none was expected, since boot.";
+    Gauge "node_nf_conntrack_stat_ignore" = it.sums[IGNORE], "Packets of connections that are not to be tracked, since boot; recent kernels do not count them.";
+    Gauge "node_nf_conntrack_stat_insert" = it.sums[INSERT], "Connections entered into the table, since boot.";
+    Gauge "node_nf_conntrack_stat_insert_failed" = it.sums[INSERT_FAILED], "Connections that could not be entered because they were there, since boot.";
+    Gauge "node_nf_conntrack_stat_invalid" = it.sums[INVALID], "Packets that belong to no connection, since boot.";
+    Gauge "node_nf_conntrack_stat_search_restart" = it.sums[SEARCH_RESTART], "Look-ups that began anew because the table was resized, since boot.";
 }
 
 pub(super) struct Conntrack {
@@ -46,78 +46,72 @@ impl Spec for Conntrack {
 
 impl Collector for Conntrack {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.push(out).map_err(|error| match error.is_not_found() {
-            true => Error::Absent(error.to_string()),
-            false => error.into(),
-        })
-    }
-}
-
-impl Conntrack {
-    fn push(&mut self, out: &mut Families) -> Result<(), source::Error> {
-        if !self.count_is_foreign {
-            out.push(ENTRIES, (), read_number(&mut self.count)?);
-        }
-        out.push(LIMIT, (), read_number(&mut self.max)?);
+        let Self { count, max, stat, count_is_foreign } = self;
+        let errors = FirstError::default();
+        let count = errors.value(read_number(count)).filter(|_| !*count_is_foreign);
+        let max = errors.value(read_number(max));
         let mut counts = Counts::default();
-        self.stat.parse_lines("16 or 17 hexadecimal numbers", |number, line| match number {
-            1 => Some(()),
-            _ => counts.add(line),
-        })?;
-        if self.count_is_foreign {
-            out.push(ENTRIES, (), counts.entries);
+        match stat.parse("names of 16 columns or more, and as many numbers", |text| counts.add(text)) {
+            Err(error) if error.is_not_found() && count.or(max).is_none() => {
+                return Err(Error::Absent(error.to_string()));
+            }
+            Err(error) if error.is_not_found() => {}
+            parsed => {
+                if errors.ok(parsed).is_some() {
+                    push_rows(&counts, (), out);
+                }
+            }
         }
-        push_rows(&counts, (), out);
-        Ok(())
+        out.push(ENTRIES, (), if *count_is_foreign { counts.entries } else { count });
+        out.push(LIMIT, (), max);
+        Ok(errors.end()?)
     }
 }
 
-fn read_number(file: &mut File) -> Result<u64, source::Error> {
-    file.parse("a number", |text| source::number(text.trim_ascii()).ok_or(1))
+/// `None` where the kernel has no such file.
+fn read_number(file: &mut File) -> Result<Option<u64>, source::Error> {
+    file.parse("a number", |text| source::number(text.trim_ascii()).map(Some).ok_or(1))
 }
 
 /// Sums over CPUs, but for the number of entries, which each line repeats.
 #[derive(Default)]
 struct Counts {
     entries: Option<u64>,
-    found: u64,
-    invalid: u64,
-    ignore: u64,
-    insert: u64,
-    insert_failed: u64,
-    drop: u64,
-    early_drop: u64,
-    search_restart: u64,
+    sums: [Option<u64>; 17],
 }
 
+/// Columns of the file.
+const FOUND: usize = 2;
+const INVALID: usize = 4;
+const IGNORE: usize = 5;
+const INSERT: usize = 8;
+const INSERT_FAILED: usize = 9;
+const DROP: usize = 10;
+const EARLY_DROP: usize = 11;
+/// Since Linux 2.6.35.
+const SEARCH_RESTART: usize = 16;
+
 impl Counts {
-    /// Adds one CPU. `None` when the line is not whole.
-    fn add(&mut self, line: &[u8]) -> Option<()> {
-        let mut numbers = [0; 17];
-        let mut words = source::words(line);
-        let mut n_numbers = 0;
-        for (number, word) in numbers.iter_mut().zip(&mut words) {
-            *number = source::hex_number(word)?;
-            n_numbers += 1;
-        }
-        // The last one came with Linux 2.6.35.
-        if n_numbers < 16 || words.next().is_some() {
-            return None;
-        }
-        self.entries = Some(numbers[0]);
-        for (sum, number) in [
-            (&mut self.found, numbers[2]),
-            (&mut self.invalid, numbers[4]),
-            (&mut self.ignore, numbers[5]),
-            (&mut self.insert, numbers[8]),
-            (&mut self.insert_failed, numbers[9]),
-            (&mut self.drop, numbers[10]),
-            (&mut self.early_drop, numbers[11]),
-            (&mut self.search_restart, numbers[16]),
-        ] {
-            *sum = sum.wrapping_add(number);
-        }
-        Some(())
+    /// Takes in the file. When a line is wrong, the sums are no sums over all CPUs.
+    fn add(&mut self, text: &[u8]) -> Result<(), usize> {
+        let n_columns = source::lines(text).map(|(_, line)| source::words(line).count()).max();
+        source::for_each_line(source::lines(text), |number, line| {
+            let mut numbers = source::words(line).map(source::hex_number);
+            let first = numbers.next().flatten();
+            if first.is_none() && (number == 1 || line.starts_with(b"entries")) {
+                return Some(());
+            }
+            // Kernels to come may have more columns behind those that are known.
+            let numbers: Vec<u64> = std::iter::once(first).chain(numbers).collect::<Option<_>>()?;
+            if numbers.len() < SEARCH_RESTART || n_columns != Some(numbers.len()) {
+                return None;
+            }
+            self.entries = self.entries.or(numbers.first().copied());
+            for (sum, number) in self.sums.iter_mut().zip(numbers) {
+                *sum = Some(sum.unwrap_or(0).wrapping_add(number));
+            }
+            Some(())
+        })
     }
 }
 
@@ -177,7 +171,7 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
 
     #[test]
     fn old_kernels_lack_the_last_column() {
-        let stat = "header\n1 2 3 4 5 6 7 8 9 a b c d e f 10\n";
+        let stat = "entries searched found new invalid ignore delete delete_list insert insert_failed drop early_drop icmp_error expect_new expect_create expect_delete\n1 2 3 4 5 6 7 8 9 a b c d e f 10\n";
         check::<Conntrack>(
             "",
             &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)],
@@ -209,9 +203,6 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_invalid Packets that belong to no connection, since boot.
             # TYPE node_nf_conntrack_stat_invalid gauge
             node_nf_conntrack_stat_invalid 5
-            # HELP node_nf_conntrack_stat_search_restart Look-ups that began anew because the table was resized, since boot.
-            # TYPE node_nf_conntrack_stat_search_restart gauge
-            node_nf_conntrack_stat_search_restart 0
         "#]],
         );
     }
@@ -222,41 +213,76 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             "",
             &[],
             expect![
-                "not on this host: read proc/sys/net/netfilter/nf_conntrack_count: No such file or directory (os error 2)"
+                "not on this host: read proc/net/stat/nf_conntrack: No such file or directory (os error 2)"
             ],
         );
     }
 
     #[test]
-    fn what_comes_before_a_missing_file_stays() {
-        check_error::<Conntrack>(
+    fn what_a_kernel_does_not_tell_is_left_out() {
+        check::<Conntrack>(
             "",
             &FILES[..2],
             expect![[r#"
-            # HELP node_nf_conntrack_entries Connections that are tracked.
-            # TYPE node_nf_conntrack_entries gauge
-            node_nf_conntrack_entries 123
-            # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
-            # TYPE node_nf_conntrack_entries_limit gauge
-            node_nf_conntrack_entries_limit 65536
-            not on this host: read proc/net/stat/nf_conntrack: No such file or directory (os error 2)"#]],
+                # HELP node_nf_conntrack_entries Connections that are tracked.
+                # TYPE node_nf_conntrack_entries gauge
+                node_nf_conntrack_entries 123
+                # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
+                # TYPE node_nf_conntrack_entries_limit gauge
+                node_nf_conntrack_entries_limit 65536
+            "#]],
         );
     }
 
     #[test]
-    fn refuses_a_line_that_is_cut() {
-        let stat = "header\n1 2 3 4 5 6 7 8 9 a b c d e f\n";
+    fn the_next_kernels_column_is_no_fault() {
+        let stat = format!("{} next\n{}\n", FILES[2].1.lines().next().unwrap(), ["1"; 18].join(" "));
+        check::<Conntrack>(
+            "",
+            &[("proc/net/stat/nf_conntrack", &stat)],
+            expect![[r#"
+            # HELP node_nf_conntrack_stat_drop Packets dropped because they could not be tracked, since boot.
+            # TYPE node_nf_conntrack_stat_drop gauge
+            node_nf_conntrack_stat_drop 1
+            # HELP node_nf_conntrack_stat_early_drop Connections dropped to make room for others, since boot.
+            # TYPE node_nf_conntrack_stat_early_drop gauge
+            node_nf_conntrack_stat_early_drop 1
+            # HELP node_nf_conntrack_stat_found Look-ups that found a connection where none was expected, since boot.
+            # TYPE node_nf_conntrack_stat_found gauge
+            node_nf_conntrack_stat_found 1
+            # HELP node_nf_conntrack_stat_ignore Packets of connections that are not to be tracked, since boot; recent kernels do not count them.
+            # TYPE node_nf_conntrack_stat_ignore gauge
+            node_nf_conntrack_stat_ignore 1
+            # HELP node_nf_conntrack_stat_insert Connections entered into the table, since boot.
+            # TYPE node_nf_conntrack_stat_insert gauge
+            node_nf_conntrack_stat_insert 1
+            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were there, since boot.
+            # TYPE node_nf_conntrack_stat_insert_failed gauge
+            node_nf_conntrack_stat_insert_failed 1
+            # HELP node_nf_conntrack_stat_invalid Packets that belong to no connection, since boot.
+            # TYPE node_nf_conntrack_stat_invalid gauge
+            node_nf_conntrack_stat_invalid 1
+            # HELP node_nf_conntrack_stat_search_restart Look-ups that began anew because the table was resized, since boot.
+            # TYPE node_nf_conntrack_stat_search_restart gauge
+            node_nf_conntrack_stat_search_restart 1
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_cut_costs_the_sums() {
+        let stat = FILES[2].1.rsplit_once("  ").unwrap().0;
         check_error::<Conntrack>(
             "",
             &[FILES[0], FILES[1], ("proc/net/stat/nf_conntrack", stat)],
             expect![[r#"
-            # HELP node_nf_conntrack_entries Connections that are tracked.
-            # TYPE node_nf_conntrack_entries gauge
-            node_nf_conntrack_entries 123
-            # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
-            # TYPE node_nf_conntrack_entries_limit gauge
-            node_nf_conntrack_entries_limit 65536
-            parse proc/net/stat/nf_conntrack, line 2: expected 16 or 17 hexadecimal numbers"#]],
+                # HELP node_nf_conntrack_entries Connections that are tracked.
+                # TYPE node_nf_conntrack_entries gauge
+                node_nf_conntrack_entries 123
+                # HELP node_nf_conntrack_entries_limit Connections that can be tracked; beyond it packets are dropped.
+                # TYPE node_nf_conntrack_entries_limit gauge
+                node_nf_conntrack_entries_limit 65536
+                parse proc/net/stat/nf_conntrack, line 3: expected names of 16 columns or more, and as many numbers"#]],
         );
     }
 

@@ -62,12 +62,13 @@ impl Spec for Ipvs {
 impl Collector for Ipvs {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Self { stats, services, labels } = self;
-        match stats.parse("a table of numbers", ip_vs::parse_totals) {
-            Err(error) if error.is_not_found() => return Err(Error::Absent(error.to_string())),
-            totals => push_rows(&totals?, (), out),
+        let errors = FirstError::default();
+        let totals = stats.parse("a table of numbers", ip_vs::parse_totals);
+        if let Some(totals) = errors.value(totals.map(Some)) {
+            push_rows(&totals, (), out);
         }
         let mut sums = BTreeMap::<Key, [u64; 3]>::new();
-        services.parse("a service or a backend", |text| {
+        let parsed = services.parse("a service or a backend", |text| {
             ip_vs::parse_backends(text, |service, backend| {
                 let sum = sums.entry(Key::new(service, backend, labels)).or_default();
                 let numbers = [backend.n_active, backend.n_inactive, backend.weight];
@@ -75,7 +76,13 @@ impl Collector for Ipvs {
                     *sum = sum.wrapping_add(number);
                 }
             })
-        })?;
+        });
+        if let Err(error) = &parsed
+            && error.is_not_found()
+        {
+            return Err(Error::Absent(error.to_string()));
+        }
+        errors.ok(parsed);
         for (key, [n_active, n_inactive, weight]) in &sums {
             let values: Vec<String> = labels.iter().map(|label| key.value(label)).collect();
             let labels: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
@@ -83,7 +90,7 @@ impl Collector for Ipvs {
             out.push_labelled(INACTIVE, &labels, *n_inactive);
             out.push_labelled(WEIGHT, &labels, *weight);
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
@@ -281,7 +288,7 @@ FWM  10001000 wlc
         check_error::<Ipvs>(
             "",
             &[],
-            expect!["not on this host: read proc/net/ip_vs_stats: No such file or directory (os error 2)"],
+            expect!["not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"],
         );
     }
 
@@ -299,12 +306,12 @@ FWM  10001000 wlc
         check_error::<Ipvs>(
             "",
             &[("proc/net/ip_vs_stats", "a\nb\n 1 2 3 4\n")],
-            expect!["parse proc/net/ip_vs_stats, line 3: expected a table of numbers"],
+            expect!["not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"],
         );
         check_error::<Ipvs>(
             "",
             &[("proc/net/ip_vs_stats", "a\n")],
-            expect!["parse proc/net/ip_vs_stats, line 1: expected a table of numbers"],
+            expect!["not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"],
         );
     }
 

@@ -10,6 +10,7 @@ mod netdev;
 mod netstat;
 mod nfs;
 mod nfsd;
+mod packet_drops;
 mod sockstat;
 mod softnet;
 mod udp_queues;
@@ -26,6 +27,7 @@ super::register! {
     netstat::Netstat,
     nfs::Nfs,
     nfsd::Nfsd,
+    packet_drops::PacketDrops,
     sockstat::Sockstat,
     softnet::Softnet,
     udp_queues::UdpQueues,

@@ -60,7 +60,7 @@ struct Properties {
     flags: Option<i64>,
     group: Option<i64>,
     index: Option<i64>,
-    is_up: bool,
+    is_up: Option<bool>,
     kind: Option<i64>,
     link: Option<i64>,
     link_mode: Option<i64>,

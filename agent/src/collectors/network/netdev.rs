@@ -114,11 +114,12 @@ impl Spec for Netdev {
 
 impl Collector for Netdev {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.read_interfaces()?;
+        let errors = FirstError::default();
+        errors.ok(self.read_interfaces());
         for it in self.interfaces.iter().filter(|it| self.filter.keeps(&*it.name)) {
             if self.config.label_ifalias {
                 let device = label_text(&it.name);
-                let alias = self.alias(&it.name)?;
+                let alias = errors.ok(self.alias(&it.name)).unwrap_or_default();
                 let labels = [("device", device.as_str()), ("ifalias", alias.as_str())];
                 for_each_row(it, |desc, value| out.push_labelled(desc, &labels, value));
             } else {
@@ -126,49 +127,50 @@ impl Collector for Netdev {
             }
         }
         if self.config.address_info {
-            addresses::push(&mut self.socket, out)?;
+            errors.ok(addresses::push(&mut self.socket, out));
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
 impl Netdev {
     /// Fills `interfaces`, in the order of their names.
-    fn read_interfaces(&mut self) -> Result<(), Error> {
-        match &mut self.file {
+    fn read_interfaces(&mut self) -> Result<(), source::Error> {
+        let read = match &mut self.file {
             None => {
                 let names = if self.config.enable_detailed_metrics { Long } else { Short };
                 Link::dump(&mut self.socket, &mut self.interfaces, |link| {
                     let name = LinkName::new(link.name);
                     Some(Traffic { name, stats: link.stats?, names, by_netlink: true })
-                })?;
+                })
             }
             Some(file) => {
                 let names = if self.config.enable_detailed_metrics { LongOfFile } else { Short };
                 self.interfaces.clear();
-                file.parse_lines("`name:` and 16 numbers", |number, line| {
-                    if number > net_dev::HEADER_LINES {
+                file.parse_lines("`name:` and 16 numbers", |_, line| {
+                    if !net_dev::is_heading(line) {
                         let (name, stats) = net_dev::parse_line(line)?;
                         let name = LinkName::new(name);
                         self.interfaces.push(Traffic { name, stats, names, by_netlink: false });
                     }
                     Some(())
-                })?;
+                })
             }
-        }
+        };
         self.interfaces.sort_unstable_by_key(|it| it.name);
         self.interfaces.dedup_by_key(|it| it.name);
-        Ok(())
+        read
     }
+
     /// What the interface is called beside its name.
-    fn alias(&self, name: &[u8]) -> Result<String, Error> {
+    fn alias(&self, name: &[u8]) -> Result<String, source::Error> {
         let folder = Folder::open(self.sysfs.join(OsStr::from_bytes(name)))?;
         let alias = folder.map(|it| it.value("ifalias")).transpose();
         match alias {
             Ok(alias) => Ok(alias.flatten().map_or_else(String::new, |it| it.to_text())),
             // The interface is gone.
             Err(error) if error.is_no_value() => Ok(String::new()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }

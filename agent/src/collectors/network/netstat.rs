@@ -42,16 +42,11 @@ impl Spec for Netstat {
 impl Collector for Netstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Self { netstat, snmp, snmp6, fields } = self;
+        let errors = FirstError::default();
         fields.next = 0;
         for file in [netstat, snmp] {
-            file.parse("a line of names and then one of as many numbers", |text| {
-                let mut lines = source::lines(text);
-                while let Some((number, names)) = lines.next() {
-                    let values = lines.next().ok_or(number)?.1;
-                    fields.push_pair(names, values, out).ok_or(number)?;
-                }
-                Ok(())
-            })?;
+            let expected = "a line of names and then one of as many numbers";
+            errors.ok(file.parse(expected, |text| fields.push_pairs(text, out)));
         }
         let parsed = snmp6.parse_lines("a name and a number", |_, line| {
             let mut words = source::words(line);
@@ -60,11 +55,9 @@ impl Collector for Netstat {
             let (protocol, name) = name.split_at(six + 1);
             fields.push(protocol, name, value, out)
         });
-        match parsed {
-            // The kernel has no IPv6.
-            Err(error) if error.is_not_found() => Ok(()),
-            parsed => Ok(parsed?),
-        }
+        // The kernel may have no IPv6.
+        errors.value(parsed.map(Some));
+        Ok(errors.end()?)
     }
 }
 
@@ -85,20 +78,40 @@ struct Field {
 }
 
 impl Fields {
-    /// `None` when the two lines do not fit together. Each begins with `protocol:`.
-    fn push_pair(&mut self, names: &[u8], values: &[u8], out: &mut Families) -> Option<()> {
-        let mut names = names.split(|&byte| byte == b' ');
-        let mut values = values.split(|&byte| byte == b' ').skip(1);
-        let protocol = names.next()?.split_last()?.1;
-        for name in names {
-            self.push(protocol, name, values.next()?, out)?;
+    /// Pairs of lines that begin with the same `protocol:`.
+    fn push_pairs(&mut self, text: &[u8], out: &mut Families) -> Result<(), usize> {
+        let mut lines = source::lines(text).peekable();
+        let mut first_wrong = None;
+        while let Some((number, names)) = lines.next() {
+            let values = lines.next_if(|(_, values)| {
+                let mut words = source::words(values);
+                words.next() == source::words(names).next()
+                    && words.next().is_none_or(|word| source::decimal(word).is_some())
+            });
+            if values.and_then(|(_, values)| self.push_pair(names, values, out)).is_none() {
+                first_wrong = first_wrong.or(Some(number));
+            }
         }
-        values.next().is_none().then_some(())
+        first_wrong.map_or(Ok(()), Err)
+    }
+
+    /// `None` when the two lines do not fit together, or a value is no number.
+    fn push_pair(&mut self, names: &[u8], values: &[u8], out: &mut Families) -> Option<()> {
+        if source::words(names).count() != source::words(values).count() {
+            return None;
+        }
+        let mut names = source::words(names);
+        let protocol = names.next()?.strip_suffix(b":")?;
+        let mut is_whole = true;
+        for (name, value) in names.zip(source::words(values).skip(1)) {
+            is_whole &= self.push(protocol, name, value, out).is_some();
+        }
+        is_whole.then_some(())
     }
 
     /// `None` when the value is no number.
     fn push(&mut self, protocol: &[u8], name: &[u8], value: &[u8], out: &mut Families) -> Option<()> {
-        let value = source::number::<f64>(value)?;
+        let value = source::decimal(value)?;
         let index = self.next;
         self.next += 1;
         let is_known = |it: &Field| *it.protocol == *protocol && *it.name == *name;

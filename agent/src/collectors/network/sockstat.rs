@@ -34,23 +34,22 @@ impl Spec for Sockstat {
 
 impl Collector for Sockstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let errors = FirstError::default();
         for (file, is_ipv4) in [(&mut self.ipv4, true), (&mut self.ipv6, false)] {
             let parsed = file.parse_lines("`protocol:` and pairs of a name and a number", |_, line| {
-                let (protocol, values) = parse_line(line)?;
+                let mut values = Values::default();
+                let (protocol, parsed) = parse_line(line, &mut values)?;
                 match protocol {
-                    "sockets" if is_ipv4 => out.push(USED, (), values.used.unwrap_or(0)),
+                    "sockets" if is_ipv4 => out.push(USED, (), values.used),
                     "sockets" => {}
                     _ => push(protocol, &values, self.page_bytes, out),
                 }
-                Some(())
+                parsed
             });
-            match parsed {
-                // The kernel has no such protocols.
-                Err(error) if error.is_not_found() => {}
-                parsed => parsed?,
-            }
+            // The kernel may have no such protocols.
+            errors.value(parsed.map(Some));
         }
-        Ok(())
+        Ok(errors.end()?)
     }
 }
 
@@ -65,15 +64,17 @@ struct Values {
     used: Option<i64>,
 }
 
-fn parse_line(line: &[u8]) -> Option<(&str, Values)> {
-    let mut words = std::str::from_utf8(line).ok()?.split(' ');
-    let protocol = words.next()?;
-    let protocol = protocol.strip_suffix(':').unwrap_or(protocol);
-    let mut values = Values::default();
-    let mut is_empty = true;
+/// The protocol, and whether all of its values are numbers; those that are get into `values`.
+fn parse_line<'a>(line: &'a [u8], values: &mut Values) -> Option<(&'a str, Option<()>)> {
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    let protocol = words.next()?.strip_suffix(':')?;
+    let is_name = protocol.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let mut is_whole = is_name && !protocol.is_empty();
+    let mut n_values = 0;
     while let Some(name) = words.next() {
-        let value = Some(words.next()?.parse().ok()?);
-        is_empty = false;
+        let value = words.next().and_then(|word| word.parse().ok());
+        is_whole &= value.is_some();
+        n_values += 1;
         match name {
             "alloc" => values.alloc = value,
             "inuse" => values.inuse = value,
@@ -85,12 +86,12 @@ fn parse_line(line: &[u8]) -> Option<(&str, Values)> {
             _ => {}
         }
     }
-    (!is_empty).then_some((protocol, values))
+    (is_name && n_values > 0).then_some((protocol, is_whole.then_some(())))
 }
 
 fn push(protocol: &str, values: &Values, page_bytes: i64, out: &mut Families) {
     out.push_named(ALLOC, protocol, (), values.alloc);
-    out.push_named(INUSE, protocol, (), values.inuse.unwrap_or(0));
+    out.push_named(INUSE, protocol, (), values.inuse);
     out.push_named(MEM, protocol, (), values.mem);
     out.push_named(MEM_BYTES, protocol, (), values.mem.map(|pages| pages.wrapping_mul(page_bytes)));
     out.push_named(MEMORY, protocol, (), values.memory);
@@ -192,10 +193,13 @@ FRAG: inuse 0 memory 8192
             "",
             &[("proc/net/sockstat", "sockets: used 229\nTCP: inuse 4 orphan\n")],
             expect![[r#"
-            # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
-            # TYPE node_sockstat_sockets_used gauge
-            node_sockstat_sockets_used 229
-            parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
+                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
+                # TYPE node_sockstat_TCP_inuse gauge
+                node_sockstat_TCP_inuse 4
+                # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
+                # TYPE node_sockstat_sockets_used gauge
+                node_sockstat_sockets_used 229
+                parse proc/net/sockstat, line 2: expected `protocol:` and pairs of a name and a number"#]],
         );
     }
 

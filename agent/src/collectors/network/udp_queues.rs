@@ -25,29 +25,37 @@ impl Spec for UdpQueues {
 
 impl Collector for UdpQueues {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        let errors = FirstError::default();
         let mut n_missing = 0;
         for (file, ip) in [(&mut self.v4, "v4"), (&mut self.v6, "v6")] {
             let (mut tx, mut rx) = (0_u64, 0_u64);
-            let summed = file.parse_lines("the 13 columns of a socket", |number, line| {
-                if number > 1 {
-                    let (socket_tx, socket_rx) = parse_line(line)?;
-                    tx = tx.wrapping_add(socket_tx);
-                    rx = rx.wrapping_add(socket_rx);
-                }
-                Some(())
+            let summed = file.parse("names of columns, then the 13 columns of each socket", |text| {
+                let mut is_table = false;
+                let summed = source::for_each_line(source::lines(text), |number, line| {
+                    let first = source::words(line).next().unwrap_or_default();
+                    is_table |= first == b"sl" || first.ends_with(b":");
+                    if first != b"sl" && (number > 1 || first.ends_with(b":")) {
+                        let (socket_tx, socket_rx) = parse_line(line)?;
+                        tx = tx.wrapping_add(socket_tx);
+                        rx = rx.wrapping_add(socket_rx);
+                    }
+                    Some(())
+                });
+                if is_table { summed } else { Err(1) }
             });
             match summed {
-                Ok(()) => {
-                    out.push(QUEUES, [ip, "tx"], tx);
-                    out.push(QUEUES, [ip, "rx"], rx);
-                }
                 Err(error) if error.is_not_found() => n_missing += 1,
-                Err(error) => return Err(error.into()),
+                // Where one socket is not known, neither is the sum.
+                summed => {
+                    let is_known = errors.ok(summed).is_some();
+                    out.push(QUEUES, [ip, "tx"], is_known.then_some(tx));
+                    out.push(QUEUES, [ip, "rx"], is_known.then_some(rx));
+                }
             }
         }
         match n_missing {
             2 => Err(Error::Absent("neither /proc/net/udp nor /proc/net/udp6".to_owned())),
-            _ => Ok(()),
+            _ => Ok(errors.end()?),
         }
     }
 }
@@ -73,18 +81,20 @@ mod tests {
 
     #[test]
     fn sums_over_sockets() {
-        let files = [("proc/net/udp", V4), ("proc/net/udp6", V4.lines().next().unwrap())];
+        let v6 =
+            "  sl  local_address\n   7: 0:1 0:0 07 00000003:00000000 00:0 0 0 0 2740 2 ffff88003d3af3c0 0\n";
+        let files = [("proc/net/udp", V4), ("proc/net/udp6", v6)];
         check::<UdpQueues>(
             "",
             &files,
             expect![[r##"
-            # HELP node_udp_queues Bytes in the send (tx) and receive (rx) queues of all UDP sockets.
-            # TYPE node_udp_queues gauge
-            node_udp_queues{ip="v4",queue="rx"} 277
-            node_udp_queues{ip="v4",queue="tx"} 1
-            node_udp_queues{ip="v6",queue="rx"} 0
-            node_udp_queues{ip="v6",queue="tx"} 0
-        "##]],
+                # HELP node_udp_queues Bytes in the send (tx) and receive (rx) queues of all UDP sockets.
+                # TYPE node_udp_queues gauge
+                node_udp_queues{ip="v4",queue="rx"} 277
+                node_udp_queues{ip="v4",queue="tx"} 1
+                node_udp_queues{ip="v6",queue="rx"} 0
+                node_udp_queues{ip="v6",queue="tx"} 3
+            "##]],
         );
     }
 
@@ -113,11 +123,13 @@ mod tests {
 
     #[test]
     fn refuses_a_line_that_is_cut() {
-        let text = "header\n100: 00000000:0044 00000000:0000 07 00000000:00000015 00:00000000 00000000 0 0 2740 2 ffff\n";
+        let text = "  sl  local_address\n100: 00000000:0044 00000000:0000 07 00000000:00000015 00:00000000 00000000 0 0 2740 2 ffff\n";
         check_error::<UdpQueues>(
             "",
             &[("proc/net/udp", text)],
-            expect!["parse proc/net/udp, line 2: expected the 13 columns of a socket"],
+            expect![
+                "parse proc/net/udp, line 2: expected names of columns, then the 13 columns of each socket"
+            ],
         );
     }
 

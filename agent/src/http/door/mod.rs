@@ -15,13 +15,14 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
-use passwords::Passwords;
+use passwords::{Passwords, TooMany};
 use rate::RateLimit;
 use rustls::ServerConfig;
 use settings::Settings;
 use std::{
     collections::BTreeMap,
     fs,
+    net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -32,6 +33,10 @@ use tracing::{error, info};
 
 /// No request has a body that is read.
 const MAX_BODY: u64 = 64 << 10;
+
+/// Of a file that is empty and was not.
+const NOTHING: &str =
+    "the web config file is empty; for no TLS and no passwords write {} to it, or restart hostlens";
 
 /// How long a change may go unseen.
 const FRESH: Duration = Duration::from_secs(1);
@@ -53,12 +58,17 @@ struct Policy {
     users: BTreeMap<String, String>,
     headers: HeaderMap,
     exempt: Vec<String>,
+    /// Whether they come from a file without a word.
+    is_empty: bool,
 }
 
 /// The files as they were when they were last looked at.
 struct Watched {
     looked: Instant,
+    /// As they were before they were read.
     files: Vec<(PathBuf, Stamp)>,
+    /// As they were at the last look, if that was not the same.
+    changed: Option<Vec<(PathBuf, Stamp)>>,
 }
 
 /// Device, inode, size and time of change: a file's content does not change without one of them.
@@ -84,7 +94,7 @@ impl Door {
         Ok(Arc::new(Self {
             origin,
             policy: Mutex::new(Arc::new(policy)),
-            watched: Mutex::new(Watched { looked: Instant::now(), files }),
+            watched: Mutex::new(Watched { looked: Instant::now(), files, changed: None }),
             passwords: Passwords::new()
                 .map_err(|_| DoorError::wrong("the kernel gives no random numbers"))?,
             rate: RateLimit::new(settings.rate),
@@ -103,7 +113,11 @@ impl Door {
     }
 
     /// Lets `request` pass, or answers it.
-    pub(super) async fn admit(self: &Arc<Self>, request: &Parts) -> Result<(), Response> {
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        request: &Parts,
+        peer: Option<IpAddr>,
+    ) -> Result<(), Response> {
         if self.rate.as_ref().is_some_and(|rate| !rate.takes_one(Instant::now())) {
             return Err(refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n"));
         }
@@ -115,11 +129,19 @@ impl Door {
             return Ok(());
         }
         let authorization = request.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        if self.passwords.fit(&policy.users, authorization).await {
-            return Ok(());
-        }
-        let mut response = refusal(StatusCode::UNAUTHORIZED, "Unauthorized\n");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        let (mut response, (name, value)) = match self.passwords.fit(&policy.users, authorization, peer).await
+        {
+            Ok(true) => return Ok(()),
+            Ok(false) => (
+                refusal(StatusCode::UNAUTHORIZED, "Unauthorized\n"),
+                (header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic")),
+            ),
+            Err(TooMany) => (
+                refusal(StatusCode::TOO_MANY_REQUESTS, "Too many passwords are being checked, try again.\n"),
+                (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            ),
+        };
+        response.headers_mut().insert(name, value);
         Err(response)
     }
 
@@ -149,16 +171,29 @@ impl Door {
         is_due
     }
 
-    /// Reads the files again if one of them has changed.
+    /// Reads the files again if one of them has changed and is the same at two looks: what is being written is not
+    /// read half done.
     fn look(&self) {
         let mut watched = lock(&self.watched);
-        if watched.files.iter().all(|(path, before)| stamp(path) == *before) {
+        let before: Vec<_> = watched.files.iter().map(|(path, _)| path.clone()).collect();
+        // Before they are read, so that what changes meanwhile is seen next time.
+        let now = stamps(&before);
+        if now == watched.files {
+            watched.changed = None;
             return;
         }
-        // Before they are read, so that what changes meanwhile is seen next time.
-        let before: Vec<_> = watched.files.iter().map(|(path, _)| path.clone()).collect();
-        watched.files = stamps(&before);
-        let read = self.origin.read().and_then(|settings| Ok((Policy::new(&settings)?, settings.files)));
+        if watched.changed.as_ref() != Some(&now) {
+            watched.changed = Some(now);
+            return;
+        }
+        watched.changed = None;
+        watched.files = now;
+        let read = self.origin.read().and_then(|settings| {
+            if settings.is_empty && !lock(&self.policy).is_empty {
+                return Err(DoorError::wrong(NOTHING));
+            }
+            Ok((Policy::new(&settings)?, settings.files))
+        });
         match read {
             Ok((policy, _)) if policy.tls.is_some() != self.has_tls() => {
                 self.reloads.failed();
@@ -192,6 +227,7 @@ impl Policy {
             users: settings.users.clone(),
             headers: headers.collect::<Result<_, DoorError>>()?,
             exempt: settings.exempt.clone(),
+            is_empty: settings.is_empty,
         })
     }
 }

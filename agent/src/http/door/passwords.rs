@@ -6,7 +6,8 @@ use ring::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -21,6 +22,34 @@ pub(super) struct Passwords {
     known: Mutex<VecDeque<hmac::Tag>>,
     /// bcrypt takes a tenth of a second of CPU: one at a time, so that guessing cannot take more than one.
     at_work: Semaphore,
+    /// Who waits for it, by address.
+    waiting: Mutex<BTreeMap<Option<IpAddr>, usize>>,
+}
+
+/// Too many passwords that are not known yet wait to be checked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+/// How many may wait.
+const MAX_WAITING: usize = 32;
+
+/// How many of them may come from one address, so that a guesser does not keep others out.
+const MAX_WAITING_OF_ONE: usize = 4;
+
+/// A place among those that wait.
+struct Place<'a> {
+    passwords: &'a Passwords,
+    peer: Option<IpAddr>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.passwords.waiting);
+        if let Some(n_waiting) = waiting.get_mut(&self.peer) {
+            *n_waiting -= 1;
+        }
+        waiting.retain(|_, n_waiting| *n_waiting > 0);
+    }
 }
 
 impl Passwords {
@@ -30,42 +59,71 @@ impl Passwords {
         let mut key = [0; 32];
         SystemRandom::new().fill(&mut key)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-        Ok(Self { key, known: Mutex::default(), at_work: Semaphore::new(1) })
+        Ok(Self { key, known: Mutex::default(), at_work: Semaphore::new(1), waiting: Mutex::default() })
     }
 
-    /// Whether the value of an `Authorization` header names one of `users` and its password. Takes as long for a user
-    /// that does not exist as for a wrong password.
-    pub(super) async fn fit(&self, users: &BTreeMap<String, String>, authorization: Option<&[u8]>) -> bool {
-        let Some((user, password)) = authorization.and_then(credentials) else { return false };
+    /// Whether the value of an `Authorization` header of `peer` names one of `users` and its password. Takes as long for
+    /// a user that does not exist as for a wrong password; no time for a password that was found to fit before.
+    ///
+    /// # Errors
+    /// When too many others wait to know.
+    pub(super) async fn fit(
+        &self,
+        users: &BTreeMap<String, String>,
+        authorization: Option<&[u8]>,
+        peer: Option<IpAddr>,
+    ) -> Result<bool, TooMany> {
+        let Some((user, password)) = authorization.and_then(credentials) else { return Ok(false) };
         let (hash, exists) = hash_to_compare(users, &user);
         let tag = hmac::sign(&self.key, format!("{user}\0{hash}\0{password}").as_bytes());
         if exists && self.knows(&tag) {
-            return true;
+            return Ok(true);
         }
+        let _place = self.place(peer.map(network)).ok_or(TooMany)?;
         let _turn = self.at_work.acquire().await.expect("the semaphore is never closed");
         let compared = spawn_blocking(move || bcrypt::verify(password, &hash).is_ok_and(|fits| fits));
         let fits = compared.await.expect("bcrypt does not panic and is not cancelled");
         if exists && fits {
             self.remember(tag);
         }
-        exists && fits
+        Ok(exists && fits)
+    }
+
+    fn place(&self, peer: Option<IpAddr>) -> Option<Place<'_>> {
+        let mut waiting = lock(&self.waiting);
+        let n_waiting: usize = waiting.values().sum();
+        let of_peer = waiting.entry(peer).or_default();
+        let has_room = n_waiting < MAX_WAITING && *of_peer < MAX_WAITING_OF_ONE;
+        has_room.then(|| {
+            *of_peer += 1;
+            Place { passwords: self, peer }
+        })
     }
 
     fn knows(&self, tag: &hmac::Tag) -> bool {
-        self.known().iter().any(|known| known.as_ref() == tag.as_ref())
+        lock(&self.known).iter().any(|known| known.as_ref() == tag.as_ref())
     }
 
     fn remember(&self, tag: hmac::Tag) {
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         if known.len() == MAX_KNOWN {
             known.pop_front();
         }
         known.push_back(tag);
     }
+}
 
-    fn known(&self) -> std::sync::MutexGuard<'_, VecDeque<hmac::Tag>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+/// Who has an IPv6 address has the 2⁶⁴ of its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(it) => IpAddr::V6((u128::from(it) >> 64 << 64).into()),
+        it => it,
     }
+}
+
+/// No code that holds these locks can leave a value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The hash that `user`'s password is compared with, and whether it is the user's own. For a user that does not exist
@@ -129,19 +187,61 @@ mod tests {
             ("Bearer YWxpY2U6c2VjcmV0", false),
             ("Basic YWxpY2U6c2VjcmU=", false),
         ] {
-            assert_eq!(passwords.fit(&users, Some(header.as_bytes())).await, fits, "{header}");
+            assert_eq!(passwords.fit(&users, Some(header.as_bytes()), None).await, Ok(fits), "{header}");
         }
-        assert!(!passwords.fit(&users, None).await);
-        assert_eq!(passwords.known().len(), 1, "what did not fit is not remembered");
+        assert_eq!(passwords.fit(&users, None, None).await, Ok(false));
+        assert_eq!(lock(&passwords.known).len(), 1, "what did not fit is not remembered");
     }
 
     #[tokio::test]
     async fn a_new_hash_ends_what_was_remembered() {
         let (passwords, mut users) = (Passwords::new().unwrap(), users());
         let header = Some(&b"Basic YWxpY2U6c2VjcmV0"[..]);
-        assert!(passwords.fit(&users, header).await);
+        assert_eq!(passwords.fit(&users, header, None).await, Ok(true));
         users.insert("alice".to_owned(), bcrypt::hash("other", 6).unwrap());
-        assert!(!passwords.fit(&users, header).await);
+        assert_eq!(passwords.fit(&users, header, None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn guessers_keep_out_neither_the_known_nor_other_addresses() {
+        let (passwords, users) = (Passwords::new().unwrap(), users());
+        let (right, wrong) = (Some(&b"Basic YWxpY2U6c2VjcmV0"[..]), Some(&b"Basic YWxpY2U6c2VjcmU="[..]));
+        let (guesser, other) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+        assert_eq!(passwords.fit(&users, right, other).await, Ok(true));
+        let turn = passwords.at_work.acquire().await.unwrap();
+        let mut waiting = Vec::new();
+        for address in 0..MAX_WAITING / MAX_WAITING_OF_ONE {
+            let peer = Some([192, 0, 2, 10 + address as u8].into());
+            for _ in 0..MAX_WAITING_OF_ONE {
+                let mut one = Box::pin(passwords.fit(&users, wrong, peer));
+                assert!(poll_once(&mut one).await.is_none(), "there is room for it");
+                waiting.push(one);
+            }
+            assert_eq!(passwords.fit(&users, wrong, peer).await, Err(TooMany));
+            assert_eq!(passwords.fit(&users, right, peer).await, Ok(true), "it is known");
+        }
+        assert_eq!(passwords.fit(&users, wrong, guesser).await, Err(TooMany));
+        // Who hangs up makes room.
+        waiting.truncate(MAX_WAITING - 1);
+        let mut one = Box::pin(passwords.fit(&users, wrong, guesser));
+        assert!(poll_once(&mut one).await.is_none());
+        drop((turn, waiting));
+        assert_eq!(one.await, Ok(false));
+        assert!(lock(&passwords.waiting).is_empty());
+    }
+
+    #[test]
+    fn one_network_is_one_guesser() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    /// What it is ready with at once.
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        tokio::select! { biased; it = future => Some(it), () = std::future::ready(()) => None }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Settings {
     pub(super) users: BTreeMap<String, String>,
     pub(super) exempt: Vec<String>,
     pub(super) rate: Rate,
+    /// Whether they come from a file without a word.
+    pub(super) is_empty: bool,
     /// What they were read from, and so has to be watched.
     pub(super) files: Vec<PathBuf>,
 }
@@ -156,7 +158,7 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
         users: auth.basic_auth_users.clone(),
         exempt: auth.exempt.clone(),
         rate: Rate { interval: rate.interval, burst: rate.burst },
-        files: Vec::new(),
+        ..Settings::default()
     };
     if !auth.users_file.as_os_str().is_empty() {
         let path = &auth.users_file;

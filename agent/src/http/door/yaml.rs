@@ -14,8 +14,9 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, DoorError> {
     })?;
     let mut reader = Reader { folder, problems: Vec::new() };
     let mut settings = Settings { has_http2: true, ..Settings::default() };
-    if let Some(document) = documents.first() {
-        reader.document(document, &mut settings);
+    match documents.first() {
+        Some(document) if !document.data.is_null() => reader.document(document, &mut settings),
+        _ => settings.is_empty = true,
     }
     match reader.problems[..] {
         [] => Ok(settings),

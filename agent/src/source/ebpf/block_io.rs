@@ -36,7 +36,8 @@ impl BlockIo {
             entries: &|n_cpus| {
                 vec![("LATENCIES", (rows + 1) * banks_for(n_cpus)), ("KEYS", rows), ("CLAIMS", rows)]
             },
-            constants: &[("ROWS", rows), ("BANK_MASK", banks - 1)],
+            constants: &[("ROWS", rows), ("BANKS", banks - 1)],
+            ..Settings::default()
         };
         let probe = kernel.probe(&SPEC, &[], &settings)?;
         Ok(Self {

@@ -88,6 +88,24 @@ impl Kernel {
         Ok(probe)
     }
 
+    /// The names of an enum's enumerators in the running kernel, each at the index that is its value, without the first
+    /// of `prefixes` that it has; empty where there is none. Values of 2^16 and more are left out.
+    ///
+    /// # Errors
+    /// When the kernel's types cannot be read.
+    pub fn names(&self, of: &str, prefixes: &[&str]) -> Result<Vec<String>, Error> {
+        self.with_types(|types| {
+            let mut names = Vec::new();
+            for (name, value) in types.btf.enumerators(of) {
+                let Some(value) = u16::try_from(value).ok().map(usize::from) else { continue };
+                let short = prefixes.iter().find_map(|it| name.strip_prefix(it));
+                names.resize(names.len().max(value + 1), String::new());
+                names[value] = short.unwrap_or(&name).to_owned();
+            }
+            Ok(names)
+        })
+    }
+
     /// Forgets the kernel's types and gives their memory back, some 30 MB. To be called when all probes are loaded; a
     /// probe that is loaded later reads them again.
     pub fn release(&self) {

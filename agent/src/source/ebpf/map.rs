@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Range, sync::Arc};
 
-use probe_abi::{Histogram, Meter};
+use probe_abi::{Histogram, Meter, table};
 
 use crate::source::sys::memory::SharedWords;
 
@@ -77,5 +77,46 @@ impl<T: Row> Table<T> {
 
     fn words(&self, row: usize) -> impl Iterator<Item = u64> {
         self.words.read(row * Self::ROW_WORDS..(row + 1) * Self::ROW_WORDS)
+    }
+}
+
+/// Counters by an index, of which the last is that of all others.
+#[derive(Debug)]
+pub struct Counters {
+    words: Table<u64>,
+    n: u32,
+}
+
+impl Counters {
+    pub(super) fn new(words: Table<u64>, n: u32) -> Self {
+        Self { words, n }
+    }
+
+    /// All counters in order: one for each index, and that of the others.
+    pub fn rows(&self) -> impl Iterator<Item = u64> {
+        let banks = self.words.len() as u32 / table::counter_words(self.n);
+        let word = move |index, bank| table::counter(index, bank, self.n) as usize;
+        let of_bank = move |index, bank| self.words.sum(word(index, bank)..word(index, bank) + 1);
+        (0..table::rows(self.n))
+            .map(move |index| (0..banks).map(|bank| of_bank(index, bank)).fold(0, u64::wrapping_add))
+    }
+}
+
+/// Histograms by an index, of which the last is that of all others.
+#[derive(Debug)]
+pub struct Histograms {
+    rows: Table<Histogram>,
+    n: u32,
+}
+
+impl Histograms {
+    pub(super) fn new(rows: Table<Histogram>, n: u32) -> Self {
+        Self { rows, n }
+    }
+
+    /// All histograms in order: one for each index, and that of the others.
+    pub fn rows(&self) -> impl Iterator<Item = Histogram> {
+        let banks = self.rows.len() / table::rows(self.n) as usize;
+        (0..table::rows(self.n) as usize).map(move |row| self.rows.sum(row * banks..(row + 1) * banks))
     }
 }

@@ -30,7 +30,7 @@ pub use self::{
     kernel::Kernel,
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
-    map::Table,
+    map::{Counters, Histograms, Table},
     memory::{MANY_CPUS, MapMemory, Memory},
     others::{Kind, OtherPrograms, Sampling},
     probe::{Probe, Settings, Sizes},

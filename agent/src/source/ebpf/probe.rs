@@ -11,15 +11,15 @@ use aya::{
     maps::{Map as AyaMap, MapData},
 };
 use ebpf_probes::{
-    maps::{METERS, Map, Shared},
+    maps::{CounterBy, HistogramBy, METERS, Map, Shared},
     spec::{Constant, Entries, Origin, Program, Spec},
 };
-use probe_abi::{ABSENT, Meter};
+use probe_abi::{ABSENT, Meter, table};
 
 use super::{
-    Error, Kernel, Loaded, MANY_CPUS, Memory, Table,
+    Counters, Error, Histograms, Kernel, Loaded, MANY_CPUS, Memory, Table,
     error::chain,
-    kernel::Types,
+    kernel::{Types, kept},
     loaded::{Meters, lock},
     map::Row,
     resolve::resolve,
@@ -33,6 +33,9 @@ pub struct Settings<'a> {
     pub entries: &'a dyn Fn(u32) -> Sizes,
     /// The constants that are declared as settings.
     pub constants: &'a [(&'static str, u32)],
+    /// Bytes that all banked tables together may take. CPUs share banks as far as it is too little for one each; one
+    /// bank is always made.
+    pub banked: usize,
 }
 
 /// Maps and how many entries they have.
@@ -40,7 +43,7 @@ pub type Sizes = Vec<(&'static str, u32)>;
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { entries: &|_| Sizes::new(), constants: &[] }
+        Self { entries: &|_| Sizes::new(), constants: &[], banked: 1 << 20 }
     }
 }
 
@@ -75,6 +78,7 @@ impl Probe {
                 let first_row = if is_measured { first_row } else { ABSENT };
                 constants.extend(program.meter.map(|it| (it, first_row)));
             }
+            constants.extend(banks(spec, settings, n_cpus).map(|it| ("BANK_MASK", it - 1)));
             let n_meters = if is_measured { metered.len() as u32 } else { 0 };
             let sizes = sizes(spec, settings, n_meters, n_cpus)?;
             let ebpf = open(spec, types, &constants, &sizes)?;
@@ -100,6 +104,16 @@ impl Probe {
             tables.insert(map.name, Arc::new(map_words(&data, n_rows * Table::<S::Row>::ROW_WORDS)?));
         }
         Ok(Table::new(Arc::clone(&tables[map.name])))
+    }
+
+    /// A map of counters by an index, of which the last is that of all others.
+    pub fn counters<const N: usize>(&self, map: Map<CounterBy<N>>) -> Result<Counters, Error> {
+        Ok(Counters::new(self.table(map)?, N as u32))
+    }
+
+    /// A map of histograms by an index, of which the last is that of all others.
+    pub fn histograms<const N: usize>(&self, map: Map<HistogramBy<N>>) -> Result<Histograms, Error> {
+        Ok(Histograms::new(self.table(map)?, N as u32))
     }
 
     /// What of it is in the kernel.
@@ -153,6 +167,16 @@ fn decided(
     }
 }
 
+/// How many banks the banked tables of a probe have; `None` if it has no such table.
+fn banks(spec: &Spec, settings: &Settings<'_>, n_cpus: u32) -> Option<u32> {
+    let sizes = spec.maps.iter().filter_map(|it| match it.entries {
+        Entries::Banked { per_bank, bytes } => Some(per_bank as usize * bytes as usize),
+        _ => None,
+    });
+    let bank: usize = sizes.sum();
+    (bank != 0).then(|| table::banks(n_cpus, bank, settings.banked))
+}
+
 /// How many entries each map of a probe has.
 fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Result<Sizes, Error> {
     let given: BTreeMap<_, _> = (settings.entries)(n_cpus).into_iter().collect();
@@ -161,6 +185,9 @@ fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Re
         let n_entries = match map.entries {
             Entries::Fixed(n) => n,
             Entries::PerCpu => n_cpus,
+            Entries::Banked { per_bank, .. } => {
+                per_bank * banks(spec, settings, n_cpus).expect("a map of the probe is banked")
+            }
             Entries::Setting => *given.get(map.name).ok_or_else(|| Error::Object {
                 probe: spec.name,
                 why: format!("map {} has no size", map.name),
@@ -174,7 +201,8 @@ fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Re
 
 /// Makes the maps of a probe and sets its constants; no program is loaded yet.
 ///
-/// The loader does not forget what was set for the probes before, so all that a probe declares is set.
+/// The loader does not forget what was set for the probes before, so all that a probe declares is set, and what it does
+/// not declare need not exist.
 fn open(
     spec: &Spec,
     types: &mut Types,
@@ -182,7 +210,7 @@ fn open(
     sizes: &Sizes,
 ) -> Result<Ebpf, Error> {
     for &(name, value) in constants {
-        types.loader.override_global(name, super::kernel::kept(value), true);
+        types.loader.override_global(name, kept(value), false);
     }
     for &(map, n_entries) in sizes {
         types.loader.map_max_entries(map, n_entries);

@@ -28,9 +28,9 @@ pub struct CpuInfo<'a> {
 #[derive(Debug, Default)]
 pub struct CpuInfos<'a> {
     pub cpus: Vec<CpuInfo<'a>>,
-    /// What stands before the first CPU is said of all of them.
+    /// What stands before the first CPU, and no empty line between, is said of all that follow.
     common: CpuInfo<'a>,
-    /// Where the lines that come belong; an empty line ends what is said of a CPU.
+    /// Where the lines that come belong.
     current: Option<usize>,
 }
 
@@ -41,16 +41,25 @@ impl<'a> CpuInfos<'a> {
     /// The number of the first line that is not as documented; the others are taken in all the same.
     pub fn add(&mut self, text: &'a [u8]) -> Result<(), usize> {
         let added = for_each_line(lines(text), |_, line| self.add_line(line));
-        // Linux before 3.8 numbers no CPU of an ARM board that has one.
-        if self.cpus.is_empty() && !self.common.model_name.is_empty() {
-            self.cpus.push(self.common.clone());
-        }
+        self.end_cpu();
         added
+    }
+
+    /// An empty line ends what is said of a CPU, or of all.
+    fn end_cpu(&mut self) {
+        self.current = None;
+        if self.cpus.is_empty() {
+            let common = std::mem::take(&mut self.common);
+            // Linux before 3.8 numbers no CPU of an ARM board that has one.
+            self.cpus.extend(Some(common).filter(|it| !it.model_name.is_empty()));
+        }
     }
 
     fn add_line(&mut self, line: &'a [u8]) -> Option<()> {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-            self.current = self.current.filter(|_| !line.trim_ascii().is_empty());
+            if line.trim_ascii().is_empty() {
+                self.end_cpu();
+            }
             return Some(());
         };
         let name = line[..colon].trim_ascii_end();
@@ -74,15 +83,21 @@ impl<'a> CpuInfos<'a> {
     /// Begins the CPU of that number.
     fn begin(&mut self, cpu: &[u8]) -> Option<()> {
         self.current = None;
-        self.cpus.push(CpuInfo { cpu: number(cpu)?, ..self.common.clone() });
-        self.current = Some(self.cpus.len() - 1);
+        let cpu = number(cpu)?;
+        if self.cpus.last().is_none_or(|last| last.cpu != cpu) {
+            self.cpus.push(CpuInfo { cpu, ..self.common.clone() });
+        }
+        self.current = self.cpus.len().checked_sub(1);
         Some(())
     }
 
     fn set(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
         let cpu = match self.current {
             Some(current) => &mut self.cpus[current],
-            None if self.cpus.is_empty() => &mut self.common,
+            None if self.cpus.is_empty() => match name {
+                b"vendor_id" | b"system type" | b"Processor" | b"Features" | b"features" => &mut self.common,
+                _ => return Some(()),
+            },
             // Old ARM kernels tell the features of all CPUs after the last one.
             None if name == b"Features" => {
                 self.cpus.iter_mut().for_each(|cpu| cpu.flags = value);

@@ -1,21 +1,17 @@
 //! `/proc/net/ip_vs_stats` and `/proc/net/ip_vs`: see `net/netfilter/ipvs/ip_vs_ctl.c`. Numbers of the former are
 //! hexadecimal. The procfs crate knows neither.
 
-use crate::source::{hex_number, number, words};
+use crate::source::{for_each_line, hex_number, lines, number, words};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Since boot: connections, packets in and out, bytes in and out.
 pub(crate) type Totals = [u64; 5];
 
-/// The third line has the totals.
+/// The line of numbers in the first table has the totals; the second table has the rates.
 pub(crate) fn parse_totals(text: &[u8]) -> Result<Totals, usize> {
-    let line = text.split(|&byte| byte == b'\n').nth(2).ok_or(1_usize)?;
-    let mut totals = [0; 5];
-    let mut words = words(line);
-    for total in &mut totals {
-        *total = words.next().and_then(hex_number).ok_or(3_usize)?;
-    }
-    if words.next().is_some() { Err(3) } else { Ok(totals) }
+    let mut first_table = lines(text).take_while(|(_, line)| !line.trim_ascii().is_empty());
+    let totals = |line| words(line).map(hex_number).collect::<Option<Vec<_>>>()?.try_into().ok();
+    first_table.find_map(|(_, line)| totals(line)).ok_or(3)
 }
 
 /// What clients connect to: an address and a port, or a mark of the firewall.
@@ -38,29 +34,41 @@ pub(crate) struct Backend {
     pub(crate) n_inactive: u64,
 }
 
-/// Calls `each` with every backend and its service.
+/// Calls `each` with every backend and its service. A line that is wrong costs itself, and that of a service the backends
+/// below it.
 pub(crate) fn parse_backends(text: &[u8], mut each: impl FnMut(&Service, &Backend)) -> Result<(), usize> {
-    let mut service = Service::default();
-    for (number, line) in crate::source::lines(text) {
+    let mut service = None;
+    for_each_line(lines(text), |_, line| {
         let mut words = words(line);
-        let (Some(first), Some(second)) = (words.next(), words.next()) else { continue };
-        match first {
-            b"TCP" | b"UDP" | b"SCTP" => {
-                let (address, port) = parse_address(second).ok_or(number)?;
-                let protocol = String::from_utf8_lossy(first).into_owned();
-                service = Service { protocol, address: Some(address), port, mark: String::new() };
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        match (first, second) {
+            (b"->", b"RemoteAddress:Port") | (b"IP", b"Virtual") | (b"Prot", _) => Some(()),
+            (b"->", address) => {
+                let service = service.as_ref()?;
+                each(service, &parse_backend(address, words)?);
+                Some(())
             }
-            b"FWM" => {
-                let mark = String::from_utf8_lossy(second).into_owned();
-                service = Service { protocol: "FWM".to_owned(), address: None, port: 0, mark };
+            _ => {
+                service = parse_service(first, second);
+                service.as_ref().map(|_| ())
             }
-            b"->" if second != b"RemoteAddress:Port" => {
-                each(&service, &parse_backend(second, words).ok_or(number)?);
-            }
-            _ => {}
         }
+    })
+}
+
+fn parse_service(protocol: &[u8], address: &[u8]) -> Option<Service> {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    match protocol {
+        b"TCP" | b"UDP" | b"SCTP" => {
+            let (address, port) = parse_address(address)?;
+            Some(Service { protocol: text(protocol), address: Some(address), port, mark: String::new() })
+        }
+        b"FWM" => {
+            let mark = hex_number(address).map(|_| text(address))?;
+            Some(Service { protocol: text(protocol), address: None, port: 0, mark })
+        }
+        _ => None,
     }
-    Ok(())
 }
 
 fn parse_backend<'a>(address: &[u8], words: impl Iterator<Item = &'a [u8]>) -> Option<Backend> {

@@ -3,13 +3,16 @@
 
 use crate::source::{netlink::LinkStats, number, words};
 
-/// Lines above the first interface.
-pub(crate) const HEADER_LINES: usize = 2;
+/// Whether the line is one of those that name the columns.
+pub(crate) fn is_heading(line: &[u8]) -> bool {
+    line.contains(&b'|')
+}
 
 /// The interface of one line and its counters. Those that the file adds up stand in the first of their terms:
 /// `rx_dropped`, `rx_frame_errors`, `tx_carrier_errors`. `None` when the line is not whole.
 pub(crate) fn parse_line(line: &[u8]) -> Option<(&[u8], LinkStats)> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
+    // A name may hold colons, as those of aliases do.
+    let colon = line.iter().rposition(|&byte| byte == b':')?;
     let name = line[..colon].trim_ascii();
     let mut numbers = [0; 16];
     let mut fields = words(&line[colon + 1..]);

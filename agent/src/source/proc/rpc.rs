@@ -3,14 +3,13 @@
 
 use crate::source::{number, words};
 
-/// How many numbers a line has.
+/// Which numbers of a line count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Numbers {
-    Exactly(usize),
+    /// So many, and whatever newer kernels have behind them.
+    First(usize),
     /// At least so many after one that says how many.
     Counted(usize),
-    /// So many, and then others that are no whole numbers.
-    First(usize),
 }
 
 /// The numbers of a file's lines.
@@ -31,33 +30,29 @@ impl Lines {
         self.numbers.iter_mut().for_each(Vec::clear);
     }
 
-    /// Takes in one line. `None` when it is not known, or has another count of numbers.
+    /// Takes in one line. `None` when it is not known, or has too few numbers.
     pub(crate) fn add(&mut self, line: &[u8]) -> Option<()> {
         let mut words = words(line);
         let word = words.next()?;
         let index = self.known.iter().position(|(known, _)| known.as_bytes() == word)?;
-        let max = match self.known[index].1 {
-            Numbers::First(count) => count,
-            Numbers::Exactly(_) | Numbers::Counted(_) => usize::MAX,
+        let taken = match self.known[index].1 {
+            Numbers::First(n_numbers) => words.take(n_numbers).map(number).collect::<Option<Vec<_>>>()?,
+            Numbers::Counted(_) => words.map(number).collect::<Option<_>>()?,
         };
-        let numbers = &mut self.numbers[index];
-        numbers.clear();
-        for word in words.take(max) {
-            numbers.push(number(word)?);
-        }
         let is_whole = match self.known[index].1 {
-            Numbers::Exactly(count) | Numbers::First(count) => numbers.len() == count,
+            Numbers::First(n_numbers) => taken.len() == n_numbers,
             Numbers::Counted(least) => {
-                let count = numbers.len().checked_sub(1)?;
-                numbers[0] == count as u64 && count >= least
+                let n_counted = taken.len().checked_sub(1)?;
+                taken[0] == n_counted as u64 && n_counted >= least
             }
         };
-        is_whole.then_some(())
+        self.numbers[index] = Some(taken).filter(|_| is_whole)?;
+        Some(())
     }
 
-    /// A number of a line, 0 where the kernel does not have it.
-    pub(crate) fn get(&self, line: &str, index: usize) -> u64 {
-        let line = self.known.iter().position(|(known, _)| *known == line);
-        line.and_then(|it| self.numbers[it].get(index)).copied().unwrap_or(0)
+    /// A number of a line, `None` where the kernel does not have it.
+    pub(crate) fn get(&self, line: &str, index: usize) -> Option<u64> {
+        let line = self.known.iter().position(|(known, _)| *known == line)?;
+        self.numbers[line].get(index).copied()
     }
 }

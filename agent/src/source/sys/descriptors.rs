@@ -1,10 +1,39 @@
 //! The descriptors that a thread holds.
 #![expect(unsafe_code, reason = "calls close_range, which no crate wraps")]
 
-use std::{io, os::fd::RawFd};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::{
+    io,
+    os::fd::{AsRawFd, RawFd},
+};
 
 /// The first descriptor after those of standard input, output and error.
 const FIRST: RawFd = 3;
+
+/// Lets the process open as many descriptors as it may ever have; returns how many those are.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn raise_limit() -> io::Result<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(limit())
+}
+
+/// How many descriptors may be open.
+#[must_use]
+pub fn limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Whether one may stay open between scrapes: the upper half of the numbers is for what comes and goes. The kernel
+/// gives the lowest number that is free, so this is about how many there are.
+#[must_use]
+pub fn may_be_kept(fd: &impl AsRawFd) -> bool {
+    u64::try_from(fd.as_raw_fd()).is_ok_and(|number| number < limit() / 2)
+}
 
 /// Lets the calling thread hold no descriptors of the process but the standard ones (Linux 5.9). A thread that hangs
 /// in the kernel outlives the process, and would keep its sockets open: nobody could listen on their ports.

@@ -46,11 +46,11 @@ impl ByNetlink {
         })?;
         interfaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         interfaces.dedup_by(|a, b| a.name == b.name);
-        self.read_sysfs(&mut interfaces)?;
+        let read = self.read_sysfs(&mut interfaces);
         for interface in &interfaces {
             interface.push(self.with_stats, out);
         }
-        Ok(())
+        read
     }
 
     /// Adds what netlink does not tell.
@@ -62,7 +62,7 @@ impl ByNetlink {
         let read = self.class.for_each(
             |name| find(interfaces, name).is_some(),
             |name, files| {
-                let mut number = |file| Ok::<_, source::Error>(files.value(file)?.and_then(prefixed_number));
+                let mut number = |file| files.number(file, prefixed_number);
                 rows.push((
                     name.to_vec(),
                     [number("addr_assign_type")?, number("dev_id")?, number("name_assign_type")?],
@@ -70,16 +70,15 @@ impl ByNetlink {
                 Ok(())
             },
         );
-        match read {
-            // Without sysfs there is less to tell.
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
         for (name, numbers) in rows {
             let Some(index) = find(interfaces, &name) else { continue };
             let properties = &mut interfaces[index].properties;
             [properties.address_assign_type, properties.device_id, properties.name_assign_type] = numbers;
         }
-        Ok(())
+        match read {
+            // Without sysfs there is less to tell.
+            Err(error) if error.is_not_found() => Ok(()),
+            read => Ok(read?),
+        }
     }
 }

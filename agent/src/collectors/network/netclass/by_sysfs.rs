@@ -1,9 +1,9 @@
 //! Interfaces as `/sys/class/net` shows them: about 20 files each.
 
-use super::{Config, INFO, Properties, push_rows};
+use super::{Config, INFO, Properties, interface::OPERSTATES, push_rows};
 use crate::{
     collectors::prelude::*,
-    source::{Files, KeptClass, prefixed_number},
+    source::{Files, Gone, KeptClass, prefixed_number},
 };
 use std::io::ErrorKind;
 
@@ -29,7 +29,8 @@ impl BySysfs {
             |name, files| {
                 let words = Words::read(files)?;
                 let mut properties = read_properties(files)?;
-                properties.is_up = words.operstate == b"up";
+                let is_known = OPERSTATES.iter().any(|it| it.as_bytes() == words.operstate);
+                properties.is_up = is_known.then(|| words.operstate == b"up");
                 properties.speed = properties.speed.filter(|speed| *speed >= 0 || !*ignores_invalid_speed);
                 push_rows(&properties, [name], out);
                 let adminstate: &[u8] = match properties.flags {
@@ -62,8 +63,8 @@ struct Words {
 }
 
 impl Words {
-    fn read(files: &mut Files<'_>) -> Result<Self, source::Error> {
-        let mut word = |name| Ok::<_, source::Error>(files.value(name)?.unwrap_or_default().to_vec());
+    fn read(files: &mut Files<'_>) -> Result<Self, Gone> {
+        let mut word = |name| Ok(files.value(name)?.unwrap_or_default().to_vec());
         Ok(Self {
             address: word("address")?,
             broadcast: word("broadcast")?,
@@ -74,8 +75,8 @@ impl Words {
     }
 }
 
-fn read_properties(files: &mut Files<'_>) -> Result<Properties, source::Error> {
-    let mut number = |name| Ok::<_, source::Error>(files.value(name)?.map(parse_number));
+fn read_properties(files: &mut Files<'_>) -> Result<Properties, Gone> {
+    let mut number = |name| files.number(name, parse_number);
     Ok(Properties {
         address_assign_type: number("addr_assign_type")?,
         carrier: number("carrier")?,
@@ -87,7 +88,7 @@ fn read_properties(files: &mut Files<'_>) -> Result<Properties, source::Error> {
         flags: number("flags")?,
         group: number("netdev_group")?,
         index: number("ifindex")?,
-        is_up: false,
+        is_up: None,
         kind: number("type")?,
         link: number("iflink")?,
         link_mode: number("link_mode")?,
@@ -99,11 +100,11 @@ fn read_properties(files: &mut Files<'_>) -> Result<Properties, source::Error> {
     })
 }
 
-/// What is no number counts as 0, as it does for node_exporter; no kernel writes such a thing.
-fn parse_number(text: &[u8]) -> i64 {
+/// Decimal, or hexadecimal with a prefix.
+fn parse_number(text: &[u8]) -> Option<i64> {
     match text {
-        [b'1'..=b'9', ..] => source::number(text).unwrap_or(0),
-        _ => prefixed_number(text).unwrap_or(0),
+        [b'1'..=b'9', ..] => source::number(text),
+        _ => prefixed_number(text),
     }
 }
 
@@ -216,36 +217,29 @@ mod tests {
             "",
             &files,
             expect![[r##"
-            # HELP node_network_flags Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.
-            # TYPE node_network_flags gauge
-            node_network_flags{device="lo"} 8
-            # HELP node_network_iface_id Index of the interface.
-            # TYPE node_network_iface_id gauge
-            node_network_iface_id{device="lo"} 1
-            # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
-            # TYPE node_network_info gauge
-            node_network_info{address="",adminstate="down",broadcast="",device="lo",duplex="",ifalias="",operstate=""} 1
-            node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
-            # HELP node_network_speed_bytes Speed of the link in bytes per second; -125000 if the driver does not know.
-            # TYPE node_network_speed_bytes gauge
-            node_network_speed_bytes{device="tun0"} -125000
-            # HELP node_network_up 1 if the interface's operational state is up.
-            # TYPE node_network_up gauge
-            node_network_up{device="lo"} 0
-            node_network_up{device="tun0"} 0
-        "##]],
+                # HELP node_network_flags Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.
+                # TYPE node_network_flags gauge
+                node_network_flags{device="lo"} 8
+                # HELP node_network_iface_id Index of the interface.
+                # TYPE node_network_iface_id gauge
+                node_network_iface_id{device="lo"} 1
+                # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+                # TYPE node_network_info gauge
+                node_network_info{address="",adminstate="down",broadcast="",device="lo",duplex="",ifalias="",operstate=""} 1
+                node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
+                # HELP node_network_speed_bytes Speed of the link in bytes per second; -125000 if the driver does not know.
+                # TYPE node_network_speed_bytes gauge
+                node_network_speed_bytes{device="tun0"} -125000
+            "##]],
         );
         check::<Netclass>(
             "ignore_invalid_speed = true\nignored_devices = \"lo\"",
             &files,
             expect![[r##"
-            # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
-            # TYPE node_network_info gauge
-            node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
-            # HELP node_network_up 1 if the interface's operational state is up.
-            # TYPE node_network_up gauge
-            node_network_up{device="tun0"} 0
-        "##]],
+                # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+                # TYPE node_network_info gauge
+                node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
+            "##]],
         );
     }
 

@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// Names of the operational states, of RFC 2863 section 3.1.14 as sysfs spells them.
-const OPERSTATES: [&str; 7] = ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
+pub(super) const OPERSTATES: [&str; 7] =
+    ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
 
 /// One interface and what is shown of it.
 pub(super) struct Interface {
@@ -38,7 +39,7 @@ impl Interface {
             flags: Some(link.flags.into()),
             group: link.group.map(i64::from),
             index: Some(link.index.into()),
-            is_up: operstate == "up",
+            is_up: Some(operstate == "up"),
             kind: Some(link.kind.into()),
             link: Some(link.lower.filter(|lower| *lower > 0).unwrap_or(link.index).into()),
             link_mode: link.mode.map(i64::from),

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::net::IpAddr;
 
-pub(super) fn push(socket: &mut Socket, out: &mut Families) -> Result<(), Error> {
+pub(super) fn push(socket: &mut Socket, out: &mut Families) -> Result<(), source::Error> {
     let mut links = Vec::new();
     Link::dump(socket, &mut links, |link| Some((link.index, LinkName::new(link.name))))?;
     links.sort_unstable();

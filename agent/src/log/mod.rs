@@ -1,16 +1,24 @@
-//! The log on stderr, one line an event, as Go's slog writes it: logfmt or JSON, UTC times.
+//! The log on stderr, one line an event, as Go's slog writes it: logfmt or JSON, UTC times. Whoever logs never waits
+//! for who reads, and no line comes so often that it fills a disk.
+
+mod governor;
+mod queue;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use governor::Governor;
+use prometheus_client::metrics::counter::Counter;
+use queue::Queue;
 use std::{
     fmt::{self, Write as _},
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Subscriber, error,
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
@@ -24,23 +32,37 @@ use tracing_subscriber::{
 };
 
 /// Changes the log while it is written.
+#[derive(Clone)]
 pub struct Control {
     level: reload::Handle<LevelFilter, Registry>,
     is_json: Arc<AtomicBool>,
+    queue: Arc<Queue>,
 }
 
-/// Starts to log.
+/// Counts lines that are not written.
+#[derive(Clone, Debug, Default)]
+pub struct Dropped {
+    /// Nobody read what was written before.
+    pub unread: Counter,
+    /// The same had been said too often.
+    pub repeated: Counter,
+}
+
+/// Starts to log. Panics are logged, too: the standard library would wait until somebody reads what it writes.
 #[must_use]
-pub fn start(log: &Log) -> Control {
+pub fn start(log: &Log, dropped: Dropped) -> Control {
     let (level, handle) = reload::Layer::new(filter(log.level));
     let is_json = Arc::new(AtomicBool::new(log.format == LogFormat::Json));
-    let lines = Lines { is_json: Arc::clone(&is_json) };
+    let governor = Governor::new(dropped.repeated);
+    let queue = Arc::new(Queue::new(dropped.unread));
+    let lines = Lines { is_json: Arc::clone(&is_json), governor };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(lines)
-        .with_writer(std::io::stderr)
+        .with_writer(Arc::clone(&queue))
         .log_internal_errors(false);
     tracing_subscriber::registry().with(layer.with_filter(level)).init();
-    Control { level: handle, is_json }
+    std::panic::set_hook(Box::new(|panic| error!("{panic}")));
+    Control { level: handle, is_json, queue }
 }
 
 impl Control {
@@ -48,6 +70,19 @@ impl Control {
     pub fn change(&self, log: &Log) {
         self.is_json.store(log.format == LogFormat::Json, Ordering::Relaxed);
         self.level.reload(filter(log.level)).expect("the log is written until the process ends");
+    }
+
+    /// Lets a thread of its own write from now on. Until then who logs writes, as far as that needs no waiting.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn write_by_thread(&self) -> io::Result<()> {
+        Arc::clone(&self.queue).start()
+    }
+
+    /// Waits until all is written, for a second at most.
+    pub fn end(&self) {
+        self.queue.drain(Duration::from_secs(1));
     }
 }
 
@@ -63,6 +98,7 @@ fn filter(level: LogLevel) -> LevelFilter {
 /// Writes events as lines.
 struct Lines {
     is_json: Arc<AtomicBool>,
+    governor: Governor,
 }
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -71,9 +107,10 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(n_held_back) = self.governor.pass(event.metadata(), Instant::now()) else { return Ok(()) };
         let style = if self.is_json.load(Ordering::Relaxed) { Style::Json } else { Style::Logfmt };
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        out.write_str(&line(style, since_epoch, event))
+        out.write_str(&line(style, since_epoch, event, n_held_back))
     }
 }
 
@@ -83,7 +120,8 @@ enum Style {
     Json,
 }
 
-fn line(style: Style, since_epoch: Duration, event: &Event<'_>) -> String {
+/// `n_held_back`: lines of the same place in the source that were not written before this one.
+fn line(style: Style, since_epoch: Duration, event: &Event<'_>, n_held_back: u64) -> String {
     let metadata = event.metadata();
     let level = match *metadata.level() {
         Level::ERROR => "ERROR",
@@ -103,6 +141,9 @@ fn line(style: Style, since_epoch: Duration, event: &Event<'_>) -> String {
     line.field("msg", &Value::Text(fields.message));
     for (name, value) in &fields.others {
         line.field(name, value);
+    }
+    if n_held_back > 0 {
+        line.field("left_out_before", &Value::Plain(n_held_back.to_string()));
     }
     line.end()
 }
@@ -256,10 +297,10 @@ mod tests {
 
     impl<S: Subscriber> tracing_subscriber::Layer<S> for Keep {
         fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-            let text = line(self.0, Duration::new(1_795_331_531, 27_000_009), event);
-            let (before, after) = text.split_once("log.rs:").unwrap();
+            let text = line(self.0, Duration::new(1_795_331_531, 27_000_009), event, 0);
+            let (before, after) = text.split_once("mod.rs:").unwrap();
             let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
-            self.1.lock().unwrap().push_str(&format!("{before}log.rs:LINE{after}"));
+            self.1.lock().unwrap().push_str(&format!("{before}mod.rs:LINE{after}"));
         }
     }
 
@@ -276,8 +317,8 @@ mod tests {
     #[test]
     fn writes_logfmt() {
         expect![[r#"
-            time=2026-11-22T07:12:11.027Z level=INFO source=log.rs:LINE msg="two words" n=3 share=0.5 on=true
-            time=2026-11-22T07:12:11.027Z level=WARN source=log.rs:LINE msg="forged\nlevel=ERROR \u001b[0m" path="/a b" empty="" what="x=1" error="\"tab\\tend\""
+            time=2026-11-22T07:12:11.027Z level=INFO source=mod.rs:LINE msg="two words" n=3 share=0.5 on=true
+            time=2026-11-22T07:12:11.027Z level=WARN source=mod.rs:LINE msg="forged\nlevel=ERROR \u001b[0m" path="/a b" empty="" what="x=1" error="\"tab\\tend\""
         "#]]
         .assert_eq(&lines(Style::Logfmt));
     }
@@ -286,8 +327,8 @@ mod tests {
     fn writes_json() {
         let text = lines(Style::Json);
         expect![[r#"
-            {"time":"2026-11-22T07:12:11.027000009Z","level":"INFO","source":"log.rs:LINE","msg":"two words","n":3,"share":0.5,"on":true}
-            {"time":"2026-11-22T07:12:11.027000009Z","level":"WARN","source":"log.rs:LINE","msg":"forged\nlevel=ERROR \u001b[0m","path":"/a b","empty":"","what":"x=1","error":"\"tab\\tend\""}
+            {"time":"2026-11-22T07:12:11.027000009Z","level":"INFO","source":"mod.rs:LINE","msg":"two words","n":3,"share":0.5,"on":true}
+            {"time":"2026-11-22T07:12:11.027000009Z","level":"WARN","source":"mod.rs:LINE","msg":"forged\nlevel=ERROR \u001b[0m","path":"/a b","empty":"","what":"x=1","error":"\"tab\\tend\""}
         "#]]
         .assert_eq(&text);
         for line in text.lines() {

@@ -1,0 +1,95 @@
+//! An agent that is short of something: readers of its log, descriptors, somebody to bury the dead.
+
+use hostlens_tests::Agent;
+use rustix::process::Signal;
+use std::{collections::BTreeSet, fs, net::TcpStream, process::Command};
+
+const NO_PROBES: &str = "--ebpf.enabled=never";
+
+/// An agent that a shell starts, which is to `exec "$@"`.
+fn start(shell: &str, args: &[&str]) -> Agent {
+    let prepare = |_: &std::path::Path, command: &mut Command| {
+        let mut in_shell = Command::new("sh");
+        in_shell.args(["-c", shell, "sh"]).arg(command.get_program()).args(command.get_args());
+        *command = in_shell;
+    };
+    Agent::start_prepared("", &[&[NO_PROBES, "--web.enable-lifecycle"], args].concat(), prepare).unwrap()
+}
+
+fn scrape(agent: &Agent) -> String {
+    let answer = agent.get("/metrics", &[]).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text()
+}
+
+/// Collectors that gave all they have.
+fn running(agent: &Agent) -> BTreeSet<String> {
+    let text = scrape(agent);
+    let of_success = text.lines().filter(|it| it.starts_with("node_scrape_collector_success{"));
+    of_success.filter(|it| it.ends_with(" 1")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    // A pipe of 64 KiB that is full, and open for reading as nobody reads it.
+    let shell = "mkfifo pipe && exec 3<>pipe && head -c 65536 /dev/zero >&3 && exec \"$@\" 2>&3";
+    let agent = start(shell, &["--log.level=debug"]);
+    // Each reload has much to say, so that the queue is full in the end.
+    agent.configure(&format!("[collector.loadavg]\nenabled = '{}'\n", "x".repeat(8000))).unwrap();
+    let lost = "\nhostlens_log_lines_dropped_total{cause=\"unread\"} ";
+    agent
+        .wait_until("lines are lost", || {
+            assert_eq!(agent.reload()?.status, 400);
+            let text = scrape(&agent);
+            Ok(text.contains(lost) && !text.contains(&format!("{lost}0\n")))
+        })
+        .unwrap();
+    assert!(agent.stop().unwrap().success());
+}
+
+#[test]
+fn the_last_word_is_written() {
+    let agent = start("exec \"$@\" 2>log2", &[]);
+    let log = fs::File::open(agent.path("log2")).unwrap();
+    assert!(agent.stop().unwrap().success());
+    let log = std::io::read_to_string(log).unwrap();
+    assert!(log.contains("msg=\"starting hostlens\""), "{log}");
+    assert!(log.lines().last().unwrap().contains("msg=ending"), "{log}");
+}
+
+#[test]
+fn few_descriptors_are_enough_for_all_collectors() {
+    let many = running(&start("exec \"$@\"", &[]));
+    for limit in [40, 64] {
+        let agent = start(&format!("ulimit -n {limit}; exec \"$@\""), &[]);
+        assert!(agent.log().contains("few descriptors may be open"), "{}", agent.log());
+        // Silent clients, more than there may be.
+        let silent: Vec<_> = (0..limit).map(|_| TcpStream::connect(agent.address()).unwrap()).collect();
+        // The first scrape opens what is kept.
+        scrape(&agent);
+        assert_eq!(running(&agent), many, "{limit} descriptors: {}", agent.log());
+        drop(silent);
+    }
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised() {
+    let agent = start("ulimit -S -n 32; exec \"$@\"", &[]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
+    let files = limits.lines().find(|it| it.starts_with("Max open files")).unwrap();
+    let words: Vec<_> = files.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{files}");
+}
+
+#[test]
+#[ignore = "makes a PID namespace: needs root"]
+fn the_first_process_buries_the_others() {
+    // The shell that becomes the agent leaves it a child that ends soon, of which the agent knows nothing.
+    let shell =
+        "exec unshare --pid --fork --kill-child -- sh -c '(sleep 0.2 & exec true); exec \"$@\"' sh \"$@\"";
+    let agent = start(shell, &[]);
+    let children = |pid: &str| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let first = children(&agent.pid().to_string()).unwrap();
+    agent.wait_until("its child is buried", || Ok(children(first.trim())?.is_empty())).unwrap();
+    agent.signal(Signal::TERM).unwrap();
+}
