@@ -21,7 +21,7 @@ pub struct Meter {
     pub unused: [u64; 3],
 }
 
-/// A run counts with at most so many nanoseconds, 2^13. No program of ours takes half as long; what takes longer was
+/// A run counts with at most so many nanoseconds, 2^13, unless its program says otherwise: what takes longer was
 /// interrupted, or its CPU was taken away by a hypervisor, and would weigh as much as a hundred runs.
 pub const MAX_RUN: u64 = 1 << 13;
 
@@ -38,14 +38,14 @@ impl Meter {
         now.wrapping_add(now.wrapping_sub(before))
     }
 
-    /// Takes in a timed run, from [`begin`](Self::begin) to the reading of the clock at its end.
+    /// Takes in a timed run, from [`begin`](Self::begin) to the reading of the clock at its end; `max_run` ns of it.
     ///
     /// The next run to be timed is the 64th to 191st from here: which of them, the clock's last digits decide, so that
     /// no pattern in what happens agrees with one in what is timed.
     #[inline(always)]
-    pub const fn take(&mut self, begin: u64, end: u64) {
+    pub const fn take(&mut self, begin: u64, end: u64, max_run: u64) {
         let run = end.saturating_sub(begin);
-        let run = if run > MAX_RUN { MAX_RUN } else { run };
+        let run = if run > max_run { max_run } else { run };
         self.time += run * (self.runs - self.timed);
         self.timed = self.runs;
         self.due = self.runs + 64 + (end & 127);
@@ -64,7 +64,7 @@ mod tests {
         if meter.is_due() {
             let now = *clock + reading;
             let end = now + length + reading;
-            meter.take(Meter::begin(*clock, now), end);
+            meter.take(Meter::begin(*clock, now), end, MAX_RUN);
             *clock = end;
         }
         *clock += length;
@@ -121,7 +121,7 @@ mod tests {
             for [before, now, end] in clocks {
                 let time = meter.time;
                 meter.runs += 100;
-                meter.take(Meter::begin(before, now), end);
+                meter.take(Meter::begin(before, now), end, MAX_RUN);
                 prop_assert!(meter.time >= time && meter.due > meter.runs);
             }
         }

@@ -24,13 +24,15 @@
 ///
 /// A constant with a type is the offset of a field of that type; one without is a number. Where a kernel may lack it:
 /// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing.
+/// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for
+/// an interruption, see [`Meter`](probe_abi::Meter).
 #[macro_export]
 macro_rules! probe {
     (
         name: $probe:literal,
         constants { $($(#[$constant_doc:meta])* $constant:ident $(: $field:ty)? = $origin:ident($($origin_arg:expr),*) $(, $need:ident $(($need_arg:tt))?)?;)* }
         maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty;)* }
-        programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
+        programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(up_to $max_run:literal)? $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
     ) => {
         $($(#[$map_doc])* pub const $map: $crate::maps::Map<$kind> = $crate::maps::Map::new(stringify!($map));)*
 

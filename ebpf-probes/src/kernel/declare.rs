@@ -7,7 +7,7 @@ macro_rules! probe {
         name: $probe:literal,
         constants { $($(#[$constant_doc:meta])* $constant:ident $(: $field:ty)? = $origin:ident($($origin_arg:expr),*) $(, $need:ident $(($need_arg:tt))?)?;)* }
         maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty;)* }
-        programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
+        programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(up_to $max_run:literal)? $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
     ) => {
         $($crate::probe! { @constant $constant $($field)? })*
         $(
@@ -18,7 +18,7 @@ macro_rules! probe {
                 <$kind>::new(&MAP)
             };
         )*
-        $($crate::probe! { @program $attach $hook $program [$($arg),*] $body })*
+        $($crate::probe! { @program $attach $hook $program [$($arg),*] [$($max_run)?] $body })*
     };
 
     (@constant $constant:ident) => {
@@ -30,7 +30,7 @@ macro_rules! probe {
         static $constant: $crate::Field<$field> = $crate::Field::unset();
     };
 
-    (@program iter $hook:literal $program:ident [$item:pat] $body:block) => {
+    (@program iter $hook:literal $program:ident [$item:pat] [] $body:block) => {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!("iter/", $hook))]
         extern "C" fn $program(item: &$crate::Item) -> i32 {
@@ -39,14 +39,15 @@ macro_rules! probe {
             0
         }
     };
-    (@program $attach:ident $hook:literal $program:ident [$args:pat, $cpu:pat] $body:block) => {
+    (@program $attach:ident $hook:literal $program:ident [$args:pat, $cpu:pat] [$($max_run:literal)?] $body:block) => {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!(stringify!($attach), "/", $hook))]
         extern "C" fn $program(context: *mut core::ffi::c_void) -> i32 {
             #[unsafe(export_name = concat!("METER_", stringify!($program)))]
             static METER: $crate::Number = $crate::Number::unset();
             let $args = $crate::Args::new(context);
-            $crate::measured(&METER, |$cpu: u32| $body);
+            let max_run = [$($max_run,)? probe_abi::meter::MAX_RUN][0];
+            $crate::measured(&METER, max_run, |$cpu: u32| $body);
             0
         }
     };

@@ -14,9 +14,9 @@ use crate::{Number, now};
 static METERS: Array<Meter, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// Runs a program and counts the run. `rows`: the first of the program's meters, [`ABSENT`](probe_abi::ABSENT) if it
-/// is not to be measured; the verifier then leaves all of this out.
+/// is not to be measured; the verifier then leaves all of this out. `max_run`: with how many ns a run counts at most.
 #[inline(always)]
-pub fn measured(rows: &Number, program: impl FnOnce(u32)) {
+pub fn measured(rows: &Number, max_run: u64, program: impl FnOnce(u32)) {
     // SAFETY: the helper has no obligations.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let row = if rows.is_present() { METERS.get_ptr_mut(rows.get() + cpu) } else { None };
@@ -49,6 +49,6 @@ pub fn measured(rows: &Number, program: impl FnOnce(u32)) {
     program(cpu);
     if !meter.is_null() && begin != 0 {
         // SAFETY: as above.
-        unsafe { (*meter).take(begin, now()) };
+        unsafe { (*meter).take(begin, now(), max_run) };
     }
 }

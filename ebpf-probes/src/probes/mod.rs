@@ -2,6 +2,8 @@
 
 #[cfg(any(not(target_arch = "bpf"), probe = "block_io"))]
 pub mod block_io;
+#[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
+pub mod calibration;
 #[cfg(any(not(target_arch = "bpf"), probe = "fixture"))]
 pub mod fixture;
 #[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
@@ -13,5 +15,11 @@ pub mod runqueue;
 
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
-pub static ALL: &[&crate::spec::Spec] =
-    &[&block_io::SPEC, &fixture::SPEC, &judge::SPEC, &packet_drops::SPEC, &runqueue::SPEC];
+pub static ALL: &[&crate::spec::Spec] = &[
+    &block_io::SPEC,
+    &calibration::SPEC,
+    &fixture::SPEC,
+    &judge::SPEC,
+    &packet_drops::SPEC,
+    &runqueue::SPEC,
+];

@@ -8,7 +8,7 @@ use crate::{
 use std::time::UNIX_EPOCH;
 
 metrics! {
-    RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each.";
+    RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each, and what it takes to get to a program and back is measured at start and added.";
     RUNS: Counter "hostlens_bpf_program_runs_total" ["probe", "program"], "Runs of each of hostlens' own eBPF programs.";
     MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe", "program"], "Events that an eBPF program of hostlens did not see, because it ran on that CPU already (from Linux 5.12).";
     MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe", "map"], "Kernel memory of each eBPF map of hostlens.";

@@ -84,6 +84,7 @@ impl Kernel {
             return Ok(probe);
         }
         let probe = Arc::new(Probe::load(spec, self, features, settings)?);
+        self.probes.add(probe.loaded());
         shared.push(Arc::downgrade(&probe));
         Ok(probe)
     }

@@ -35,6 +35,8 @@ pub struct Loaded {
     object: Mutex<Object>,
     /// `None` if the probe is not measured.
     meters: Option<Meters>,
+    /// What a run takes beside its program, in ns.
+    overhead: u64,
     memory: Memory,
     programs: Vec<Placed>,
     /// Programs that this kernel has a hook for and does not let run, and why.
@@ -105,7 +107,8 @@ pub struct Excess {
 pub struct Cost {
     pub program: &'static str,
     pub runs: u64,
-    /// Estimated: about one run in 128 is timed and stands for those since the one before.
+    /// Estimated: about one run in 128 is timed and stands for those since the one before; with what it takes to get to
+    /// the program and to count the run, see [`super::calibration`].
     pub time: Duration,
     /// Times that it did not run, because it, or another program of the kind, was running on that CPU already. `None`
     /// before Linux 5.12.
@@ -122,6 +125,7 @@ impl Loaded {
         mut memory: Memory,
         types: &aya::Btf,
         meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
+        overhead: u64,
     ) -> Result<Self, Error> {
         let (mut placed, mut refused) = (Vec::new(), Vec::new());
         for program in programs {
@@ -141,6 +145,7 @@ impl Loaded {
             spec,
             object: Mutex::new(Object { ebpf, links: Vec::new(), descriptions }),
             meters,
+            overhead,
             memory,
             programs: placed,
             refused,
@@ -197,7 +202,7 @@ impl Loaded {
             let meter = meters.of(program.name)?;
             // A description that cannot be read, as in a container without its own /proc, says nothing of misses.
             let missed = description.read().ok().and_then(|text| memory::field(text, "recursion_misses"));
-            let time = Duration::from_nanos(meter.time);
+            let time = self.time_of(&meter);
             Some(Cost { program: program.name, runs: meter.runs, time, missed })
         };
         programs.filter_map(cost).collect()
@@ -206,7 +211,11 @@ impl Loaded {
     /// The time of all its programs together; without a system call.
     pub(super) fn time(&self) -> Duration {
         let Some(meters) = &self.meters else { return Duration::ZERO };
-        Duration::from_nanos(meters.rows.sum(0..meters.rows.len()).time)
+        self.time_of(&meters.rows.sum(0..meters.rows.len()))
+    }
+
+    fn time_of(&self, meter: &Meter) -> Duration {
+        Duration::from_nanos(meter.time + meter.runs * self.overhead)
     }
 
     /// Stops its programs until [`Self::resume`]. Nothing is lost of what they have counted.

@@ -8,11 +8,12 @@
 //! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`resolve`] what a
 //! probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
 //! shared memory, [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost,
-//! [`others`] what the programs of others cost.
+//! [`calibration`] what a run takes beside its program, [`others`] what the programs of others cost.
 
 pub mod block_io;
 pub mod btf;
 mod budget;
+mod calibration;
 mod error;
 pub mod kernel;
 pub mod list;

@@ -17,7 +17,7 @@ use ebpf_probes::{
 use probe_abi::{ABSENT, Meter, table};
 
 use super::{
-    Counters, Error, Histograms, Kernel, Loaded, MANY_CPUS, Memory, Table,
+    Counters, Error, Histograms, Kernel, Loaded, MANY_CPUS, Memory, Table, calibration,
     error::chain,
     kernel::{Types, kept},
     loaded::{Meters, lock},
@@ -66,6 +66,20 @@ impl Probe {
         features: &[&'static str],
         settings: &Settings<'_>,
     ) -> Result<Self, Error> {
+        let is_measured = kernel.probes().are_measured();
+        let overhead =
+            if is_measured { kernel.probes().overhead(|| calibration::overhead(kernel)) } else { 0 };
+        Self::load_with(spec, kernel, features, settings, overhead)
+    }
+
+    /// The same, where it is known what a run takes beside its program, in ns.
+    pub(super) fn load_with(
+        spec: &'static Spec,
+        kernel: &Kernel,
+        features: &[&'static str],
+        settings: &Settings<'_>,
+        overhead: u64,
+    ) -> Result<Self, Error> {
         let n_cpus = kernel.possible_cpus()?;
         let is_measured = kernel.probes().are_measured();
         let decided = decided(spec, kernel, features, settings)?;
@@ -84,13 +98,13 @@ impl Probe {
             let ebpf = open(spec, types, &constants, &sizes)?;
             let many = self::sizes(spec, settings, n_meters, MANY_CPUS)?;
             let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
-            Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, |ebpf| match &metered[..] {
+            let take_meters = |ebpf: &mut Ebpf| match &metered[..] {
                 [_, ..] if is_measured => meters(spec, ebpf, &metered, n_cpus as usize).map(Some),
                 _ => Ok(None),
-            })
+            };
+            Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take_meters, overhead)
         })?;
         let loaded = Arc::new(loaded);
-        kernel.probes().add(&loaded);
         Ok(Self { loaded, settings: decided, tables: Mutex::default() })
     }
 

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -23,6 +23,8 @@ struct Shared {
     is_unmeasured: AtomicBool,
     /// Features of probes that collectors want which are about to be opened.
     wanted: Mutex<Vec<Feature>>,
+    /// What a run takes beside its program on this host, in ns.
+    overhead: OnceLock<u64>,
     guard: Mutex<Option<Guard>>,
 }
 
@@ -43,6 +45,11 @@ impl Probes {
         let mut loaded = lock(&self.0.loaded);
         loaded.retain(|it| it.strong_count() > 0);
         loaded.push(Arc::downgrade(probe));
+    }
+
+    /// What a run takes beside its program, in ns: found by `measure` the first time.
+    pub(super) fn overhead(&self, measure: impl FnOnce() -> u64) -> u64 {
+        *self.0.overhead.get_or_init(measure)
     }
 
     /// Says which features the collectors want that are opened next, so that a probe which several of them share is
