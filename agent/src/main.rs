@@ -17,7 +17,7 @@ use hostlens::{
     reload::{self, Outcome, Reloader},
     scrape::Registry,
     service,
-    source::sys::descriptors,
+    source::sys::{descriptors, memory},
 };
 use std::{
     io::{ErrorKind, Write as _},
@@ -32,6 +32,7 @@ use tracing::{info, warn};
 const BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
+    memory::keep_one_heap();
     match run() {
         Ok(code) => code,
         Err(error) => {

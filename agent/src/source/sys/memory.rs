@@ -83,6 +83,17 @@ impl Drop for SharedWords {
     }
 }
 
+/// Has all threads allocate from one heap. The C library makes one for each thread that allocates while another does, and
+/// never gives back the end of any but the first: what a reload took to read the kernel's types stayed for good. To be
+/// called before there are threads.
+pub fn keep_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no obligations; it sets a number.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Gives free memory of the heap back to the kernel, which the allocator by itself does for its end alone.
 pub fn trim_heap() {
     #[cfg(target_env = "gnu")]
