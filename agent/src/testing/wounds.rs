@@ -26,6 +26,9 @@ use std::{
 /// What no kernel file says.
 const GARBAGE: &str = "?garbage?";
 
+/// Where drivers answer with an error when they have no value.
+const SENSORS: [&str; 4] = ["sys/block/", "sys/bus/", "sys/class/", "sys/devices/p"];
+
 /// Wounds each of `files` in turn; a panic tells of every wound that costs more than what comes from it.
 #[track_caller]
 pub(super) fn survives<S: Spec>(section: &str, files: &[(&str, &str)]) {
@@ -231,7 +234,9 @@ impl<'a, S: Spec> Patient<'a, S> {
             for (wound, errno) in [("EINVAL", Errno::INVAL), ("EIO", Errno::IO)] {
                 with_fault(&real_path, errno, || judge(wound));
             }
-            let may_fail = !path.starts_with("sys/") || self.is_known(&format!("{path}: EINVAL"), "");
+            let is_sensor =
+                SENSORS.iter().any(|it| path.starts_with(it)) && !path.starts_with("sys/class/net/");
+            let may_fail = !is_sensor || self.is_known(&format!("{path}: EINVAL"), "");
             with_fault(&real_path, Errno::INVAL, || {
                 if self.scrape().is_some_and(|(_, is_well)| !is_well && !may_fail) {
                     faults.push(format!("{path}: EINVAL: it fails, and a sensor may say so"));
