@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod memory;
 pub mod network;
 pub mod node_exporter;
+mod presets;
 mod probe;
 
 use crate::{
@@ -74,7 +75,7 @@ fn enabled(config: &Config) -> impl Iterator<Item = &'static Entry> {
 /// are not built yet.
 #[must_use]
 pub fn schema() -> Schema {
-    let mut schema = Schema::new(node_exporter::ALIASES);
+    let mut schema = Schema::new(node_exporter::ALIASES, presets::values);
     add_general_tables(&mut schema);
     let built = all().map(|entry| (entry, true));
     let others = node_exporter::not_built(all()).map(|entry| (entry, false));

@@ -4,16 +4,13 @@ use super::{
     Alias, Config, Key, Meaning, Origin, Preset, Problem, Schema, Setting,
     diagnostic::{Diagnostic, Place, Severity, Source, count},
     document::{self, Given},
-    presets, rules,
+    rules,
 };
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 use toml::{Value, de::DeValue};
-
-/// The version of the file's format that this hostlens reads.
-pub const CONFIG_VERSION: u64 = 1;
 
 /// Where to take settings from.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +66,7 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     given.extend(sources.variables.iter().filter_map(|(name, text)| load.variable(name, text)));
     given.extend(load.flags(&sources.flags));
     let preset = given.iter().rev().find(|it| it.path == "preset").map(|it| Preset::from_value(&it.value));
-    let preset = preset.and_then(Result::ok).map(presets::settings).unwrap_or_default();
+    let preset = preset.and_then(Result::ok).map(|it| of_preset(schema, it)).unwrap_or_default();
     let mut config = Config::default();
     for Given { path, value, origin, place } in preset.into_iter().chain(given) {
         config.put(path, value, origin, place);
@@ -78,6 +75,11 @@ pub fn load(schema: &Schema, sources: &Sources) -> Loaded {
     rules::follow(&mut config);
     load.diagnostics.extend(rules::check(schema, &config));
     Loaded { config, diagnostics: load.diagnostics, watched: load.watched }
+}
+
+fn of_preset(schema: &Schema, preset: Preset) -> Vec<Given> {
+    let given = |(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None };
+    (schema.preset_values)(preset).into_iter().map(given).collect()
 }
 
 struct Load<'a> {

@@ -8,7 +8,7 @@ mod filter;
 mod json_schema;
 mod limits;
 mod load;
-mod presets;
+mod preset;
 mod re2;
 pub mod render;
 mod root;
@@ -24,14 +24,16 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
 pub use json_schema::json_schema;
 pub use limits::CollectorLimits;
-pub use load::{CONFIG_VERSION, Flag, FlagValue, Loaded, Sources, load};
+pub use load::{Flag, FlagValue, Loaded, Sources, load};
+pub use preset::Preset;
 pub use root::{
-    Budget, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure, NetworkNamespace,
-    OnExceed, Paths, Preset, Privileges, Scrape, Security, Share, Top, UseProbes, Window, add_general_tables,
+    Budget, CONFIG_VERSION, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure,
+    NetworkNamespace, OnExceed, Paths, Privileges, Scrape, Security, Share, Top, UseProbes, Window,
+    add_general_tables,
 };
 pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
-pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
+pub use tables::{Alias, CollectorTable, Meaning, PresetValues, Schema, Table};
 pub use types::Pattern;
 pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 

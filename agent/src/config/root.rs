@@ -1,22 +1,11 @@
 //! The tables of the config file that belong to no collector.
 
-use super::{CONFIG_VERSION, Problem, Schema, Setting, Web, WebAuth, WebRateLimit, WebTls, choice, section};
+use super::{Preset, Problem, Schema, Setting, Web, WebAuth, WebRateLimit, WebTls, choice, section};
 use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
-choice! {
-    /// Named sets of values for common hosts; anything else that is set wins over them.
-    pub enum Preset {
-        /// node_exporter's defaults; the same as no preset.
-        NodeExporter = "node_exporter",
-        /// Leaves out the interfaces and mounts that pods make, which come and go by the thousand.
-        Kubernetes = "kubernetes",
-        /// CPU, memory, load, disks, file systems, network interfaces and time only.
-        Minimal = "minimal",
-        /// Every collector that needs no privilege, no setting and little time.
-        AllSafe = "all-safe",
-    }
-}
+/// The version of the file's format that this hostlens reads.
+pub const CONFIG_VERSION: u64 = 1;
 
 section! {
     /// The file itself

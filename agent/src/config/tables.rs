@@ -1,7 +1,8 @@
 //! All tables of the config with their keys, and the flag and the variable of each.
 
-use super::{CollectorLimits, General, Key, Section, keys, suggest::nearest};
+use super::{CollectorLimits, General, Key, Preset, Section, keys, suggest::nearest};
 use std::collections::BTreeMap;
+use toml::Value;
 
 /// Everything that can be set. Made once, by `main`, from the general tables and the collectors'.
 #[derive(Debug)]
@@ -12,7 +13,12 @@ pub struct Schema {
     /// From a flag's name without `--` to the path of its key.
     by_flag: BTreeMap<String, String>,
     aliases: &'static [Alias],
+    /// What each preset sets, by the full paths of keys.
+    pub(super) preset_values: PresetValues,
 }
+
+/// What a preset sets.
+pub type PresetValues = fn(Preset) -> Vec<(String, Value)>;
 
 /// One table of the config file.
 #[derive(Debug)]
@@ -70,8 +76,14 @@ const DISABLED: &[Key] = keys! {
 
 impl Schema {
     #[must_use]
-    pub fn new(aliases: &'static [Alias]) -> Self {
-        Self { tables: Vec::new(), by_path: BTreeMap::new(), by_flag: BTreeMap::new(), aliases }
+    pub fn new(aliases: &'static [Alias], preset_values: PresetValues) -> Self {
+        Self {
+            tables: Vec::new(),
+            by_path: BTreeMap::new(),
+            by_flag: BTreeMap::new(),
+            aliases,
+            preset_values,
+        }
     }
 
     /// Adds a table that belongs to no collector.

@@ -328,7 +328,7 @@ fn a_file_of_arguments_is_read_in_place() {
 
 /// As if none of node_exporter's collectors were built.
 fn nothing_built() -> Schema {
-    let mut schema = Schema::new(&[]);
+    let mut schema = Schema::new(&[], |_| Vec::new());
     config::add_general_tables(&mut schema);
     for entry in collectors::node_exporter::not_built([]) {
         let table = CollectorTable {

@@ -1,6 +1,6 @@
 //! What each preset sets.
 
-use super::{Origin, Preset, document::Given};
+use crate::config::Preset;
 use toml::Value;
 
 /// Interfaces that container networks make: one for each pod, or one for each node and tunnel.
@@ -56,11 +56,12 @@ const SAFE: &[&str] = &[
     "zoneinfo",
 ];
 
-pub(super) fn settings(preset: Preset) -> Vec<Given> {
+/// Keys by their full paths.
+pub(super) fn values(preset: Preset) -> Vec<(String, Value)> {
     let enabled = |names: &[&str]| -> Vec<(String, Value)> {
         names.iter().map(|it| (format!("collector.{it}.enabled"), true.into())).collect()
     };
-    let values = match preset {
+    match preset {
         Preset::Kubernetes => vec![
             ("collector.netdev.device_exclude".to_owned(), POD_INTERFACES.to_vec().into()),
             ("collector.netclass.ignored_devices".to_owned(), POD_INTERFACES.to_vec().into()),
@@ -73,7 +74,5 @@ pub(super) fn settings(preset: Preset) -> Vec<Given> {
         }
         Preset::AllSafe => enabled(SAFE),
         Preset::NodeExporter => Vec::new(),
-    };
-    let given = |(path, value)| Given { path, value, origin: Origin::Preset(preset.as_str()), place: None };
-    values.into_iter().map(given).collect()
+    }
 }
