@@ -16,7 +16,7 @@ metrics! {
     BUG: Gauge "node_cpu_bug_info" ["bug"], "1 for each hardware bug that the first CPU is known to have.";
     CORE_THROTTLES: Counter "node_cpu_core_throttles_total" ["package", "core"], "Times that a core was slowed down because of its heat.";
     FLAG: Gauge "node_cpu_flag_info" ["flag"], "1 for each feature that the first CPU has.";
-    FREQUENCY: Gauge "node_cpu_frequency_hertz" ["package", "core", "cpu"], "Clock frequency of each CPU as /proc/cpuinfo tells it, in hertz.";
+    FREQUENCY: Gauge "node_cpu_frequency_hertz" ["package", "core", "cpu"], "Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.";
     GUEST: Counter "node_cpu_guest_seconds_total" ["cpu", "mode"], "Seconds each CPU ran virtual machines, which node_cpu_seconds_total counts as user and nice too.";
     INFO: Gauge "node_cpu_info" ["package", "core", "cpu", "vendor", "family", "model", "model_name", "microcode", "stepping", "cachesize"], "1 for each CPU, with what /proc/cpuinfo says of it.";
     ISOLATED: Gauge "node_cpu_isolated" ["cpu"], "1 for each CPU that the scheduler leaves alone.";
@@ -333,7 +333,7 @@ mod tests {
             node_cpu_flag_info{flag="aes"} 1
             node_cpu_flag_info{flag="avx"} 1
             node_cpu_flag_info{flag="avx2"} 1
-            # HELP node_cpu_frequency_hertz Clock frequency of each CPU as /proc/cpuinfo tells it, in hertz.
+            # HELP node_cpu_frequency_hertz Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.
             # TYPE node_cpu_frequency_hertz gauge
             node_cpu_frequency_hertz{core="3",cpu="0",package="0"} 7.99998e+08
             # HELP node_cpu_info 1 for each CPU, with what /proc/cpuinfo says of it.

@@ -7,7 +7,7 @@ metrics! {
     GOVERNOR: Gauge "node_cpu_scaling_governor" ["cpu", "governor"], "1 for the governor that chooses each CPU's frequency, 0 for the others that could.";
     |it: &Frequencies| ["cpu"];
     Gauge "node_cpu_frequency_avg_hertz" = it.average, "Frequency of each CPU averaged over the last ticks, as the hardware counts it, in hertz.";
-    Gauge "node_cpu_frequency_hertz" = it.current, "Frequency of each CPU as the hardware tells it, in hertz.";
+    Gauge "node_cpu_frequency_hertz" = it.current, "Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.";
     Gauge "node_cpu_frequency_max_hertz" = it.max, "Highest frequency that each CPU can run at, in hertz.";
     Gauge "node_cpu_frequency_min_hertz" = it.min, "Lowest frequency that each CPU can run at, in hertz.";
     Gauge "node_cpu_scaling_frequency_hertz" = it.scaling, "Frequency of each CPU as the kernel knows or estimates it, in hertz.";
@@ -140,7 +140,7 @@ mod tests {
             # HELP node_cpu_frequency_avg_hertz Frequency of each CPU averaged over the last ticks, as the hardware counts it, in hertz.
             # TYPE node_cpu_frequency_avg_hertz gauge
             node_cpu_frequency_avg_hertz{cpu="0"} 1.700001e+09
-            # HELP node_cpu_frequency_hertz Frequency of each CPU as the hardware tells it, in hertz.
+            # HELP node_cpu_frequency_hertz Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.
             # TYPE node_cpu_frequency_hertz gauge
             node_cpu_frequency_hertz{cpu="0"} 1.7e+09
             # HELP node_cpu_frequency_max_hertz Highest frequency that each CPU can run at, in hertz.
