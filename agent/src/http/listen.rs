@@ -1,7 +1,7 @@
 //! Sockets to serve on: bound here, or handed over by systemd.
 
-use super::{address::Address, go_text, port_holder};
-use crate::config::Web;
+use super::{address::Address, port_holder};
+use crate::{config::Web, source::errno};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
@@ -19,7 +19,7 @@ pub enum ListenError {
     #[error("listen tcp: {0}")]
     Address(String),
     /// Go's words, and who holds the port where that can be seen.
-    #[error("listen {network} {address}: {call}: {}{}", go_text(cause), held_by.as_ref().map_or(String::new(), |it| format!("; held by {it}")))]
+    #[error("listen {network} {address}: {call}: {}{}", errno::words_of(cause), held_by.as_ref().map_or(String::new(), |it| format!("; held by {it}")))]
     Bind {
         network: &'static str,
         address: String,

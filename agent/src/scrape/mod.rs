@@ -5,13 +5,15 @@ mod probe;
 mod reopen;
 mod round;
 mod slot;
+mod state;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::{FAMILIES, State};
+pub use outcome::FAMILIES;
 pub use probe::{MapSummary, ProbeSummary, ProgramSummary};
 pub use reopen::Changes;
 pub use slot::Summary;
+pub use state::State;
 
 use crate::{collector::Entry, config::Config, metric::Families, source::Host};
 use outcome::Outcomes;

@@ -1,6 +1,6 @@
 //! One scrape under way: the queue that worker threads pull from, and what they have delivered so far.
 
-use super::slot::{Asked, Run, Slot};
+use super::slot::{Asked, Run, Slot, Waiter};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,7 +23,7 @@ pub(super) type Turn = OwnedMutexGuard<()>;
 pub(super) struct Round {
     pub(super) slots: Vec<Arc<Slot>>,
     /// What was run since then is fresh enough.
-    pub(super) asked: Instant,
+    asked: Instant,
     next: AtomicUsize,
     delivered: Mutex<Delivered>,
     ended: Notify,
@@ -99,7 +99,7 @@ impl Round {
         std::mem::take(&mut self.delivered().places)
     }
 
-    pub(super) fn deliver(&self, index: usize, run: Arc<Run>) {
+    fn deliver(&self, index: usize, run: Arc<Run>) {
         self.fill(index, Place::Filled(run));
     }
 
@@ -137,7 +137,11 @@ impl Round {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = self.slots.get(index) else { return };
-            match slot.answer(self, index) {
+            let waiter = || -> Waiter {
+                let round = Arc::clone(self);
+                Box::new(move |run| round.deliver(index, run))
+            };
+            match slot.answer(self.asked, waiter) {
                 Asked::Answered(run) | Asked::Ran(run) => self.deliver(index, run),
                 Asked::Late => self.fill(index, Place::Late),
                 Asked::Awaited => {}

@@ -1,6 +1,6 @@
 //! One enabled collector: opened once, run by at most one thread at a time, its last run shared by all who ask.
 
-use super::{ProbeSummary, Round, SHORTEST, State};
+use super::{ProbeSummary, SHORTEST, State};
 use crate::{
     collector::{Collector, Entry, Error},
     config::{CollectorLimits, Config},
@@ -41,9 +41,12 @@ struct Running {
     since: Instant,
     /// A scrape's deadline passed while it ran: no other waits for it.
     is_late: bool,
-    /// The scrapes that wait for it beside the one that began it, and its place there.
-    waiters: Vec<(Arc<Round>, usize)>,
+    /// The scrapes that wait for it beside the one that began it.
+    waiters: Vec<Waiter>,
 }
+
+/// Is told of a run when it has ended.
+pub(super) type Waiter = Box<dyn FnOnce(Arc<Run>) + Send>;
 
 /// What one run of the collector gave.
 pub(super) struct Run {
@@ -124,13 +127,12 @@ impl Slot {
         self.progress().n_dropped
     }
 
-    /// Runs the collector for place `index` of `round`, unless something else will do.
-    pub(super) fn answer(&self, round: &Arc<Round>, index: usize) -> Asked {
+    /// Runs the collector, unless something else will do for a scrape that was `asked` for then: an earlier run, or one
+    /// that is under way, which the scrape's `waiter` is told of.
+    pub(super) fn answer(&self, asked: Instant, waiter: impl FnOnce() -> Waiter) -> Asked {
         let mut progress = self.progress();
         if let Some(run) = &progress.last
-            && (progress.is_over
-                || run.started >= round.asked
-                || run.started.elapsed() < self.limits.min_interval)
+            && (progress.is_over || run.started >= asked || run.started.elapsed() < self.limits.min_interval)
         {
             return Asked::Answered(Arc::clone(run));
         }
@@ -138,7 +140,7 @@ impl Slot {
             if running.is_late || self.is_too_long(running) {
                 return Asked::Late;
             }
-            running.waiters.push((Arc::clone(round), index));
+            running.waiters.push(waiter());
             return Asked::Awaited;
         }
         let started = Instant::now();
@@ -160,8 +162,8 @@ impl Slot {
         progress.last = Some(Arc::clone(&run));
         let waiters = progress.running.take().map(|running| running.waiters);
         drop(progress);
-        for (round, index) in waiters.into_iter().flatten() {
-            round.deliver(index, Arc::clone(&run));
+        for tell in waiters.into_iter().flatten() {
+            tell(Arc::clone(&run));
         }
         Asked::Ran(run)
     }

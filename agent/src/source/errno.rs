@@ -2,7 +2,7 @@
 //! of glibc with a small first letter.
 
 use rustix::io::Errno;
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 /// What went wrong, in Go's words: `permission denied`; `errno 133` for what has none.
 #[must_use]
@@ -11,6 +11,12 @@ pub fn words(errno: Errno) -> Cow<'static, str> {
     let words =
         usize::try_from(number - 1).ok().and_then(|index| WORDS.get(index)).filter(|it| !it.is_empty());
     words.map_or_else(|| format!("errno {number}").into(), |it| Cow::Borrowed(*it))
+}
+
+/// The same of an error that may be none of the system's: then its own words.
+#[must_use]
+pub fn words_of(error: &io::Error) -> Cow<'static, str> {
+    error.raw_os_error().map_or_else(|| error.to_string().into(), |it| words(Errno::from_raw_os_error(it)))
 }
 
 /// From errno 1 on.

@@ -1,7 +1,9 @@
 //! `cargo xtask tidy`: the rules of the house that a program can check. See agent/ARCHITECTURE.md, "Invariants".
 
+mod circles;
 mod code;
 mod layout;
+mod paths;
 mod rooms;
 mod words;
 
@@ -22,6 +24,8 @@ const CHECKS: &[fn(&File) -> Vec<Fault>] = &[
     rooms::imports,
     rooms::neighbours,
     words::unsafe_code,
+    words::asynchrony,
+    words::undeclared,
     words::printing,
     words::leftovers,
     layout::head,
@@ -55,8 +59,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     ensure!(args.is_empty(), "tidy takes no argument");
     let mut files = Vec::new();
     collect(workspace(), "", &mut files)?;
-    let faults: Vec<Fault> =
+    let mut faults: Vec<Fault> =
         files.iter().flat_map(|file| CHECKS.iter().flat_map(|check| check(file))).collect();
+    faults.extend(circles::circles(&files));
     for Fault { path, line, problem } in &faults {
         eprintln!("{path}:{line}: {problem}");
     }

@@ -1,6 +1,9 @@
 //! Who may import whom in the agent: the table of agent/ARCHITECTURE.md.
 
-use super::{Fault, File};
+use super::{
+    Fault, File,
+    paths::{module_of, written},
+};
 
 /// A room and the rooms that it may use besides itself. What is not listed (`main.rs`, `lib.rs`, `cli`) may use all.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -22,6 +25,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("service", &[]),
 ];
 
+const SOURCE: &str = "agent/src";
+
+/// What collectors have in common.
+const COMMON: &[&str] = &["prelude", "probe"];
+
 /// What may stand in `agent/src` and is no room: it knows all others.
 const FREE: &[&str] = &["main", "lib", "cli", "testing"];
 
@@ -35,24 +43,27 @@ pub(super) fn imports(file: &File) -> Vec<Fault> {
         return vec![file.fault(1, format!("`{room}` is no room of agent/ARCHITECTURE.md"))];
     };
     let is_room = |it: &str| ROOMS.iter().any(|(name, _)| *name == it) || ["main", "cli"].contains(&it);
-    crate_paths(&file.code)
+    let module = module_of(SOURCE, &file.path).unwrap_or_default();
+    let used = written(&module, &file.code)
         .into_iter()
-        .filter(|(_, used)| is_room(used) && used != room && !may_use.contains(&used.as_str()))
-        .map(|(line, used)| file.fault(line, format!("`{room}` may not use `{used}`")))
-        .collect()
+        .filter_map(|(line, path)| Some((line, path.into_iter().next()?)));
+    let bad = used.filter(|(_, used)| is_room(used) && used != room && !may_use.contains(&used.as_str()));
+    bad.map(|(line, used)| file.fault(line, format!("`{room}` may not use `{used}`"))).collect()
 }
 
-/// A collector in a file of its own uses no other collector: only the prelude.
+/// A collector uses no other collector: only the prelude, and what those with probes have in common.
 pub(super) fn neighbours(file: &File) -> Vec<Fault> {
-    let Some(inside) = file.path.strip_prefix("agent/src/collectors/") else { return Vec::new() };
-    if inside.split('/').count() != 2 || inside.ends_with("/mod.rs") {
+    let module = module_of(SOURCE, &file.path).unwrap_or_default();
+    let [room, _, _, ..] = &module[..] else { return Vec::new() };
+    if room != "collectors" {
         return Vec::new();
     }
-    let uses_other = |line: &str| {
-        line.contains("super::")
-            || (line.contains("crate::collectors::") && !line.contains("crate::collectors::prelude"))
+    let is_other = |path: &[String]| {
+        path.first().is_some_and(|it| it == "collectors")
+            && !path.starts_with(&module[..3])
+            && !path.get(1).is_some_and(|it| COMMON.contains(&it.as_str()))
     };
-    let bad = file.code_lines().filter(|(_, line)| uses_other(line));
+    let bad = written(&module, &file.code).into_iter().filter(|(_, path)| is_other(path));
     bad.map(|(line, _)| file.fault(line, "a collector uses the prelude and no other collector")).collect()
 }
 
@@ -63,58 +74,9 @@ fn room_of(path: &str) -> Option<&str> {
     Some(name.strip_suffix(".rs").unwrap_or(name))
 }
 
-/// The first name of every path that starts at the crate's root, with its line: `crate::a::b`, `crate::{a, b::c}`.
-fn crate_paths(code: &str) -> Vec<(usize, String)> {
-    const ROOT: &str = "crate::";
-    let mut found = Vec::new();
-    for (start, _) in code.match_indices(ROOT) {
-        let is_name = |it: char| it.is_alphanumeric() || it == '_';
-        if code[..start].ends_with(is_name) {
-            continue;
-        }
-        let mut push = |at: usize| {
-            let name: String = code[at..].chars().take_while(|it| is_name(*it)).collect();
-            if !name.is_empty() {
-                found.push((code[..at].matches('\n').count() + 1, name));
-            }
-        };
-        let after = start + ROOT.len();
-        if !code[after..].starts_with('{') {
-            push(after);
-            continue;
-        }
-        let mut depth = 0;
-        let mut expects_name = false;
-        for (idx, it) in code[after..].char_indices() {
-            match it {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-            if depth == 1 && expects_name && is_name(it) {
-                push(after + idx);
-                expects_name = false;
-            }
-            expects_name |= depth == 1 && matches!(it, '{' | ',');
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::problems, *};
-
-    #[test]
-    fn reads_paths_and_groups() {
-        let code = "use crate::metric::Desc;\nuse crate::{\n    config::{self, Key}, source::Host,\n    http,\n};\n$crate::scrape::x!();\n";
-        let found: Vec<(usize, String)> = crate_paths(code);
-        let found: Vec<(usize, &str)> = found.iter().map(|it| (it.0, it.1.as_str())).collect();
-        assert_eq!(found, [(1, "metric"), (3, "config"), (3, "source"), (4, "http"), (6, "scrape")]);
-    }
 
     #[test]
     fn keeps_rooms_apart() {
@@ -144,6 +106,10 @@ mod tests {
         let why = "a collector uses the prelude and no other collector";
         assert_eq!(problems(neighbours, path, "use crate::collectors::prelude::*;\n"), [""; 0]);
         assert_eq!(problems(neighbours, path, "use super::stat::Stat;\n"), [format!("1: {why}")]);
+        let grouped = "use crate::{\n    collectors::{prelude::*, cpu::stat},\n};\n";
+        assert_eq!(problems(neighbours, path, grouped), [format!("2: {why}")]);
+        let child = "agent/src/collectors/cpu/loadavg/child.rs";
+        assert_eq!(problems(neighbours, child, "use super::super::loadavg::Loadavg;\n"), [""; 0]);
         assert_eq!(problems(neighbours, path, "use crate::collectors::cpu::stat;\n"), [format!("1: {why}")]);
         assert_eq!(problems(neighbours, "agent/src/collectors/cpu/mod.rs", "super::register! {}\n"), [""; 0]);
     }

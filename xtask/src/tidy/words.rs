@@ -5,19 +5,40 @@ use super::{Fault, File, code::has_word};
 /// Whose text names the words that are looked for.
 const OWN: &str = "xtask/src/tidy/";
 
-/// `unsafe` in the agent's system calls, in the probes, and in the line by which the shared layout is plain data.
+/// `unsafe` in the agent's system calls, in what probes are made of, and in the line by which the shared layout is plain data.
 pub(super) fn unsafe_code(file: &File) -> Vec<Fault> {
     let is_layout = file.path.starts_with("ebpf-probes/abi/");
-    let is_probe = file.path.starts_with("ebpf-probes/") && !is_layout;
-    if is_probe || file.path == "agent/src/source/sys.rs" || file.path.starts_with("agent/src/source/sys/") {
+    let is_kernel = file.path.starts_with("ebpf-probes/src/kernel/");
+    if is_kernel || file.path == "agent/src/source/sys.rs" || file.path.starts_with("agent/src/source/sys/") {
         return Vec::new();
     }
     let bad = file.code_lines().filter(|(_, line)| {
         let is_plain_data = is_layout && line.contains("unsafe impl") && has_word(line, "Pod");
         has_word(line, "unsafe") && !is_plain_data
     });
-    bad.map(|(line, _)| file.fault(line, "unsafe outside of agent/src/source/sys.rs and the probes"))
+    bad.map(|(line, _)| file.fault(line, "unsafe outside of agent/src/source/sys and ebpf-probes/src/kernel"))
         .collect()
+}
+
+/// The rooms that wait for something: collectors and what they use run on threads that may block.
+pub(super) fn asynchrony(file: &File) -> Vec<Fault> {
+    const ROOMS: &[&str] = &["http", "reload", "scrape", "service", "main"];
+    let Some(inside) = file.path.strip_prefix("agent/src/") else { return Vec::new() };
+    let room = inside.split(['/', '.']).next().unwrap_or_default();
+    if ROOMS.contains(&room) {
+        return Vec::new();
+    }
+    let bad = file.code_lines().filter(|(_, line)| has_word(line, "async") || has_word(line, "await"));
+    bad.map(|(line, _)| file.fault(line, format!("`{room}` waits for nothing"))).collect()
+}
+
+/// A family is declared by `metrics!`, which alone makes what can be pushed.
+pub(super) fn undeclared(file: &File) -> Vec<Fault> {
+    if file.path == "agent/src/metric/desc.rs" {
+        return Vec::new();
+    }
+    let bad = file.code_lines().filter(|(_, line)| line.contains("Desc::new("));
+    bad.map(|(line, _)| file.fault(line, "a family is declared in a `metrics!` table")).collect()
 }
 
 /// The agent prints and exits in its outermost layer.
@@ -58,15 +79,31 @@ mod tests {
     #[test]
     fn finds_unsafe_where_it_may_not_be() {
         let text = "// unsafe in a comment\nlet it = unsafe { f() };\n";
-        let fault = "2: unsafe outside of agent/src/source/sys.rs and the probes";
+        let fault = "2: unsafe outside of agent/src/source/sys and ebpf-probes/src/kernel";
         assert_eq!(problems(unsafe_code, "agent/src/http/mod.rs", text), [fault]);
         assert_eq!(problems(unsafe_code, "agent/src/source/sys.rs", text), [""; 0]);
-        assert_eq!(problems(unsafe_code, "ebpf-probes/src/probes/runqueue.rs", text), [""; 0]);
+        assert_eq!(problems(unsafe_code, "ebpf-probes/src/kernel/mod.rs", text), [""; 0]);
+        assert_eq!(problems(unsafe_code, "ebpf-probes/src/probes/runqueue.rs", text), [fault]);
         assert_eq!(problems(unsafe_code, "ebpf-probes/abi/src/lib.rs", text), [fault]);
         assert_eq!(
             problems(unsafe_code, "ebpf-probes/abi/src/lib.rs", "unsafe impl aya::Pod for A {}\n"),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn finds_what_waits_where_nothing_may() {
+        let fault = ["1: `source` waits for nothing"];
+        assert_eq!(problems(asynchrony, "agent/src/source/file.rs", "async fn f() {}\n"), fault);
+        assert_eq!(problems(asynchrony, "agent/src/http/mod.rs", "async fn f() {}\n"), [""; 0]);
+        assert_eq!(problems(asynchrony, "xtask/src/main.rs", "async fn f() {}\n"), [""; 0]);
+    }
+
+    #[test]
+    fn finds_families_that_are_in_no_table() {
+        let fault = ["1: a family is declared in a `metrics!` table"];
+        assert_eq!(problems(undeclared, "agent/src/scrape/x.rs", "let it = Desc::new(0);\n"), fault);
+        assert_eq!(problems(undeclared, "agent/src/metric/desc.rs", "let it = Desc::new(0);\n"), [""; 0]);
     }
 
     #[test]

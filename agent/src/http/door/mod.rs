@@ -1,13 +1,15 @@
 //! Who may come in: TLS, passwords, the rate limit, and the headers that every answer carries. What files say is
 //! read again when they change; an edit that is broken leaves the last good settings in force.
 
+mod origin;
 mod passwords;
 mod rate;
 mod settings;
 mod tls;
 mod yaml;
 
-pub use settings::{DoorError, Origin};
+pub use origin::Origin;
+pub use settings::DoorError;
 
 use crate::own::Reloads;
 use axum::{

@@ -1,21 +1,14 @@
-//! What the door lets in, and how: the same settings from `[web…]` of the config and from a web config file. The
-//! words of problems are those of Prometheus' exporter-toolkit.
+//! What the door lets in, and how. The words of problems are those of Prometheus' exporter-toolkit.
 
-use super::{super::go_text, yaml};
-use crate::config::{Config, Web, WebAuth, WebRateLimit, WebTls};
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use crate::source::errno;
+use std::{collections::BTreeMap, fs, io, path::PathBuf, time::Duration};
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
-    #[error("open {}: {}", path.display(), go_text(cause))]
+    #[error("open {}: {}", path.display(), errno::words_of(cause))]
     Open { path: PathBuf, cause: io::Error },
-    #[error("failed to read {what} ({}): open {}: {}", path.display(), path.display(), go_text(cause))]
+    #[error("failed to read {what} ({}): open {}: {}", path.display(), path.display(), errno::words_of(cause))]
     Read { what: &'static str, path: PathBuf, cause: io::Error },
     #[error("{0}")]
     Wrong(String),
@@ -94,81 +87,6 @@ impl Pem {
     }
 }
 
-/// Where settings come from; read again when a file changes.
-#[derive(Debug)]
-pub enum Origin {
-    WebConfigFile { path: PathBuf, exempt: Vec<String> },
-    Sections { web: Box<Web>, tls: Box<WebTls>, auth: Box<WebAuth>, rate_limit: WebRateLimit },
-}
-
-impl Origin {
-    /// The web config file takes the place of the sections.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let (web, auth) = (config.section::<Web>(), config.section::<WebAuth>());
-        let (tls, rate_limit) = (config.section(), config.section());
-        if web.config_file.as_os_str().is_empty() {
-            Self::Sections { web: web.into(), tls: Box::new(tls), auth: auth.into(), rate_limit }
-        } else {
-            Self::WebConfigFile { path: web.config_file, exempt: auth.exempt }
-        }
-    }
-
-    pub(super) fn read(&self) -> Result<Settings, DoorError> {
-        let mut settings = match self {
-            Self::WebConfigFile { path, exempt } => {
-                let text = fs::read_to_string(path)
-                    .map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
-                let folder = path.parent().unwrap_or(Path::new(""));
-                let mut settings = yaml::parse(&text, folder)?;
-                settings.exempt.clone_from(exempt);
-                settings.files.push(path.clone());
-                settings
-            }
-            Self::Sections { web, tls, auth, rate_limit } => of_sections(web, tls, auth, rate_limit)?,
-        };
-        check_headers(&settings.headers)?;
-        settings.users.values().try_for_each(|hash| check_hash(hash))?;
-        for pem in settings.tls.iter().flat_map(|it| [&it.cert, &it.key, &it.client_ca]) {
-            if let Pem::File(path) = pem {
-                settings.files.push(path.clone());
-            }
-        }
-        Ok(settings)
-    }
-}
-
-fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> Result<Settings, DoorError> {
-    let tls = TlsSettings {
-        cert: Pem::file(tls.cert_file.clone()),
-        key: Pem::file(tls.key_file.clone()),
-        client_ca: Pem::file(tls.client_ca_file.clone()),
-        client_auth_type: tls.client_auth_type.clone(),
-        client_allowed_sans: tls.client_allowed_sans.clone(),
-        min_version: tls.min_version.clone(),
-        max_version: tls.max_version.clone(),
-        cipher_suites: tls.cipher_suites.clone(),
-        curve_preferences: tls.curve_preferences.clone(),
-        ignores_client_order: tls.prefer_server_cipher_suites,
-    };
-    let mut settings = Settings {
-        tls: tls.is_wanted().then_some(tls),
-        has_http2: web.http2,
-        headers: web.headers.clone(),
-        users: auth.basic_auth_users.clone(),
-        exempt: auth.exempt.clone(),
-        rate: Rate { interval: rate.interval, burst: rate.burst },
-        ..Settings::default()
-    };
-    if !auth.users_file.as_os_str().is_empty() {
-        let path = &auth.users_file;
-        let text = fs::read_to_string(path).map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
-        settings.users.extend(parse_users(&text)?);
-        settings.files.push(path.clone());
-    }
-    Ok(settings)
-}
-
 impl TlsSettings {
     /// TLS is on as soon as one of its settings says something.
     pub(super) fn is_wanted(&self) -> bool {
@@ -177,59 +95,4 @@ impl TlsSettings {
             || self.client_ca.is_set()
             || !self.client_auth_type.is_empty()
     }
-}
-
-/// The lines of an htpasswd file.
-fn parse_users(text: &str) -> Result<Vec<(String, String)>, DoorError> {
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let user = |(number, line): (usize, &str)| match line.split_once(':') {
-        Some((user, hash)) => Ok((user.to_owned(), hash.trim().to_owned())),
-        None => Err(DoorError::wrong(format!("users file, line {number}: expected user:hash"))),
-    };
-    let users: Vec<_> = lines.map(user).collect::<Result<_, _>>()?;
-    // No user would mean no password.
-    if users.is_empty() { Err(DoorError::wrong("the users file holds no user")) } else { Ok(users) }
-}
-
-fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), DoorError> {
-    const ALLOWED: [(&str, &[&str]); 5] = [
-        ("Strict-Transport-Security", &[]),
-        ("X-Content-Type-Options", &["nosniff"]),
-        ("X-Frame-Options", &["deny", "sameorigin"]),
-        ("X-XSS-Protection", &[]),
-        ("Content-Security-Policy", &[]),
-    ];
-    for (name, value) in headers {
-        let Some((_, values)) = ALLOWED.iter().find(|(allowed, _)| allowed == name) else {
-            return Err(DoorError::wrong(format!("HTTP header {name:?} can not be configured")));
-        };
-        if !values.is_empty() && !values.contains(&value.as_str()) {
-            let quoted: Vec<_> = values.iter().map(|it| format!("{it:?}")).collect();
-            let quoted = quoted.join(" ");
-            return Err(DoorError::wrong(format!(
-                "invalid value for {name}. Expected one of: [{quoted}], but got: {value:?}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_hash(hash: &str) -> Result<(), DoorError> {
-    const LEN: usize = 59;
-    if hash.len() < LEN {
-        return Err(DoorError::wrong("crypto/bcrypt: hashedSecret too short to be a bcrypted password"));
-    }
-    match hash.chars().next() {
-        Some('$') => {}
-        first => {
-            let first = first.unwrap_or_default();
-            return Err(DoorError::wrong(format!(
-                "crypto/bcrypt: bcrypt hashes must start with '$', but hashedSecret started with '{first}'"
-            )));
-        }
-    }
-    hash.parse::<bcrypt::HashParts>()
-        .map(drop)
-        .map_err(|error| DoorError::wrong(format!("crypto/bcrypt: {error}")))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ebpf_probes::probes::block_io::{KEYS, LATENCIES, SKIPPED, SPEC};
 use probe_abi::{Histogram, block::Key};
 
-use super::{Error, Kernel, Probe, Settings, Table};
+use super::{Error, Kernel, Probe, Settings, Table, possible_cpus};
 
 /// Rows for disks and operations, if nothing else is asked for: a server's dozen disks.
 pub const DEFAULT_ROWS: u32 = 64;
@@ -31,7 +31,7 @@ impl BlockIo {
         let rows = rows.clamp(1, MAX_ROWS);
         let row_size = (rows as usize + 1) * size_of::<Histogram>();
         let banks_for = |n_cpus| banks(n_cpus, memory / row_size);
-        let banks = banks_for(kernel.possible_cpus()?);
+        let banks = banks_for(possible_cpus()?);
         let settings = Settings {
             entries: &|n_cpus| {
                 vec![("LATENCIES", (rows + 1) * banks_for(n_cpus)), ("KEYS", rows), ("CLAIMS", rows)]

@@ -16,7 +16,7 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{Excess, Loaded, probes::WeakProbes};
+use super::{Excess, Loaded};
 use crate::config::{Budget, Measure, OnExceed};
 
 /// Watches over probes until it is dropped.
@@ -26,9 +26,13 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn start(probes: WeakProbes, budget: Budget) -> io::Result<Self> {
+    /// `probes` lists those that there are.
+    pub(super) fn start(
+        probes: impl Fn() -> Vec<Arc<Loaded>> + Send + 'static,
+        budget: Budget,
+    ) -> io::Result<Self> {
         let (changes, receiver) = channel();
-        let watch = move || watch(&probes, budget, &receiver);
+        let watch = move || watch(probes, budget, &receiver);
         thread::Builder::new().name("bpf-budget".to_owned()).spawn(watch)?;
         Ok(Self { changes })
     }
@@ -39,14 +43,14 @@ impl Guard {
     }
 }
 
-fn watch(probes: &WeakProbes, mut budget: Budget, changes: &Receiver<Budget>) {
+fn watch(probes: impl Fn() -> Vec<Arc<Loaded>>, mut budget: Budget, changes: &Receiver<Budget>) {
     let mut ledger = Ledger::new(Instant::now());
     loop {
         match changes.recv_timeout(budget.window.0) {
             Ok(changed) => budget = changed,
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => match aya::util::online_cpus() {
-                Ok(cpus) => ledger.close(&probes.list(), &budget, Instant::now(), cpus.len()),
+                Ok(cpus) => ledger.close(&probes(), &budget, Instant::now(), cpus.len()),
                 Err((path, error)) => error!(path, %error, "the probes' cost is not watched"),
             },
         }

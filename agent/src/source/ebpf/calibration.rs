@@ -12,7 +12,7 @@ use rustix::{
 };
 use tracing::debug;
 
-use super::{Error, Kernel, Probe, Settings};
+use super::{Error, Probe, Probes, Settings, types::Types};
 
 /// What it is taken for where it cannot be measured, in ns: the middle of what was seen.
 const TYPICAL: u64 = 50;
@@ -25,8 +25,8 @@ const ROUNDS: u32 = 24;
 const EVENTS: u32 = 500;
 
 /// In ns a run.
-pub(super) fn overhead(kernel: &Kernel) -> u64 {
-    let measured = measure(kernel);
+pub(super) fn overhead(types: &Types, probes: &Probes) -> u64 {
+    let measured = measure(types, probes);
     debug!(ns = ?measured.as_ref().ok(), typical = TYPICAL, "what a run of a probe takes beside its program");
     match measured {
         Ok(overhead @ 1..=MOST) => overhead,
@@ -34,7 +34,7 @@ pub(super) fn overhead(kernel: &Kernel) -> u64 {
     }
 }
 
-fn measure(kernel: &Kernel) -> Result<u64, Error> {
+fn measure(types: &Types, probes: &Probes) -> Result<u64, Error> {
     let call = |source: Errno| Error::call("name a thread", source.into());
     let own = name().map_err(call)?;
     let round = || {
@@ -47,7 +47,7 @@ fn measure(kernel: &Kernel) -> Result<u64, Error> {
     let shortest =
         || (0..ROUNDS).map(|_| round()).try_fold(Duration::MAX, |least, it| it.map(|it| least.min(it)));
     let without = shortest().map_err(call)?;
-    let probe = Probe::load_with(&SPEC, kernel, &[], &Settings::default(), 0)?;
+    let probe = Probe::load(&SPEC, types, probes, &[], &Settings::default(), 0)?;
     let with = shortest().map_err(call)?;
     drop(probe);
     Ok(u64::from(with.saturating_sub(without).subsec_nanos() / EVENTS))

@@ -2,8 +2,9 @@
 //! no capability, where bpf(2) might.
 
 use std::{
+    fs, io,
     os::fd::{AsRawFd, BorrowedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use aya::{
@@ -14,11 +15,25 @@ use std::os::fd::AsFd as _;
 
 use ebpf_probes::spec::Spec;
 
-use super::{Error, error::chain, probe::Sizes};
+use super::{Error, error::chain};
 use crate::source::{File, number};
 
 /// Possible CPUs of a large host, for which memory is told beside this one's.
 pub const MANY_CPUS: u32 = 512;
+
+/// One more than the highest number of a CPU that the kernel may ever have online: rows of maps by CPU.
+pub fn possible_cpus() -> Result<u32, Error> {
+    let path = Path::new("/sys/devices/system/cpu/possible");
+    let read = || {
+        let list = fs::read_to_string(path)?;
+        let highest = list.trim_end().rsplit([',', '-']).next().and_then(|it| it.parse::<u32>().ok());
+        highest.map(|it| it + 1).ok_or_else(|| io::Error::other(format!("{list:?} is no list of CPUs")))
+    };
+    read().map_err(|source| Error::Read { path: path.into(), source })
+}
+
+/// Maps and how many entries they have.
+pub type Sizes = Vec<(&'static str, u32)>;
 
 /// Bytes of kernel memory.
 #[derive(Debug)]

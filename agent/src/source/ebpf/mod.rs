@@ -5,8 +5,8 @@
 //! the running kernel's BTF, hands their offsets to the probe and attaches it. From then on the kernel counts and the
 //! agent reads shared memory: a scrape makes no system call here, and needs no privilege.
 //!
-//! The modules: [`kernel`] what is known of the running kernel, [`btf`] the reader of its types, [`resolve`] what a
-//! probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
+//! The modules: [`kernel`] the running kernel and its probes, [`types`] its types, [`btf`] their reader, [`resolve`] what
+//! a probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
 //! shared memory, [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost,
 //! [`calibration`] what a run takes beside its program, [`others`] what the programs of others cost.
 
@@ -24,6 +24,7 @@ mod others;
 pub mod probe;
 mod probes;
 mod resolve;
+mod types;
 
 pub use self::{
     block_io::BlockIo,
@@ -32,9 +33,9 @@ pub use self::{
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
     map::{Counters, Histograms, Table},
-    memory::{MANY_CPUS, MapMemory, Memory},
+    memory::{MANY_CPUS, MapMemory, Memory, Sizes, possible_cpus},
     others::{Kind, OtherPrograms, Sampling},
-    probe::{Probe, Settings, Sizes},
+    probe::{Probe, Settings},
     probes::Probes,
 };
 

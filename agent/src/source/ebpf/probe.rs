@@ -17,12 +17,13 @@ use ebpf_probes::{
 use probe_abi::{ABSENT, Meter, table};
 
 use super::{
-    Counters, Error, Histograms, Kernel, Loaded, MANY_CPUS, Memory, Table, calibration,
+    Counters, Error, Histograms, Loaded, MANY_CPUS, Memory, Probes, Sizes, Table,
     error::chain,
-    kernel::{Types, kept},
     loaded::{Meters, lock},
     map::Row,
+    memory::possible_cpus,
     resolve::resolve,
+    types::{Parsed, Types, kept},
 };
 use crate::source::sys::memory::{SharedWords, WritableWords};
 
@@ -37,9 +38,6 @@ pub struct Settings<'a> {
     /// bank is always made.
     pub banked: usize,
 }
-
-/// Maps and how many entries they have.
-pub type Sizes = Vec<(&'static str, u32)>;
 
 impl Default for Settings<'_> {
     fn default() -> Self {
@@ -59,31 +57,20 @@ pub struct Probe {
 
 impl Probe {
     /// Loads a probe and attaches its programs, all that this kernel has a hook for or none. `features`: the constants
-    /// declared as features that are to be 1; those of collectors that wait to be opened are added.
+    /// declared as features that are to be 1; those of collectors that wait to be opened are added. `overhead`: what a
+    /// run takes beside its program, in ns.
     pub(super) fn load(
         spec: &'static Spec,
-        kernel: &Kernel,
-        features: &[&'static str],
-        settings: &Settings<'_>,
-    ) -> Result<Self, Error> {
-        let is_measured = kernel.probes().are_measured();
-        let overhead =
-            if is_measured { kernel.probes().overhead(|| calibration::overhead(kernel)) } else { 0 };
-        Self::load_with(spec, kernel, features, settings, overhead)
-    }
-
-    /// The same, where it is known what a run takes beside its program, in ns.
-    pub(super) fn load_with(
-        spec: &'static Spec,
-        kernel: &Kernel,
+        types: &Types,
+        probes: &Probes,
         features: &[&'static str],
         settings: &Settings<'_>,
         overhead: u64,
     ) -> Result<Self, Error> {
-        let n_cpus = kernel.possible_cpus()?;
-        let is_measured = kernel.probes().are_measured();
-        let decided = decided(spec, kernel, features, settings)?;
-        let loaded = kernel.with_types(|types| {
+        let n_cpus = possible_cpus()?;
+        let is_measured = probes.are_measured();
+        let decided = decided(spec, probes, features, settings)?;
+        let loaded = types.with(|types| {
             let resolved = resolve(spec, &types.btf)?;
             let metered: Vec<&Program> = spec.programs.iter().filter(|it| it.meter.is_some()).collect();
             let mut constants = resolved.constants;
@@ -146,7 +133,7 @@ impl Probe {
 /// The settings and features of a probe with their values.
 fn decided(
     spec: &Spec,
-    kernel: &Kernel,
+    probes: &Probes,
     features: &[&'static str],
     settings: &Settings<'_>,
 ) -> Result<Vec<(&'static str, u32)>, Error> {
@@ -163,7 +150,7 @@ fn decided(
                 decided.push(*set.ok_or_else(|| broken(format!("{name} is not set")))?);
             }
             Origin::Feature => {
-                let is_wanted = features.contains(&name) || kernel.probes().wants(spec, name);
+                let is_wanted = features.contains(&name) || probes.wants(spec, name);
                 decided.push((name, is_wanted.into()));
             }
             _ => {}
@@ -219,7 +206,7 @@ fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Re
 /// not declare need not exist.
 fn open(
     spec: &Spec,
-    types: &mut Types,
+    types: &mut Parsed,
     constants: &[(&'static str, u32)],
     sizes: &Sizes,
 ) -> Result<Ebpf, Error> {

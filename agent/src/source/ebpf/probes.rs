@@ -31,10 +31,6 @@ struct Shared {
 /// A probe by its name, and one of its features.
 type Feature = (&'static str, &'static str);
 
-/// Probes that may be gone.
-#[derive(Debug)]
-pub(super) struct WeakProbes(Weak<Shared>);
-
 impl Probes {
     /// Those that are there now.
     pub fn list(&self) -> Vec<Arc<Loaded>> {
@@ -83,16 +79,12 @@ impl Probes {
         match &*guard {
             Some(guard) => guard.change(budget),
             None if budget.measure == Measure::Sampled && !self.list().is_empty() => {
-                *guard = Some(Guard::start(WeakProbes(Arc::downgrade(&self.0)), budget)?);
+                let shared = Arc::downgrade(&self.0);
+                let list = move || shared.upgrade().map(|it| Self(it).list()).unwrap_or_default();
+                *guard = Some(Guard::start(list, budget)?);
             }
             None => {}
         }
         Ok(())
-    }
-}
-
-impl WeakProbes {
-    pub(super) fn list(&self) -> Vec<Arc<Loaded>> {
-        self.0.upgrade().map(|it| Probes(it).list()).unwrap_or_default()
     }
 }

@@ -93,7 +93,7 @@ fn waits_for_a_cpu_add_up_to_those_of_schedstat() {
 fn knows_its_memory() {
     let kernel = Kernel::new(None);
     let runqueue = RunQueue::load(&kernel).unwrap();
-    let rows = u64::from(kernel.possible_cpus().unwrap()) * size_of::<Histogram>() as u64;
+    let rows = u64::from(possible_cpus().unwrap()) * size_of::<Histogram>() as u64;
     let memory = runqueue.probe().loaded().memory();
     let of_map = |name: &str| memory.maps.iter().find(|it| it.name == name).unwrap().bytes;
     assert!((rows..rows + 8192).contains(&of_map("WAITS")), "{memory:?} for rows of {rows}");

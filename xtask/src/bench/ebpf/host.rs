@@ -5,7 +5,7 @@ use std::{path::Path, process::Command, thread, time::Duration};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{programs, summary::median};
+use super::{programs, spread::median};
 use crate::{
     bench::{exporter::Exporter, usage},
     process::output,

@@ -7,6 +7,7 @@ mod load;
 mod programs;
 mod report;
 mod rounds;
+mod spread;
 mod subject;
 mod summary;
 

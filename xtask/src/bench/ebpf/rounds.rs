@@ -13,6 +13,7 @@ use super::{
     empty::{Empty, Factory},
     load::{Load, Place, Work},
     programs::{Count, counts, statistics},
+    spread::median,
     subject::{Running, Tool},
 };
 
@@ -166,7 +167,7 @@ fn costs(
         }
     }
     // The kernel's clock takes much the same everywhere.
-    let elsewhere = super::summary::median(empty_ns.values().copied());
+    let elsewhere = median(empty_ns.values().copied());
     let mut costs = Vec::new();
     for (id, hook) in hooks {
         let (name, n_runs, ns) = runs(*id)?;

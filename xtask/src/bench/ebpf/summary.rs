@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     load::Load,
     rounds::{Beside, ProgramCost, Sample},
+    spread::{Spread, median, median_of},
 };
 
 /// What a load showed.
@@ -42,13 +43,6 @@ pub(crate) struct ProgramSummary {
     pub(crate) empty_ns: f64,
     pub(crate) net_ns: f64,
     pub(crate) net_ns_per_op: f64,
-}
-
-#[derive(Clone, Copy, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) first_quartile: f64,
-    pub(crate) third_quartile: f64,
 }
 
 impl LoadSummary {
@@ -123,37 +117,6 @@ fn programs(samples: &[Sample]) -> Vec<ProgramSummary> {
     costs.into_iter().map(summary).collect()
 }
 
-impl Spread {
-    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
-        let sorted = sorted(values);
-        let at = |part: f64| quantile(&sorted, part).unwrap_or(f64::NAN);
-        Self { median: at(0.5), first_quartile: at(0.25), third_quartile: at(0.75) }
-    }
-}
-
-/// Not a number if there are no values.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    median_of(values).unwrap_or(f64::NAN)
-}
-
-fn median_of(values: impl Iterator<Item = f64>) -> Option<f64> {
-    quantile(&sorted(values), 0.5)
-}
-
-/// Without what is no number.
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut sorted: Vec<f64> = values.filter(|it| it.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-}
-
-/// Between two values in proportion.
-fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
-    let place = part * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -170,13 +133,6 @@ mod tests {
 
     fn program(hook: &str, ns: f64) -> ProgramCost {
         ProgramCost { name: hook.to_owned(), hook: hook.to_owned(), runs_per_op: 2.0, ns, empty_ns: 60.0 }
-    }
-
-    #[test]
-    fn takes_quantiles_between_values() {
-        let spread = Spread::of([4.0, 1.0, f64::NAN, 3.0, 2.0].into_iter());
-        assert_eq!((spread.first_quartile, spread.median, spread.third_quartile), (1.75, 2.5, 3.25));
-        assert!(median([].into_iter()).is_nan());
     }
 
     #[test]
