@@ -12,6 +12,7 @@ mod guest;
 mod manifests;
 mod peers;
 mod process;
+mod soak;
 mod systemd;
 mod table;
 mod test;
@@ -46,6 +47,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
+    Verb { name: "soak", summary: soak::SUMMARY, help: soak::HELP, run: soak::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];
 

@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: what the agent costs, beside others on the same machine at the same time.
 
 mod ebpf;
-mod exporter;
+pub(crate) mod exporter;
 mod report;
 mod scrape;
-mod usage;
+pub(crate) mod usage;
 
 use anyhow::{Result, bail};
 
