@@ -1,14 +1,22 @@
-//! An agent that is short of something: readers of its log, descriptors, somebody to bury the dead.
+//! An agent that is short of something: readers of its log, descriptors, memory, threads, somebody to bury the dead.
 
 use hostlens_tests::Agent;
 use rustix::process::Signal;
-use std::{collections::BTreeSet, fs, net::TcpStream, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 const NO_PROBES: &str = "--ebpf.enabled=never";
 
 /// An agent that a shell starts, which is to `exec "$@"`.
 fn start(shell: &str, args: &[&str]) -> Agent {
-    let prepare = |_: &std::path::Path, command: &mut Command| {
+    let prepare = |_: &Path, command: &mut Command| {
         let mut in_shell = Command::new("sh");
         in_shell.args(["-c", shell, "sh"]).arg(command.get_program()).args(command.get_args());
         *command = in_shell;
@@ -92,4 +100,91 @@ fn the_first_process_buries_the_others() {
     let first = children(&agent.pid().to_string()).unwrap();
     agent.wait_until("its child is buried", || Ok(children(first.trim())?.is_empty())).unwrap();
     agent.signal(Signal::TERM).unwrap();
+}
+
+/// A control group of version 1 or 2, removed on drop.
+struct Group {
+    folder: PathBuf,
+    is_first_version: bool,
+}
+
+impl Group {
+    fn new(controller: &str, name: &str) -> Self {
+        let first = PathBuf::from("/sys/fs/cgroup").join(controller);
+        let is_first_version = first.is_dir();
+        let parent = if is_first_version { first } else { "/sys/fs/cgroup".into() };
+        if !is_first_version {
+            fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}")).unwrap();
+        }
+        let folder = parent.join(format!("hostlens-test-{name}-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        Self { folder, is_first_version }
+    }
+
+    fn set(&self, [first, second]: [&str; 2], value: u64) {
+        let name = if self.is_first_version { first } else { second };
+        fs::write(self.folder.join(name), value.to_string()).unwrap();
+    }
+
+    /// A command line that runs `"$@"` in it.
+    fn shell(&self) -> String {
+        format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.folder.display())
+    }
+
+    fn n_processes(&self) -> usize {
+        fs::read_to_string(self.folder.join("cgroup.procs")).map_or(0, |it| it.lines().count())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The kernel may still be at work with what it held.
+        for _ in 0..500 {
+            if fs::remove_dir(&self.folder).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+const MEMORY_LIMIT: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
+const MAX_THREADS: [&str; 2] = ["pids.max"; 2];
+
+#[test]
+#[ignore = "loads eBPF in a control group: needs root and BTF"]
+fn short_of_memory_it_runs_without_probes_and_says_so() {
+    let group = Group::new("memory", "memory");
+    group.set(MEMORY_LIMIT, 16 << 20);
+    let agent = start(&group.shell(), &["--ebpf.enabled=auto"]);
+    let text = scrape(&agent);
+    let state = text.lines().find(|it| it.contains("collector_state{collector=\"runqueue\"")).unwrap();
+    assert!(state.contains("state=\"unavailable\"") && state.contains("loading probes takes "), "{state}");
+    assert!(text.contains("\nnode_load1 "));
+    assert!(agent.log().contains("collector=runqueue reason=\"loading probes takes "), "{}", agent.log());
+    agent.stop().unwrap();
+    // With enough of it they are there.
+    group.set(MEMORY_LIMIT, 64 << 20);
+    let agent = start(&group.shell(), &["--ebpf.enabled=auto"]);
+    assert!(scrape(&agent).contains("\nnode_sched_runqueue_latency_seconds_count "));
+    agent.stop().unwrap();
+}
+
+#[test]
+#[ignore = "limits threads by a control group: needs root"]
+fn reloads_go_on_where_no_thread_can_be_had() {
+    let group = Group::new("pids", "pids");
+    let agent = start(&group.shell(), &["--config.auto-reload=false"]);
+    let before = running(&agent);
+    group.set(MAX_THREADS, 1);
+    assert_eq!(group.n_processes(), 1);
+    // Longer than an idle thread lived.
+    thread::sleep(Duration::from_secs(11));
+    for config in ["[collector.loadavg]\nenabled = false\n", "x", "[path]\nrootfs = '/'\n", ""] {
+        agent.configure(config).unwrap();
+        let answer = agent.reload().unwrap();
+        assert_eq!(answer.status, if config == "x" { 400 } else { 200 }, "{}", answer.text());
+    }
+    assert_eq!(running(&agent), before);
+    agent.stop().unwrap();
 }

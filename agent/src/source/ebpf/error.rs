@@ -18,6 +18,8 @@ use crate::source::sys::seccomp;
 pub enum Error {
     #[error("probes are switched off")]
     SwitchedOff,
+    #[error("loading probes takes {} MiB of memory, and {} are left", needed >> 20, left >> 20)]
+    ShortOfMemory { needed: u64, left: u64 },
     #[error("read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("read the kernel's types from {}", path.display())]
@@ -79,6 +81,9 @@ impl Error {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::SwitchedOff => "set `enabled = \"auto\"` in [ebpf]",
+            Self::ShortOfMemory { .. } => {
+                "raise the memory limit of the service or the container; when probes are loaded, half of it is free again"
+            }
             Self::NoBtf { .. } => {
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF"
             }
