@@ -10,7 +10,6 @@ pub mod libtest;
 pub mod load;
 pub mod native;
 pub mod probes;
-pub mod replay;
 pub mod truth;
 
 pub use agent::{Agent, Response};

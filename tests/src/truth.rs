@@ -3,32 +3,13 @@
 //! Each function puts the load on, reads both sides before and after, and hands back the two growths.
 //! Both sides are read within milliseconds of each other, the load lasts seconds.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    fs::{read_dir, read_to_string},
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{fmt, fs::read_to_string, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{Agent, Exposition, load};
 
-pub const RUN_QUEUE_LATENCY: &str = "node_sched_runqueue_latency_seconds";
 pub const BLOCK_IO_LATENCY: &str = "node_block_io_latency_seconds";
-
-/// Walking all of /proc takes a few milliseconds.
-const BETWEEN_NOTES: Duration = Duration::from_millis(50);
-
-/// One quantity, measured by the agent and by the kernel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Compared {
-    pub agent: f64,
-    pub kernel: f64,
-}
 
 /// A quantity that the kernel's two readings, or the load itself, bound on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,25 +32,6 @@ pub struct State {
 pub enum Operation {
     Read,
     Write,
-}
-
-impl Compared {
-    /// Fails when the agent is off by more than `bound` (0.01 is one percent), or when there was nothing to measure.
-    pub fn within(self, bound: f64) -> Result<Self> {
-        ensure!(self.kernel > 0.0, "nothing to compare: {self}");
-        ensure!(
-            ((self.agent - self.kernel) / self.kernel).abs() <= bound,
-            "off by more than {bound}: {self}"
-        );
-        Ok(self)
-    }
-}
-
-impl fmt::Display for Compared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = (self.agent - self.kernel) / self.kernel * 100.0;
-        write!(f, "{} of {}, {percent:+.1} %", short(self.agent), short(self.kernel))
-    }
 }
 
 impl Bounded {
@@ -119,48 +81,6 @@ pub fn states(page: &Exposition) -> Result<Vec<State>> {
     ensure!(!states.is_empty(), "no hostlens_collector_state");
     states.sort();
     Ok(states)
-}
-
-/// Seconds that tasks waited for a CPU while a crowd shared one, against the run delay of all tasks.
-///
-/// A task that ends takes its figure with it. So the crowd stays until both sides are read, and the figures of all
-/// others are noted again and again while it runs.
-pub fn run_queue_wait(agent: &Agent) -> Result<Compared> {
-    let waited = || agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[]).map(|it| it.sum);
-    let (agent_before, before) = (waited()?, run_delays()?);
-    let mut noted = before.clone();
-    let running = AtomicBool::new(true);
-    let outcome = thread::scope(|scope| {
-        let notes = scope.spawn(|| -> Result<()> {
-            while running.load(Ordering::Relaxed) {
-                noted.extend(run_delays()?);
-                thread::sleep(BETWEEN_NOTES);
-            }
-            Ok(())
-        });
-        let read = || Ok((waited()?, run_delays()?));
-        let outcome = load::on_one_cpu(load::crowd(32, Duration::from_secs(2)), read);
-        running.store(false, Ordering::Relaxed);
-        notes.join().map_err(|_| anyhow::anyhow!("the thread that takes notes panicked"))??;
-        outcome
-    });
-    let (agent_after, after) = outcome?;
-    noted.extend(after);
-    // One that is new counts from 0.
-    let grown = noted.iter().map(|(task, ns)| ns.saturating_sub(before.get(task).copied().unwrap_or(0)));
-    Ok(Compared { agent: agent_after - agent_before, kernel: grown.sum::<u64>() as f64 / 1e9 })
-}
-
-/// Waits counted while two threads ping-pong: no fewer than the load switched, no more than all context switches.
-pub fn run_queue_count(agent: &Agent) -> Result<Bounded> {
-    let rounds = 5000;
-    let count =
-        |agent: &Agent| Ok::<_, anyhow::Error>(agent.scrape()?.histogram(RUN_QUEUE_LATENCY, &[])?.count);
-    let switches = stat("ctxt")?;
-    let before = count(agent)?;
-    let after = load::on_one_cpu(load::ping_pong(rounds)?, || count(agent))?;
-    let switches = stat("ctxt")? - switches;
-    Ok(Bounded { low: f64::from(2 * rounds), agent: after - before, high: switches as f64 })
 }
 
 /// Requests of `disk` (its name in /proc/diskstats) while `n_requests` go to `path` on it: others may use the disk
@@ -231,24 +151,6 @@ pub fn loopback_bytes(agent: &Agent, n_bytes: usize) -> Result<Bounded> {
     Ok(Bounded { low: n_bytes as f64, agent: after - before, high: all_after - all_before })
 }
 
-/// Nanoseconds that each task has waited for a CPU, by thread id: the second field of
-/// `/proc/<pid>/task/<tid>/schedstat` (Documentation/scheduler/sched-stats.rst).
-fn run_delays() -> Result<HashMap<String, u64>> {
-    let mut delays = HashMap::new();
-    for process in read_dir("/proc")? {
-        let tasks = process?.path().join("task");
-        // Not a process, or one that has ended.
-        let Ok(tasks) = read_dir(tasks) else { continue };
-        for task in tasks.map_while(Result::ok) {
-            let Ok(text) = read_to_string(task.path().join("schedstat")) else { continue };
-            let delay = text.split_ascii_whitespace().nth(1).context("schedstat has no second field")?;
-            delays.insert(task.file_name().to_string_lossy().into_owned(), delay.parse()?);
-        }
-    }
-    ensure!(!delays.is_empty(), "no /proc/<pid>/task/<tid>/schedstat: a kernel without CONFIG_SCHED_INFO");
-    Ok(delays)
-}
-
 fn stat(key: &str) -> Result<u64> {
     let text = read_to_string("/proc/stat")?;
     let line = text.lines().find_map(|it| it.strip_prefix(key)?.strip_prefix(' '));
@@ -276,14 +178,6 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn refuses_a_deviation_and_an_empty_comparison() {
-        assert!(Compared { agent: 101.0, kernel: 100.0 }.within(0.01).is_ok());
-        let off = Compared { agent: 8.5, kernel: 10.0 }.within(0.1).unwrap_err();
-        assert_eq!(off.to_string(), "off by more than 0.1: 8.500 of 10, -15.0 %");
-        assert!(Compared { agent: 0.0, kernel: 0.0 }.within(0.1).is_err());
-    }
 
     #[test]
     fn refuses_a_figure_out_of_its_bounds() {

@@ -4,4 +4,5 @@ pub mod btrfs;
 pub mod clock;
 pub mod descriptors;
 pub mod memory;
+pub mod perf;
 pub mod seccomp;

@@ -4,11 +4,14 @@
 //! agent reads them through shared memory.
 #![no_std]
 
+pub mod arrival;
 pub mod block;
+pub mod clock;
 pub mod histogram;
 pub mod meter;
 pub mod table;
 
+pub use clock::QueueClock;
 pub use histogram::Histogram;
 pub use meter::Meter;
 

@@ -23,7 +23,8 @@
 /// ```
 ///
 /// A constant with a type is the offset of a field of that type; one without is a number. Where a kernel may lack it:
-/// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing.
+/// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing, and
+/// `with(CONSTANT)` if it has nothing to do without that.
 /// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for
 /// an interruption, see [`Meter`](probe_abi::Meter).
 #[macro_export]
@@ -80,8 +81,13 @@ macro_rules! probe {
     (@need) => { $crate::spec::Need::Always };
     (@need optional) => { $crate::spec::Need::Optional };
     (@need unless $other:ident) => { $crate::spec::Need::Unless(stringify!($other)) };
+    (@need with $constant:ident) => { $crate::spec::Need::With(stringify!($constant)) };
     (@need otherwise $value:literal) => { $crate::spec::Need::Otherwise($value) };
 }
 
 /// The kernel's pointers, in declarations.
 pub type Object = u64;
+
+/// A number below 256 in a field that is of another width in another kernel: it has no size here.
+#[derive(Debug)]
+pub struct Small;

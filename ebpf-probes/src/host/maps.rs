@@ -46,6 +46,14 @@ pub struct HistogramBy<const N: usize>;
 #[derive(Debug)]
 pub struct Hash<K, V>(PhantomData<(K, V)>);
 
+/// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
+#[derive(Debug)]
+pub struct CpuClocks;
+
+impl Kind for CpuClocks {
+    const ENTRIES: Entries = Entries::CpuClocks;
+}
+
 impl<T> Kind for PerCpu<T> {
     const ENTRIES: Entries = Entries::PerCpu;
 }

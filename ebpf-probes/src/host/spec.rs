@@ -108,6 +108,8 @@ pub enum Need {
     Optional,
     /// A constant is known to have this value then.
     Otherwise(u32),
+    /// A program is left out unless the kernel has this constant as well as the hook.
+    With(&'static str),
 }
 
 /// A map as it is declared.
@@ -123,6 +125,8 @@ pub enum Entries {
     Fixed(u32),
     /// One for each CPU that the kernel may ever have online.
     PerCpu,
+    /// The same, each an event that counts the CPU's clock.
+    CpuClocks,
     /// So many in each bank, of which there is one for each CPU as far as memory allows; each entry has these bytes.
     Banked {
         per_bank: u32,

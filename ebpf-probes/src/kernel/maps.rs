@@ -3,8 +3,9 @@
 use core::{arch::asm, ptr};
 
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_NOEXIST},
-    btf_maps::{Array, HashMap},
+    bindings::{BPF_ANY, BPF_F_CURRENT_CPU, BPF_F_MMAPABLE, BPF_NOEXIST},
+    btf_maps::{Array, HashMap, PerfEventArray},
+    helpers::bpf_perf_event_read,
 };
 use probe_abi::{Histogram, histogram::slot, table};
 
@@ -63,9 +64,28 @@ kinds! {
 
     /// A hash of as many entries as the agent says, for the programs alone.
     Hash<K, V> = HashMap<K, V, 1>;
+
+    /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
+    CpuClocks<> = PerfEventArray;
+}
+
+impl CpuClocks {
+    /// What this CPU's event has counted; an error of the kernel as a negative number.
+    #[inline(always)]
+    pub fn read(self) -> u64 {
+        // SAFETY: the map is of events, and outlives the program.
+        unsafe { bpf_perf_event_read(ptr::from_ref(self.0).cast_mut().cast(), BPF_F_CURRENT_CPU) }
+    }
 }
 
 impl<T> PerCpu<T> {
+    /// The row of a CPU. No program that interrupts this one may write it.
+    #[inline(always)]
+    pub fn own(self, cpu: u32) -> Option<&'static mut T> {
+        // SAFETY: the map outlives the program, and nobody else writes the row meanwhile.
+        self.0.get_ptr_mut(cpu).map(|it| unsafe { &mut *it })
+    }
+
     /// The row of a CPU, to be written by it alone.
     #[inline(always)]
     pub fn row(self, cpu: u32) -> Option<*mut T> {
@@ -116,6 +136,18 @@ macro_rules! words {
                 if let Some(place) = self.0.get_ptr_mut(row) {
                     // SAFETY: the map outlives the program; a word is written at once.
                     unsafe { ptr::write_volatile(place, word) };
+                }
+            }
+
+            /// Sets the word of a row and hands back what it was; what another program writes in between is lost.
+            #[inline(always)]
+            pub fn replace(self, row: u32, word: u64) -> Option<u64> {
+                let place = self.0.get_ptr_mut(row)?;
+                // SAFETY: the map outlives the program; a word is read at once, and written at once.
+                unsafe {
+                    let before = ptr::read_volatile(place);
+                    ptr::write_volatile(place, word);
+                    Some(before)
                 }
             }
 

@@ -37,6 +37,9 @@ impl Word for u64 {}
 impl Word for i32 {}
 impl Word for i64 {}
 
+/// A number below 256 in a field that is of another width in another kernel.
+pub struct Small;
+
 /// A constant that the agent sets before the program is loaded.
 #[repr(transparent)]
 pub struct Number(u32);
@@ -71,7 +74,7 @@ pub struct Field<T> {
 // SAFETY: it is a number; the values are the kernel's.
 unsafe impl<T> Sync for Field<T> {}
 
-impl<T: Word> Field<T> {
+impl<T> Field<T> {
     #[doc(hidden)]
     pub const fn unset() -> Self {
         Self { offset: Number::unset(), value: PhantomData }
@@ -81,7 +84,18 @@ impl<T: Word> Field<T> {
     pub fn is_present(&self) -> bool {
         self.offset.is_present()
     }
+}
 
+impl Field<Small> {
+    /// Reads the number.
+    #[inline(always)]
+    pub fn small(&self, object: Object) -> u8 {
+        // SAFETY: as in `of`; both architectures that the probes run on have the lowest byte first.
+        unsafe { ptr::read_volatile(object.0.cast::<u8>().add(self.offset.get() as usize)) }
+    }
+}
+
+impl<T: Word> Field<T> {
     /// Reads the field of an object; of a null pointer 0.
     #[inline(always)]
     pub fn of(&self, object: Object) -> T {

@@ -6,6 +6,7 @@
 //! when an event was not seen: some kernels run no tracing program for some tasks.
 
 use ebpf_probes::{
+    Small,
     maps::{Hash, Rows},
     probe,
 };
@@ -15,11 +16,11 @@ probe! {
     constants {
         PID: u32 = field("task_struct.pid");
         TGID: u32 = field("task_struct.tgid");
-        /// 1 when queued, 2 while it moves to another queue.
-        ON_RQ: u32 = field("task_struct.on_rq");
-        ON_CPU: u32 = field("task_struct.on_cpu");
-        /// It sleeps, although it is still queued. From 6.12 on.
-        SCHED_DELAYED: u8 = field("task_struct.se.sched_delayed"), optional;
+        /// 0 for a task that can run.
+        STATE: u32 = field("task_struct.__state"), unless(LONG_STATE);
+        /// The same before 5.14.
+        LONG_STATE: u64 = field("task_struct.state"), optional;
+        ON_CPU: Small = field("task_struct.on_cpu");
         /// How often it got a CPU.
         PCOUNT: u64 = field("task_struct.sched_info.pcount");
         /// The process whose waits alone count; absent if all do.
@@ -51,7 +52,7 @@ probe! {
         }
 
         tp_btf("sched_switch") fn switch(args, cpu) {
-            kernel::switched(args.object(1), args.object(2), cpu);
+            kernel::switched(args.number(0) as u8 != 0, args.object(1), args.object(2), cpu);
         }
     }
 }
@@ -75,21 +76,22 @@ mod kernel {
     pub(super) fn moved(task: Object) {
         let pid = PID.of(task);
         if ANEW.get() == 1
-            && ON_RQ.of(task) == 2
             && let Some(stamp) = WAITING.get(pid)
+            && stamp.n_arrivals == PCOUNT.of(task)
         {
             // The task cannot run before the move is over.
             WAITING.put(pid, Stamp { at: now(), ..stamp });
         }
     }
 
+    /// `is_preempted`: the task goes on whatever its state says.
     #[inline(always)]
-    pub(super) fn switched(prev: Object, next: Object, cpu: u32) {
+    pub(super) fn switched(is_preempted: bool, prev: Object, next: Object, cpu: u32) {
         let now = now();
         let pid = PID.of(prev);
         if pid != 0 {
-            let sleeps = SCHED_DELAYED.is_present() && SCHED_DELAYED.of(prev) != 0;
-            if ON_RQ.of(prev) != 0 && !sleeps {
+            let can_run = if STATE.is_present() { STATE.of(prev) == 0 } else { LONG_STATE.of(prev) == 0 };
+            if can_run || is_preempted {
                 stamp(pid, now, PCOUNT.of(prev));
             } else {
                 WAITING.take(pid);
@@ -111,13 +113,14 @@ mod kernel {
 
     #[inline(always)]
     pub(super) fn woken(task: Object) {
+        let now = now();
         // One that runs is told that it need not go to sleep.
-        if ON_CPU.of(task) != 0 {
+        if ON_CPU.small(task) != 0 {
             return;
         }
         let (pid, n_arrivals) = (PID.of(task), PCOUNT.of(task));
         if WAITING.get(pid).is_none_or(|it| it.n_arrivals != n_arrivals) {
-            stamp(pid, now(), n_arrivals);
+            stamp(pid, now, n_arrivals);
         }
     }
 

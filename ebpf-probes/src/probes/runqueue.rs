@@ -2,12 +2,21 @@
 //!
 //! The kernel stamps a task with its run queue's clock when it queues it (`sched_info.last_queued`), and takes the
 //! stamp back when the task gets the CPU, just after `sched_switch`. So at `sched_switch` the wait of the next task is
-//! there to read, and neither wake-ups nor tasks need be followed. A task that moves to another queue while it waits
-//! is stamped anew: the wait before that is missing here, and in no other way does the sum differ from the second
-//! number of `/proc/<pid>/schedstat`.
+//! there to read, and neither wake-ups nor tasks need be followed. Three things are wrong with it, and mended here:
+//!
+//! - A task that moves to another queue while it waits is stamped anew. The kernel adds up what it waited before in
+//!   `sched_info.run_delay`, so what that has grown by since the task's last arrival belongs to the same wait.
+//! - After a wake-up that preempts the running task, or wakes an idle CPU, the kernel does not read the clock again for
+//!   the switch (`rq_clock_skip_update`): the wait would be 0, and what the preempted task waits would be too long.
+//! - From 6.12 on a task may stay queued in its sleep (`se.sched_delayed`). Moved then, it gets a stamp that its wake-up
+//!   does not renew, and its sleep is taken for waiting. Such waits are not counted but told.
 
-use ebpf_probes::{Object, maps::PerCpu, probe};
-use probe_abi::Histogram;
+use ebpf_probes::{
+    Object,
+    maps::{CpuClocks, Fixed, PerCpu},
+    probe,
+};
+use probe_abi::{Histogram, QueueClock, arrival};
 
 probe! {
     name: "runqueue",
@@ -15,38 +24,126 @@ probe! {
         /// ns of the run queue's clock, 0 if the task did not wait. With CONFIG_SCHED_INFO, that is with
         /// CONFIG_SCHEDSTATS or CONFIG_TASK_DELAY_ACCT.
         LAST_QUEUED: u64 = field("task_struct.sched_info.last_queued");
+        /// ns that the task waited so far, but for its wait on the queue that it is on.
+        RUN_DELAY: u64 = field("task_struct.sched_info.run_delay");
+        /// How often it got a CPU.
+        PCOUNT: u64 = field("task_struct.sched_info.pcount");
+        PID: u32 = field("task_struct.pid");
+        /// 0 for the idle task, and for one that is preempted.
+        STATE: u32 = field("task_struct.__state"), unless(LONG_STATE);
+        /// The same before 5.14.
+        LONG_STATE: u64 = field("task_struct.state"), optional;
+        /// It sleeps, although it is still queued.
+        SCHED_DELAYED: u8 = field("task_struct.se.sched_delayed"), optional;
         /// Set for tasks of any class. With CONFIG_FAIR_GROUP_SCHED.
         CFS_RQ: Object = field("task_struct.se.cfs_rq");
         RQ: Object = field("cfs_rq.rq");
-        /// ns, fresh at the hook.
+        /// ns
         CLOCK: u64 = field("rq.clock");
     }
     maps {
         WAITS: PerCpu<Histogram>;
+        CLOCKS: PerCpu<QueueClock>;
+        /// Of each task's last arrival.
+        ARRIVALS: Fixed<u64, { arrival::WORDS }>;
+        CPU_CLOCKS: CpuClocks;
     }
     programs {
         tp_btf("sched_switch") fn sched_switch(args, cpu) {
-            kernel::switched(args.object(2), cpu);
+            kernel::switched(args.object(1), args.object(2), cpu);
+        }
+
+        tp_btf("sched_migrate_task") fn sched_migrate_task(args, _), with(SCHED_DELAYED) {
+            kernel::moved(args.object(0));
         }
     }
 }
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
+    use ebpf_probes::{Object, now};
+    use probe_abi::arrival::Since;
+
     use super::*;
 
+    /// The hook runs with interrupts off and is not entered twice on a CPU.
     #[inline(always)]
-    pub(super) fn switched(next: Object, cpu: u32) {
+    pub(super) fn switched(prev: Object, next: Object, cpu: u32) {
+        let Some(row) = CLOCKS.own(cpu) else { return };
+        let clock = CLOCK.of(RQ.of(CFS_RQ.of(next)));
         let queued = LAST_QUEUED.of(next);
+        let begin = row.correct(queued);
+        let mut end = clock;
+        if can_run(prev) {
+            end = read_again(row, clock);
+            (row.stale, row.fresh) = (clock, end);
+        } else if clock == queued {
+            end = read_again(row, clock);
+        } else if clock.wrapping_sub(row.sampled) > QueueClock::SAMPLED_FOR {
+            row.sampled = clock;
+            row.compare(clock, now(), CPU_CLOCKS.read());
+        }
         if queued == 0 {
+            // The idle task, or one that was preempted on its way to sleep.
+            row.unqueued += u64::from(PID.of(next) != 0);
             return;
         }
-        let now = CLOCK.of(RQ.of(CFS_RQ.of(next)));
+        let before = match last_arrival(next, clock.wrapping_sub(queued)) {
+            Since::Waited(before) => before,
+            Since::Asleep => {
+                row.asleep += 1;
+                return;
+            }
+            Since::Unknown => {
+                row.unknown += 1;
+                0
+            }
+        };
         // Clocks of two queues may be a little apart: a task that was stamped on another one can be ahead of this.
-        let wait = now.wrapping_sub(queued);
+        let wait = end.wrapping_sub(begin);
         if wait as i64 >= 0 {
-            // The hook runs with interrupts off and is not entered twice on a CPU.
-            WAITS.record(cpu, wait);
+            WAITS.record(cpu, wait + before);
+        } else {
+            row.negative += 1;
         }
+    }
+
+    /// A task that sleeps has its word marked when it is moved.
+    #[inline(always)]
+    pub(super) fn moved(task: Object) {
+        if SCHED_DELAYED.of(task) != 0 {
+            let pid = PID.of(task);
+            let word = arrival::word(pid, PCOUNT.of(task), RUN_DELAY.of(task));
+            ARRIVALS.store(arrival::place(pid), arrival::moved_asleep(word));
+        }
+    }
+
+    /// Whether a task that leaves the CPU could go on.
+    #[inline(always)]
+    fn can_run(task: Object) -> bool {
+        if STATE.is_present() { STATE.of(task) == 0 } else { LONG_STATE.of(task) == 0 }
+    }
+
+    /// What the queue's clock would say if it were read now.
+    #[inline(always)]
+    fn read_again(row: &mut QueueClock, clock: u64) -> u64 {
+        let now = now();
+        if now.wrapping_sub(row.compared) > QueueClock::COMPARED_FOR {
+            row.compare(clock, now, CPU_CLOCKS.read());
+        }
+        row.at(now).max(clock)
+    }
+
+    /// What is known of a task since its last arrival, of which this one takes the place; `last` is what it has waited on
+    /// this queue, by the kernel.
+    #[inline(always)]
+    fn last_arrival(task: Object, last: u64) -> Since {
+        let (pid, n_arrivals, delay) = (PID.of(task), PCOUNT.of(task), RUN_DELAY.of(task));
+        let arrived = arrival::word(pid, n_arrivals.wrapping_add(1), delay.wrapping_add(last));
+        let Some(word) = ARRIVALS.replace(arrival::place(pid), arrived) else { return Since::Unknown };
+        if n_arrivals == 0 {
+            return Since::Waited(delay);
+        }
+        arrival::since(word, arrival::word(pid, n_arrivals, delay))
     }
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hostlens_tests::{
     Agent, KernelObjects,
     libtest::Verdicts,
-    replay,
+    probes::{self, Check},
     truth::{self, Operation, State},
 };
 use rustix::{
@@ -31,11 +31,10 @@ use rustix::{
 
 const AGENT: &str = "/hostlens";
 const UNIT_TESTS: &str = "/unit-tests";
-/// Two want a disk with files on it, one sums up /proc in no time: the checks here have the same subjects. Two compare
+/// One wants a disk with files on it: a check here has the same subject. Two compare
 /// nanoseconds of two clocks, whose reading is most of what they show on an emulated CPU.
-const UNIT_TESTS_LEFT_OUT: [&str; 4] = [
+const UNIT_TESTS_LEFT_OUT: [&str; 3] = [
     "--skip=requests_",
-    "--skip=waits_for_a_cpu_add_up",
     "--skip=samples_tell_what_others_cost",
     "--skip=programs_know_what_they_cost_as_the_kernel_does",
 ];
@@ -47,15 +46,8 @@ const MARK: &str = "hostlens_guest";
 /// The lockdown mode that the kernel was asked for, if any.
 const LOCKDOWN: &str = "hostlens_lockdown";
 
-/// Emulated CPUs are slow: what the two readings of both sides differ by weighs more than on a real one.
-const WAIT_BOUND: f64 = 0.15;
 const REQUESTS_BOUND: f64 = 0.01;
-/// A bucket of schema 3: interpolation can be off by no more, and comes near it where a machine that is short of CPUs
-/// leaves the guest a few long waits far apart. On others it is off by a third of that.
-const QUANTILE_BOUND: f64 = 0.0906;
-
-/// The collectors that must count right; each has its checks below.
-const RUN_QUEUE: &str = "runqueue";
+/// The collector whose checks are below.
 const BLOCK_IO: &str = "block_io";
 
 fn main() -> ExitCode {
@@ -118,9 +110,9 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     }
     let state = |name: &str| states.iter().find(|it| it.collector == name);
 
-    report.probe("runqueue/wait", state(RUN_QUEUE), || truth::run_queue_wait(agent)?.within(WAIT_BOUND))?;
-    report.probe("runqueue/count", state(RUN_QUEUE), || truth::run_queue_count(agent)?.inside())?;
-    report.probe("runqueue/quantiles", state(RUN_QUEUE), || quantiles(agent))?;
+    for Check { collector, claim, run } in probes::ALL.iter().copied().flatten() {
+        report.probe(&format!("{collector}/{claim}"), state(collector), || run(agent))?;
+    }
     let device = Path::new("/dev").join(DISK);
     for operation in [Operation::Read, Operation::Write] {
         report.probe(&format!("block_io/{}", operation.label()), state(BLOCK_IO), || {
@@ -143,18 +135,6 @@ fn sandbox(agent: &Agent) -> Result<String> {
     let (_, landlock) = line.split_once(" landlock=").context("the log says nothing of Landlock")?;
     let landlock = landlock.strip_suffix(" seccomp=on").context("no filter is in force")?;
     Ok(format!("landlock {}", landlock.trim_matches('"')))
-}
-
-/// By how much p50, p90 and p99 are off. Hardly anybody else runs here, so those of all waits are nearly those of ours.
-fn quantiles(agent: &Agent) -> Result<String> {
-    let busy = Duration::from_micros(30)..Duration::from_micros(1500);
-    let replay = replay::run_queue(agent, busy, 20_000)?;
-    let mut errors = Vec::new();
-    for quantile in replay.quantiles() {
-        errors.push(format!("{:+.1}", quantile.within(QUANTILE_BOUND)?.error() * 100.0));
-    }
-    let errors = errors.join(" ");
-    Ok(format!("{errors} % of {}", replay.without_others()?.n_waits()))
 }
 
 /// An agent that is killed takes its programs, maps and links with it.

@@ -2,6 +2,7 @@
 //! of it on this machine, and the guest of `cargo xtask vm` on other kernels.
 
 mod packet_drops;
+mod runqueue;
 
 use anyhow::{Result, ensure};
 
@@ -18,7 +19,7 @@ pub struct Check {
 }
 
 /// All checks, probe by probe.
-pub const ALL: &[&[Check]] = &[packet_drops::CHECKS];
+pub const ALL: &[&[Check]] = &[packet_drops::CHECKS, runqueue::CHECKS];
 
 /// Runs all checks of one agent, one after the other. Fails with all that failed, when each has been run.
 ///

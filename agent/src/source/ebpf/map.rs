@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Range, sync::Arc};
 
-use probe_abi::{Histogram, Meter, table};
+use probe_abi::{Histogram, Meter, QueueClock, table};
 
 use crate::source::sys::memory::SharedWords;
 
@@ -31,6 +31,28 @@ impl Row for Histogram {
 impl Row for Meter {
     fn add(&mut self, words: impl Iterator<Item = u64>) {
         let totals = [&mut self.off, &mut self.runs, &mut self.time, &mut self.due, &mut self.timed];
+        for (total, word) in totals.into_iter().zip(words) {
+            *total = total.wrapping_add(word);
+        }
+    }
+}
+
+/// Of a sum, only the counts mean something.
+impl Row for QueueClock {
+    fn add(&mut self, words: impl Iterator<Item = u64>) {
+        let totals = [
+            &mut self.start,
+            &mut self.offset,
+            &mut self.compared,
+            &mut self.sampled,
+            &mut self.stale,
+            &mut self.fresh,
+            &mut self.negative,
+            &mut self.unknown,
+            &mut self.unqueued,
+            &mut self.asleep,
+            &mut self.unread,
+        ];
         for (total, word) in totals.into_iter().zip(words) {
             *total = total.wrapping_add(word);
         }

@@ -69,8 +69,11 @@ impl Memory {
         let broken = |why| Error::Object { probe: spec.name, why };
         let mut maps = Vec::new();
         for (name, map) in object.maps() {
-            let (Map::Array(data) | Map::HashMap(data) | Map::LruHashMap(data) | Map::PerCpuArray(data)) =
-                map
+            let (Map::Array(data)
+            | Map::HashMap(data)
+            | Map::LruHashMap(data)
+            | Map::PerCpuArray(data)
+            | Map::PerfEventArray(data)) = map
             else {
                 return Err(broken(format!("map {name} is of an unforeseen type")));
             };

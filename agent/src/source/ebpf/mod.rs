@@ -14,6 +14,7 @@ pub mod block_io;
 pub mod btf;
 mod budget;
 mod calibration;
+mod clocks;
 mod error;
 pub mod kernel;
 pub mod list;
@@ -44,6 +45,7 @@ pub use ebpf_probes::{
     spec::{Attach, Spec},
 };
 pub use probe_abi::{
+    QueueClock,
     block::Operation,
     histogram::{self, Histogram},
 };

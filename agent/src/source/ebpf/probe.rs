@@ -17,7 +17,7 @@ use ebpf_probes::{
 use probe_abi::{ABSENT, Meter, table};
 
 use super::{
-    Counters, Error, Histograms, Loaded, MANY_CPUS, Memory, Probes, Sizes, Table,
+    Counters, Error, Histograms, Loaded, MANY_CPUS, Memory, Probes, Sizes, Table, clocks,
     error::chain,
     loaded::{Meters, lock},
     map::Row,
@@ -83,6 +83,9 @@ impl Probe {
             let n_meters = if is_measured { metered.len() as u32 } else { 0 };
             let sizes = sizes(spec, settings, n_meters, n_cpus)?;
             let ebpf = open(spec, types, &constants, &sizes)?;
+            for map in spec.maps.iter().filter(|it| it.entries == Entries::CpuClocks) {
+                clocks::count(spec, &ebpf, map.name, n_cpus)?;
+            }
             let many = self::sizes(spec, settings, n_meters, MANY_CPUS)?;
             let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
             let take_meters = |ebpf: &mut Ebpf| match &metered[..] {
@@ -185,7 +188,7 @@ fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Re
     for map in spec.maps {
         let n_entries = match map.entries {
             Entries::Fixed(n) => n,
-            Entries::PerCpu => n_cpus,
+            Entries::PerCpu | Entries::CpuClocks => n_cpus,
             Entries::Banked { per_bank, .. } => {
                 per_bank * banks(spec, settings, n_cpus).expect("a map of the probe is banked")
             }

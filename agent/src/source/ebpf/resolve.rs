@@ -25,6 +25,9 @@ pub(super) struct Resolved {
 pub(super) fn resolve(spec: &'static Spec, btf: &Btf) -> Result<Resolved, Error> {
     let mut programs = Vec::new();
     for program in spec.programs {
+        if lacks_its_constant(program, spec, btf) {
+            continue;
+        }
         if is_in(&program.attach, btf) {
             programs.push(program);
         } else if !may_lack(program, spec, btf) {
@@ -48,11 +51,18 @@ fn is_in(attach: &Attach, btf: &Btf) -> bool {
     }
 }
 
+/// Whether a program has nothing to do without a constant that this kernel lacks.
+fn lacks_its_constant(program: &Program, spec: &Spec, btf: &Btf) -> bool {
+    let Need::With(name) = program.need else { return false };
+    let constant = spec.constants.iter().find(|it| it.name == name);
+    constant.is_none_or(|it| find(&it.origin, btf).is_err())
+}
+
 fn may_lack(program: &Program, spec: &Spec, btf: &Btf) -> bool {
     match program.need {
         Need::Optional => true,
         Need::Unless(other) => spec.programs.iter().any(|it| it.name == other && is_in(&it.attach, btf)),
-        Need::Always | Need::Otherwise(_) => false,
+        Need::Always | Need::Otherwise(_) | Need::With(_) => false,
     }
 }
 
@@ -61,7 +71,7 @@ fn value(constant: &Constant, spec: &Spec, btf: &Btf) -> Result<u32, Error> {
         (Ok(value), _) => Ok(value),
         // Wrong is worse than absent: a bit field or another size is never passed over.
         (Err(error @ (Error::FieldSize { .. } | Error::NoField(FieldError::BitField(_)))), _) => Err(error),
-        (Err(error), Need::Always) => Err(error),
+        (Err(error), Need::Always | Need::With(_)) => Err(error),
         (Err(error), Need::Unless(other)) => {
             let other = spec.constants.iter().find(|it| it.name == *other);
             other.and_then(|it| find(&it.origin, btf).ok()).map(|_| ABSENT).ok_or(error)

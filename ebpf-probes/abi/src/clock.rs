@@ -1,0 +1,98 @@
+//! What the run-queue probe knows of a CPU's queue and its clock, and what it could not count.
+
+/// All clocks in nanoseconds. Two cache lines: see [`crate::Histogram`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueClock {
+    /// The queue's clock less the count of the CPU's event. The queue's clock lags behind until it is read again, so the
+    /// highest that was seen is the true one.
+    pub start: u64,
+    /// The queue's clock, if it were read, less the monotonic one; wraps.
+    pub offset: u64,
+    /// The monotonic clock when `offset` was found.
+    pub compared: u64,
+    /// The queue's clock when it was last sampled at a switch for which it was read.
+    pub sampled: u64,
+    /// What the queue's clock said at the last switch that preempted a task: its stamp. And what it should have said.
+    pub stale: u64,
+    pub fresh: u64,
+    /// Waits that end before they begin, which are not counted.
+    pub negative: u64,
+    /// Waits of which it is not known whether their task was moved meanwhile.
+    pub unknown: u64,
+    /// Switches to tasks that were preempted on their way to sleep, to which the kernel gives no stamp.
+    pub unqueued: u64,
+    /// Waits of tasks that were moved in their sleep, which are not counted.
+    pub asleep: u64,
+    /// Times that the clock could not be read.
+    pub unread: u64,
+    pub unused: [u64; 5],
+}
+
+impl QueueClock {
+    /// For how long the offset between the clocks is believed. They drift apart by 0.5 us in it when the monotonic clock
+    /// is steered as hard as NTP may, and by 50 ns when it is not.
+    pub const COMPARED_FOR: u64 = 1_000_000;
+
+    /// How often a clock that was just read is sampled at most: the more samples, the nearer is the best of them.
+    pub const SAMPLED_FOR: u64 = 1_000_000;
+
+    /// When a task that has this stamp was queued.
+    #[inline(always)]
+    pub const fn correct(&self, stamp: u64) -> u64 {
+        if stamp == self.stale { self.fresh } else { stamp }
+    }
+
+    /// The queue's clock at a time of the monotonic one.
+    #[inline(always)]
+    pub const fn at(&self, ktime: u64) -> u64 {
+        ktime.wrapping_add(self.offset)
+    }
+
+    /// Takes note of what the three clocks say at a time.
+    #[inline(always)]
+    pub const fn compare(&mut self, clock: u64, ktime: u64, count: u64) {
+        // An error of the helper.
+        if (count as i64) < 0 {
+            self.unread += 1;
+            self.offset = clock.wrapping_sub(ktime);
+            return;
+        }
+        if clock > count && clock - count > self.start {
+            self.start = clock - count;
+        }
+        self.offset = (self.start + count).wrapping_sub(ktime);
+        self.compared = ktime;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_not_read_is_known_from_the_others() {
+        let mut row = QueueClock::default();
+        // The event began at 700 of the queue's clock, and the monotonic clock is 5000 ahead of it: the queue's was read 40
+        // ago, then just now, then 500 ago.
+        row.compare(1000, 6040, 340);
+        assert_eq!((row.start, row.at(6040)), (660, 1000));
+        row.compare(2000, 7000, 1300);
+        assert_eq!((row.start, row.at(7020)), (700, 2020));
+        row.compare(2500, 8000, 2300);
+        assert_eq!((row.at(8000), row.compared), (3000, 8000));
+    }
+
+    #[test]
+    fn without_an_event_the_clock_is_taken_as_it_is() {
+        let mut row = QueueClock::default();
+        row.compare(1000, 500, -2i64 as u64);
+        assert_eq!((row.at(500), row.unread), (1000, 1));
+    }
+
+    #[test]
+    fn the_stamp_of_a_preempted_task_is_put_right() {
+        let row = QueueClock { stale: 1000, fresh: 1400, ..QueueClock::default() };
+        assert_eq!((row.correct(1000), row.correct(1001)), (1400, 1001));
+    }
+}

@@ -1,0 +1,40 @@
+//! Waits for a CPU, followed one by one by a judge, under loads that are not pinned: they wake across CPUs, begin tasks,
+//! move and preempt.
+
+use std::env;
+
+use anyhow::{Result, ensure};
+
+use super::Check;
+use crate::judge::{Begin, Bounds, Judge, Load, Verdict};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        collector: "runqueue",
+        claim: "the judge sees what threads see of themselves",
+        run: |_| {
+            let (judge, own) = Judge::check()?;
+            let figures = format!("{judge:.3} s waited of {own:.3} s stopped");
+            ensure!((judge / own - 1.0).abs() < 0.03, "{figures}");
+            Ok(figures)
+        },
+    },
+    Check { collector: "runqueue", claim: "waits on idle CPUs", run: |_| judged(Load::Quiet) },
+    Check { collector: "runqueue", claim: "waits on busy CPUs", run: |_| judged(Load::Busy) },
+    Check { collector: "runqueue", claim: "waits of tasks that are moved", run: |_| judged(Load::Forks) },
+];
+
+/// A quantile may be off by one slot.
+const NATIVE: Bounds = Bounds { count: 0.005, sum: 0.02, quantile: 0.0906, lowest: 0.02 };
+
+/// Emulated CPUs are slow: two judges, of which the one looks on after the other, differ by more.
+const EMULATED: Bounds = Bounds { count: 0.05, sum: 0.05, quantile: 0.0906, lowest: 0.05 };
+
+/// The kernel hands parameters that it does not know to init: see `src/bin/guest.rs`.
+const GUEST: &str = "hostlens_guest";
+
+fn judged(load: Load) -> Result<String> {
+    let is_emulated = env::var_os(GUEST).is_some();
+    let bounds = if is_emulated { EMULATED } else { NATIVE };
+    Ok(Verdict::on(load, Begin::Runnable, is_emulated)?.within(bounds)?.to_string())
+}
