@@ -143,9 +143,8 @@ fn push_cpuinfo(cpus: &[CpuInfo<'_>], config: &Config, out: &mut Families) {
         let labels =
             (package, core, cpu, vendor, family, model, model_name, microcode, it.stepping, it.cache_size);
         out.push(INFO, labels, true);
-        if config.info_frequency {
-            out.push(FREQUENCY, (package, core, cpu), it.megahertz.map(|it| it * 1e6));
-        }
+        let megahertz = it.megahertz.filter(|_| config.info_frequency);
+        out.push(FREQUENCY, (package, core, cpu), megahertz.map(|it| it * 1e6));
     }
     let Some(first) = cpus.first() else { return };
     for (family, words, include) in
