@@ -8,6 +8,7 @@ mod dist;
 mod dropin;
 mod ebpf;
 mod fmt;
+mod fuzz;
 mod guest;
 mod manifests;
 mod peers;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
+    Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
     Verb { name: "soak", summary: soak::SUMMARY, help: soak::HELP, run: soak::run },

@@ -231,7 +231,8 @@ fn offset_in_literal(raw: &str, decoded: &str, at: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::offset_in_literal;
+    use super::*;
+    use crate::{config::diagnostic, testing::fuzz};
 
     #[test]
     fn finds_a_byte_of_a_string_behind_escapes() {
@@ -239,5 +240,23 @@ mod tests {
         assert_eq!(offset_in_literal(r#""\\d(b""#, r"\d(b", 2), Some(4));
         assert_eq!(offset_in_literal(r#""\u00e9(""#, "é(", 2), Some(7));
         assert_eq!(offset_in_literal("'''\na('''", "a(", 1), Some(5));
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_toml() {
+        let schema = crate::collectors::schema();
+        let sample = include_bytes!("../../../config/minimal.toml");
+        let whole = b"preset = \"kubernetes\"\ninclude = [\"a*.toml\"]\n[web]\nlisten_address = [\":9100\", 'x']\nformats = \
+            [\"protobuf\"]\nheaders = { a = \"b\" }\n[collector.netdev]\ndevice_exclude = [\"veth.*\", '[']\n\
+            [collector]\ncpu.info = true\narp = { enabled = false, timeout = \"1m30s\" }\n[ebpf.budget]\nmax_cpu = \
+            \"0.5%\"\n[log]\nlevel = \"\"\"\nwarn\"\"\"\n";
+        fuzz(&[sample, whole, b"a.b.\"c\" = 1979-05-27T07:32:00Z\n[[x]]\n"], |text| {
+            let text = String::from_utf8_lossy(text).into_owned();
+            let source = Arc::new(Source { name: "hostlens.toml".to_owned(), text, is_file: true });
+            let mut found = Vec::new();
+            drop(parse(&schema, &source, &mut found));
+            drop((diagnostic::render(&found), diagnostic::to_json(&found)));
+        });
     }
 }

@@ -176,6 +176,8 @@ fn preferences(header: &str) -> Vec<Preference<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fuzz;
+    use std::hint::black_box;
 
     const ALL: &[Offer] = &[Offer::Protobuf, Offer::OpenMetrics];
     const PROTOBUF: &str =
@@ -247,5 +249,17 @@ mod tests {
         ] {
             assert_eq!(Coding::negotiate(accept_encoding), coding, "{accept_encoding}");
         }
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_accept() {
+        let prometheus = b"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;\
+            q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2";
+        fuzz(&[prometheus, b"gzip;q=1.0, zstd;q=0.5, *;q=0, identity", b"text/*;q=\"1\""], |header| {
+            let header = String::from_utf8_lossy(header);
+            black_box(Format::negotiate(&header, ALL).content_type());
+            black_box(Coding::negotiate(&header));
+        });
     }
 }

@@ -132,3 +132,27 @@ fn answer(status: StatusCode, text: impl Into<Body>) -> Response {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fuzz;
+    use std::hint::black_box;
+
+    /// What is clean stays as it is, and is spelled in one way.
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_paths_and_queries() {
+        fuzz(&[b"/a//./b/../%6d/", b"collect[]=cpu&name%5B%5D=a+b&&x=%zz;y", b"/\xc3\xa9?<&'\""], |text| {
+            let text = String::from_utf8_lossy(text);
+            black_box(pairs(&text).count());
+            let Some(path) = unescape(&text, b'+') else { return };
+            let cleaned = clean(&path);
+            assert_eq!(clean(&cleaned), cleaned);
+            let spelled = escape(&cleaned);
+            assert_eq!(unescape(&spelled, b'+').as_deref(), Some(&cleaned[..]));
+            assert_eq!(route(&spelled), spelled);
+            spelled.parse::<Uri>().unwrap();
+        });
+    }
+}

@@ -24,6 +24,11 @@ pub(crate) fn prefixed_number(text: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        source::{cpus, os_release::OsRelease, pci::Identity},
+        testing::fuzz,
+    };
+    use std::hint::black_box;
 
     #[test]
     fn takes_the_base_from_the_prefix() {
@@ -51,5 +56,26 @@ mod tests {
         ] {
             assert_eq!(prefixed_number(text.as_bytes()), number, "{text}");
         }
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_sysfs_values() {
+        let os =
+            b"PRETTY_NAME=\"Debian GNU/Linux 12\"\nVERSION_ID='12'\nSUPPORT_END=2028-06-30\n# x\nA=\\\"b\n";
+        let ids = b"8086  Intel\n\t1237  440FX\n\t\t1af4 1100  Virtual\nC 06  Bridge\n\t04  PCI\n\t\t01  Subtractive\n";
+        let identity = Identity {
+            vendor: "8086".to_owned(),
+            device: "1237".to_owned(),
+            subsystem_vendor: "1af4".to_owned(),
+            subsystem_device: "1100".to_owned(),
+            class: "060401".to_owned(),
+        };
+        fuzz(&[b"0-3,8,10-11\n", b"0x1f\n", b"-12\n", b"1 2 3\n", os, ids], |text| {
+            black_box((prefixed_number(text), cpus::parse_set(text), identity.names(text)));
+            if let Ok(release) = OsRelease::parse(text) {
+                black_box((release.major_minor(), release.support_end().ok()));
+            }
+        });
     }
 }

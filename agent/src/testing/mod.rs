@@ -1,6 +1,7 @@
 //! Collector tests: files in, exposition out. Nothing of the machine that runs them is read.
 
 mod exceptions;
+mod fuzz;
 mod perturb;
 mod wounds;
 
@@ -12,13 +13,14 @@ use crate::{
     source::Host,
 };
 use expect_test::Expect;
+pub(crate) use fuzz::fuzz;
 use proptest::{
     collection::vec,
     prelude::{ProptestConfig, any},
     sample::Index,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{env, fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
 /// as a scraper would, and compares the second answer. A path that ends in `/` is an empty folder; a content that
@@ -54,6 +56,9 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
 #[track_caller]
 pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
     let host = TestHost::new(files);
+    // A host's files are many: each collector gets a part of a family's time.
+    let seconds = env::var(fuzz::SECONDS).ok().and_then(|text| text.parse::<f64>().ok());
+    let fuzzing_time = seconds.map(|seconds| Duration::from_secs_f64(seconds / 20.0));
     let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     for (path, content) in files {
@@ -75,6 +80,14 @@ pub(crate) fn never_panics<S: Spec>(section: &str, files: &[(&str, &str)]) {
             Ok(())
         });
         scraped.unwrap_or_else(|error| panic!("{path}: {error}"));
+        if let Some(time) = fuzzing_time {
+            fuzz::fuzz_for(time / files.len() as u32, &[content.as_bytes()], |text| {
+                fs::write(host.path().join(path), text).unwrap();
+                let mut out = Families::new(S::METRICS);
+                drop(host.open::<S>(section).and_then(|mut it| it.collect(&mut out)));
+                Encoder::default().write(&[&out], &mut Vec::new());
+            });
+        }
         host.write(path, content);
     }
 }

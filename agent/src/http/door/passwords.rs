@@ -167,6 +167,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fuzz;
 
     fn users() -> BTreeMap<String, String> {
         let hash = bcrypt::hash("secret", 6).unwrap();
@@ -262,5 +263,11 @@ mod tests {
         }
         assert_eq!(decode_base64("Z"), Some(Vec::new()));
         assert_eq!(decode_base64("Z g="), None);
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_authorization() {
+        fuzz(&[b"Basic dXNlcjpwYXNz", b"basic  Og==", b"Bearer x"], |header| drop(credentials(header)));
     }
 }

@@ -199,6 +199,7 @@ fn text_of(node: &MarkedYaml<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fuzz;
 
     fn error_of(text: &str) -> String {
         parse(text, Path::new("/etc")).map(|_| ()).unwrap_err().to_string()
@@ -265,5 +266,19 @@ mod tests {
             let settings = parse(text, Path::new("")).unwrap();
             assert!(settings.tls.is_none() && settings.users.is_empty() && settings.has_http2);
         }
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_web_config() {
+        let whole = b"tls_server_config:\n  cert_file: c.pem\n  key: |\n    PEM\n  client_allowed_sans: [a, b]\n  min_version: \
+            TLS13\n  prefer_server_cipher_suites: false\nhttp_server_config:\n  http2: false\n  headers:\n    \
+            X-Frame-Options: deny\nbasic_auth_users:\n  alice: $2y$10$abc\n  7: $2y\nrate_limit:\n  interval: 1m30s\n  \
+            burst: 5\n";
+        let odd =
+            b"--- &a {x: *a, ? y : !!int '1', <<: *a}\n...\n%YAML 1.2\n---\n- >+\n  x\n- \"\\u00e9\\x41\"\n";
+        fuzz(&[whole, odd, b"basic_auth_users: {a: b, a: c}\n"], |text| {
+            drop(parse(&String::from_utf8_lossy(text), Path::new("/etc/hostlens")));
+        });
     }
 }

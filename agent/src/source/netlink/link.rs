@@ -233,7 +233,12 @@ impl LinkStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        source::netlink::message::{Message, messages},
+        testing::fuzz,
+    };
     use proptest::prelude::*;
+    use std::hint::black_box;
 
     fn message(index: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0; FIXED_PART];
@@ -287,5 +292,42 @@ mod tests {
         fn any_bytes_are_a_link_or_none(bytes: Vec<u8>) {
             prop_assert_eq!(Link::parse(&bytes).is_some(), bytes.len() >= FIXED_PART);
         }
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_netlink() {
+        let wide = numbers((1_u64 << 40..).take(25).map(u64::to_ne_bytes));
+        let narrow = numbers((0_u32..).take(24).map(u32::to_ne_bytes));
+        let mut names = Vec::new();
+        write_attribute(&mut names, Link::ALTERNATIVE_NAME, b"other\0");
+        let payload = message(
+            7,
+            &[
+                (IFLA_IFNAME, b"eth0\0"),
+                (IFLA_MTU, &1500_u32.to_ne_bytes()),
+                (IFLA_STATS, &narrow),
+                (IFLA_STATS64, &wide),
+                (IFLA_OPERSTATE, &[6]),
+                (IFLA_PROP_LIST, &names),
+            ],
+        );
+        let mut datagram = Vec::new();
+        for sequence in 0..2 {
+            Message { kind: RTM_GETLINK, flags: 2, sequence, payload: &payload }.write(&mut datagram);
+        }
+        fuzz(&[&datagram, &payload], |bytes| {
+            let payloads = messages(bytes).map(|message| message.payload).chain([bytes]);
+            for payload in payloads {
+                if let Some(link) = Link::parse(payload) {
+                    black_box((LinkName::new(link.name), link.alternative_names().count()));
+                }
+                for (_, value) in attributes(payload) {
+                    attributes(value).for_each(|(_, inner)| {
+                        black_box(read_text(inner));
+                    });
+                }
+            }
+        });
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
+use crate::testing::fuzz;
 use expect_test::expect;
 use proptest::prelude::*;
 use std::fmt::Write as _;
+use std::hint::black_box;
 
 /// What each text is refused for.
 fn problems(texts: &[&str]) -> String {
@@ -232,4 +234,25 @@ fn piece() -> impl Strategy<Value = &'static [u8]> {
         b"\0",
     ];
     prop::sample::select(PIECES)
+}
+
+/// What is taken can be merged, too.
+#[test]
+#[ignore = "fuzzes for ten seconds"]
+fn fuzzed_text_files() {
+    let types = b"# TYPE c counter\n# HELP c One \\\\ two\\n.\nc{x=\"y\"} 5\nc 6\n# TYPE h histogram\n\
+        h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 4\nh_sum 0.5\nh_count 4\n# TYPE s summary\ns{quantile=\"0.5\"} NaN\n\
+        s_sum 7\ns_count 8\nu -1e3 1700000000000\n";
+    let odd = b"\t a\t{ x = \"y\\\"\\\\\" , }  1\n{\"a.b\", \"x\"=\"y\"} +Inf\n# just a comment\r\n# EOF\nb 0x1p-2\n";
+    fuzz(&[types, odd], |text| {
+        let Ok(mut families) = parse(text) else { return };
+        families.iter_mut().for_each(Family::complete_labels);
+        let mut merged = Merged::default();
+        for family in &families {
+            black_box(merged.add(std::path::Path::new("a.prom"), family)).ok();
+        }
+        for (_, group) in merged.iter() {
+            black_box((group.help(), group.families().count()));
+        }
+    });
 }

@@ -6,10 +6,13 @@ use std::{env, fs, path::Path};
 use proptest::prelude::*;
 
 use super::{super::*, claims::Question, reduce::reduce};
-use crate::source::ebpf::{
-    Error,
-    declared::ALL,
-    resolve::{Resolved, resolve},
+use crate::{
+    source::ebpf::{
+        Error,
+        declared::ALL,
+        resolve::{Resolved, resolve},
+    },
+    testing::fuzz,
 };
 use ebpf_probes::spec::{Constant, Need, Origin};
 
@@ -137,6 +140,14 @@ fn truncated_kernels_are_refused() {
             assert!(Btf::parse(btf.bytes[..len].to_vec()).is_err(), "{len} bytes of {series}");
         }
     }
+}
+
+#[test]
+#[ignore = "fuzzes for ten seconds"]
+fn fuzzed_btf() {
+    let kernels = kernels(Path::new(KERNELS));
+    let seeds: Vec<&[u8]> = kernels.iter().map(|it| &it.btf.bytes[..]).collect();
+    fuzz(&seeds, interrogate);
 }
 
 proptest! {
