@@ -2,12 +2,13 @@
 
 use super::{
     Error, File, Host, lines,
-    proc::mountinfo::{parse_line, unescape},
+    proc::mountinfo::{parse_line, unescape_label, unescape_path},
     statfs::Device,
 };
 use std::{
     collections::HashSet,
     ffi::CString,
+    io::ErrorKind,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -20,6 +21,8 @@ pub struct MountTable {
     rootfs: PathBuf,
     /// What was read last; it changes rarely.
     text: Option<Vec<u8>>,
+    wrong_line: Option<usize>,
+    is_hidden: bool,
 }
 
 impl MountTable {
@@ -30,35 +33,44 @@ impl MountTable {
             of_self: host.proc("self/mountinfo"),
             rootfs: host.rootfs().to_owned(),
             text: None,
+            wrong_line: None,
+            is_hidden: false,
         }
     }
 
     /// The mounts, unless they are those of the last call.
     ///
     /// # Errors
-    /// When the table cannot be read, or is not as documented.
+    /// When the table cannot be read.
     pub fn changed(&mut self) -> Result<Option<Vec<Mount>>, Error> {
-        let of_init = self.of_init.read_if_present()?;
-        let is_hidden = of_init.is_none();
-        let text = match of_init {
-            Some(text) => text,
-            None => self.of_self.read()?,
+        let text = match self.of_init.read_if_present() {
+            Ok(Some(text)) => {
+                self.is_hidden = false;
+                text
+            }
+            Err(error) if error.io_kind() != Some(ErrorKind::PermissionDenied) => return Err(error),
+            Ok(None) | Err(_) => {
+                self.is_hidden = true;
+                self.of_self.read()?
+            }
         };
         if self.text.as_deref() == Some(text) {
             return Ok(None);
         }
-        let mut kept = self.text.take().unwrap_or_default();
-        match parse(text, &self.rootfs) {
-            Ok(mounts) => {
-                text.clone_into(&mut kept);
-                self.text = Some(kept);
-                Ok(Some(mounts))
-            }
-            Err(line) => {
-                let file = if is_hidden { &self.of_self } else { &self.of_init };
-                Err(file.parse_error(line, "not as proc_pid_mountinfo(5) has it"))
-            }
-        }
+        text.clone_into(self.text.get_or_insert_default());
+        let mounts;
+        (mounts, self.wrong_line) = parse(text, &self.rootfs);
+        Ok(Some(mounts))
+    }
+
+    /// Whether all of the table could be understood. The mounts are without the lines that could not.
+    ///
+    /// # Errors
+    /// The first of those.
+    pub fn check(&self) -> Result<(), Error> {
+        let file = if self.is_hidden { &self.of_self } else { &self.of_init };
+        let wrong = self.wrong_line.map(|line| file.parse_error(line, "not as proc_pid_mountinfo(5) has it"));
+        wrong.map_or(Ok(()), Err)
     }
 }
 
@@ -77,42 +89,58 @@ pub struct Mount {
     pub may_hang: bool,
 }
 
-/// The mounts in `text`, a `mountinfo` file, those that differ in nothing shown here once. `rootfs` is where the
-/// agent sees the host's root; where mount points begin with it, it is cut off.
-/// On a line that is not as documented, its number.
-fn parse(text: &[u8], rootfs: &Path) -> Result<Vec<Mount>, usize> {
+/// The mounts in `text`, a `mountinfo` file, those that differ in nothing shown here once, and the number of the first
+/// line that is not as documented. `rootfs` is where the agent sees the host's root; where mount points lie below it,
+/// it is cut off.
+fn parse(text: &[u8], rootfs: &Path) -> (Vec<Mount>, Option<usize>) {
     let rootfs = rootfs.as_os_str().as_bytes();
     let rootfs = rootfs.strip_suffix(b"/").unwrap_or(rootfs);
+    // A container may see the host's root through a mount that is read-only: that says nothing of the host.
+    let is_seen_readonly = lines(text).filter_map(|(_, line)| parse_line(line)).any(|it| {
+        it.is_readonly() && !it.has_readonly_file_system() && unescape_path(it.mount_point) == rootfs
+    });
     let mut mounts = Vec::new();
     let mut hanging = Vec::new();
     let mut seen = HashSet::new();
+    let mut wrong_line = None;
     for (number, line) in lines(text) {
-        let line = parse_line(line).ok_or(number)?;
+        let Some(line) = parse_line(line) else {
+            wrong_line = wrong_line.or(Some(number));
+            continue;
+        };
         if !seen.insert((line.source, line.mount_point, line.fs_type, line.device)) {
             continue;
         }
-        let mut mount_point = Vec::with_capacity(line.mount_point.len());
-        unescape(line.mount_point, &mut mount_point);
-        if let Some(stripped) = mount_point.strip_prefix(rootfs) {
-            mount_point = if stripped.is_empty() { b"/".to_vec() } else { stripped.to_vec() };
-        }
+        let (label, path) = (unescape_label(line.mount_point), unescape_path(line.mount_point));
+        let mount_point = as_host_sees(&label, rootfs).to_owned();
+        let Ok(path) = CString::new([rootfs, as_host_sees(&path, rootfs)].concat()) else { continue };
         if may_hang(line.fs_type) {
             hanging.push(mount_point.clone());
         }
+        let is_seen_readonly = is_seen_readonly && is_below(&label, rootfs);
         mounts.push(Mount {
             device: line.device,
             source: line.source.to_owned(),
             fs_type: line.fs_type.to_owned(),
-            path: CString::new([rootfs, &mount_point].concat()).map_err(|_| number)?,
+            path,
             mount_point,
-            is_readonly: line.is_readonly(),
+            is_readonly: line.has_readonly_file_system() || (line.is_readonly() && !is_seen_readonly),
             may_hang: false,
         });
     }
     for mount in &mut mounts {
         mount.may_hang = hanging.iter().any(|it| is_below(&mount.mount_point, it));
     }
-    Ok(mounts)
+    (mounts, wrong_line)
+}
+
+/// The path without `rootfs` in front.
+fn as_host_sees<'a>(path: &'a [u8], rootfs: &[u8]) -> &'a [u8] {
+    match path.strip_prefix(rootfs) {
+        Some(b"") => b"/",
+        Some(rest) if is_below(path, rootfs) => rest,
+        _ => path,
+    }
 }
 
 /// Whether a server or a daemon answers for file systems of this type.
@@ -160,9 +188,57 @@ mod tests {
     use super::*;
 
     fn paths_that_may_hang(text: &str) -> Vec<String> {
-        let mounts = parse(text.as_bytes(), Path::new("/")).unwrap();
+        let (mounts, _) = parse(text.as_bytes(), Path::new("/"));
         let hanging = mounts.into_iter().filter(|it| it.may_hang);
         hanging.map(|it| it.path.into_string().unwrap()).collect()
+    }
+
+    /// Mount points, paths and whether they are read-only, seen with the host's root at /host.
+    fn seen_below_host(text: &str) -> String {
+        let (mounts, wrong) = parse(text.as_bytes(), Path::new("/host"));
+        assert_eq!(wrong, None);
+        let show = |it: &Mount| {
+            let readonly = if it.is_readonly { "ro" } else { "rw" };
+            format!("{} {:?} {readonly}\n", String::from_utf8_lossy(&it.mount_point), it.path)
+        };
+        mounts.iter().map(show).collect()
+    }
+
+    #[test]
+    fn the_root_is_cut_off_where_a_path_lies_below_it() {
+        let text = "1 0 8:1 / /host rw - ext4 /dev/sda1 rw\n\
+                    2 1 8:2 / /host/srv ro - ext4 /dev/sda2 rw\n\
+                    3 1 8:3 / /hostdata rw - ext4 /dev/sda3 ro\n";
+        expect_test::expect![[r#"
+            / "/host/" rw
+            /srv "/host/srv" ro
+            /hostdata "/host/hostdata" ro
+        "#]]
+        .assert_eq(&seen_below_host(text));
+    }
+
+    #[test]
+    fn a_root_that_is_seen_through_a_readonly_mount_tells_of_file_systems_alone() {
+        let text = "1 0 8:1 / /host ro,relatime - ext4 /dev/sda1 rw\n\
+                    2 1 8:2 / /host/srv ro - ext4 /dev/sda2 rw\n\
+                    3 1 8:3 / /host/iso ro - iso9660 /dev/sr0 ro\n\
+                    4 0 0:9 / /run/secrets ro - tmpfs tmpfs rw\n";
+        expect_test::expect![[r#"
+            / "/host/" rw
+            /srv "/host/srv" rw
+            /iso "/host/iso" ro
+            /run/secrets "/host/run/secrets" ro
+        "#]]
+        .assert_eq(&seen_below_host(text));
+    }
+
+    #[test]
+    fn paths_are_asked_for_as_they_are_and_shown_as_node_exporter_shows_them() {
+        let text = "1 0 8:1 / /a\\040b\\011c\\012d\\134e\\134040f rw - ext4 /dev/sda1 rw\n";
+        expect_test::expect![[r#"
+            /a b	c\012d\134e\134040f "/host/a b\tc\nd\\e\\040f" rw
+        "#]]
+        .assert_eq(&seen_below_host(text));
     }
 
     #[test]

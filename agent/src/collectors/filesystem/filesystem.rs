@@ -133,7 +133,7 @@ impl Collector for Filesystem {
         for (mount, answer) in self.mounts.iter().zip(self.asker.ask_all()) {
             mount.push(answer.as_ref(), out);
         }
-        Ok(())
+        Ok(self.table.check()?)
     }
 }
 
@@ -163,7 +163,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::{source::faults::with_fault, testing::TestHost};
     use rustix::{
         io::Errno,
         mount::{MountFlags, UnmountFlags, mount, unmount},
@@ -406,6 +406,12 @@ mod tests {
         let mut scraper = Scraper::new("", &[("proc/self/mountinfo", ROOT)], ask);
         expect![[r#"device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 100"#]]
             .assert_eq(&scraper.family("files"));
+        for errno in [Errno::ACCESS, Errno::PERM] {
+            let files = [("proc/1/mountinfo", "hidden"), ("proc/self/mountinfo", ROOT)];
+            let mut scraper = Scraper::new("", &files, ask);
+            let hidden = scraper.host.path().join("proc/1/mountinfo");
+            with_fault(&hidden, errno, || assert_ne!(scraper.scrape(), ""));
+        }
     }
 
     #[test]
@@ -419,18 +425,25 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_line_that_is_not_documented() {
-        let broken = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:6 / /run rw\n";
-        check_error::<Filesystem>(
-            "",
-            &[("proc/1/mountinfo", broken)],
-            expect!["parse proc/1/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"],
-        );
-        check_error::<Filesystem>(
-            "",
-            &[("proc/self/mountinfo", broken)],
-            expect!["parse proc/self/mountinfo, line 2: not as proc_pid_mountinfo(5) has it"],
-        );
+    fn a_line_that_is_not_documented_costs_itself() {
+        let broken = format!("2 1 0:6 / /run rw\n{ROOT}");
+        for path in ["proc/1/mountinfo", "proc/self/mountinfo"] {
+            let mut scraper = Scraper::new("", &[(path, &broken)], ask);
+            for _ in 0..2 {
+                scraper.out.clear();
+                let error = scraper.collector.collect(&mut scraper.out).unwrap_err().to_string();
+                assert!(
+                    error.ends_with(&format!("{path}, line 1: not as proc_pid_mountinfo(5) has it")),
+                    "{error}"
+                );
+                assert!(
+                    scraper
+                        .host
+                        .render(&scraper.out)
+                        .contains("\nnode_filesystem_files{device=\"/dev/sda1\"")
+                );
+            }
+        }
         check_error::<Filesystem>(
             "",
             &[],

@@ -1,7 +1,7 @@
 //! `/proc/slabinfo`: see slabinfo(5). Read by hand: the procfs crate does not.
 
 use crate::collectors::prelude::*;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 metrics! {
     |it: [Option<u64>; 5]| ["slab"];
@@ -14,6 +14,10 @@ metrics! {
 
 /// What is shown, as the file's second line names it, in the order of version 2.
 const COLUMNS: [&str; 5] = ["<active_objs>", "<num_objs>", "<objsize>", "<objperslab>", "<pagesperslab>"];
+
+/// The objects in use and all of them, in `COLUMNS`.
+const ACTIVE: usize = 0;
+const ALL: usize = 1;
 
 section! {
     pub(super) struct Config {
@@ -47,9 +51,9 @@ impl Collector for Slabinfo {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Self { file, slabs } = self;
         let mut columns = COLUMNS.map(|it| it.as_bytes().to_vec()).to_vec();
-        // Two modules may give caches of theirs one name: the first is shown.
-        let mut seen = HashSet::new();
-        Ok(file.parse_lines("the name of a cache and its numbers", |_, line| {
+        // A driver may give all of its caches one name: their objects are added up.
+        let mut caches = BTreeMap::<Vec<u8>, [Option<u64>; 5]>::new();
+        let parsed = file.parse_lines("the name of a cache and its numbers", |_, line| {
             if line.starts_with(b"slabinfo - ") {
                 return Some(());
             }
@@ -67,11 +71,22 @@ impl Collector for Slabinfo {
                 let Some(at) = columns.iter().position(|it| it == column.as_bytes()) else { continue };
                 *size = *numbers.get(at)?.as_ref()?;
             }
-            if slabs.keeps(name) && seen.insert(name.to_vec()) {
-                push_rows(sizes, [name], out);
+            if slabs.keeps(name) {
+                match caches.get_mut(name) {
+                    Some(known) => {
+                        for it in [ACTIVE, ALL] {
+                            known[it] = known[it].zip(sizes[it]).map(|(a, b)| a.wrapping_add(b));
+                        }
+                    }
+                    None => drop(caches.insert(name.to_vec(), sizes)),
+                }
             }
             Some(())
-        })?)
+        });
+        for (name, sizes) in &caches {
+            push_rows(*sizes, [name], out);
+        }
+        Ok(parsed?)
     }
 }
 
@@ -138,28 +153,28 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_costs_itself_and_a_name_is_shown_once() {
+    fn a_line_that_is_cut_costs_itself_and_caches_of_one_name_are_added_up() {
         let text = "kmalloc-8k 131 148\nftes 44 45 736 44 8 : tunables\nftes 396 397 736 44 8 : tunables\n";
         check_error::<Slabinfo>(
             "",
             &[("proc/slabinfo", text)],
             expect![[r##"
-            # HELP node_slabinfo_active_objects Objects of the cache that are in use.
-            # TYPE node_slabinfo_active_objects gauge
-            node_slabinfo_active_objects{slab="ftes"} 44
-            # HELP node_slabinfo_object_size_bytes Size of an object, in bytes.
-            # TYPE node_slabinfo_object_size_bytes gauge
-            node_slabinfo_object_size_bytes{slab="ftes"} 736
-            # HELP node_slabinfo_objects Objects of the cache, in use or not.
-            # TYPE node_slabinfo_objects gauge
-            node_slabinfo_objects{slab="ftes"} 45
-            # HELP node_slabinfo_objects_per_slab Objects that one slab holds.
-            # TYPE node_slabinfo_objects_per_slab gauge
-            node_slabinfo_objects_per_slab{slab="ftes"} 44
-            # HELP node_slabinfo_pages_per_slab Pages that one slab takes.
-            # TYPE node_slabinfo_pages_per_slab gauge
-            node_slabinfo_pages_per_slab{slab="ftes"} 8
-            parse proc/slabinfo, line 1: expected the name of a cache and its numbers"##]],
+                # HELP node_slabinfo_active_objects Objects of the cache that are in use.
+                # TYPE node_slabinfo_active_objects gauge
+                node_slabinfo_active_objects{slab="ftes"} 440
+                # HELP node_slabinfo_object_size_bytes Size of an object, in bytes.
+                # TYPE node_slabinfo_object_size_bytes gauge
+                node_slabinfo_object_size_bytes{slab="ftes"} 736
+                # HELP node_slabinfo_objects Objects of the cache, in use or not.
+                # TYPE node_slabinfo_objects gauge
+                node_slabinfo_objects{slab="ftes"} 442
+                # HELP node_slabinfo_objects_per_slab Objects that one slab holds.
+                # TYPE node_slabinfo_objects_per_slab gauge
+                node_slabinfo_objects_per_slab{slab="ftes"} 44
+                # HELP node_slabinfo_pages_per_slab Pages that one slab takes.
+                # TYPE node_slabinfo_pages_per_slab gauge
+                node_slabinfo_pages_per_slab{slab="ftes"} 8
+                parse proc/slabinfo, line 1: expected the name of a cache and its numbers"##]],
         );
     }
 

@@ -8,7 +8,7 @@ use crate::source::number;
 pub struct Mount<'a> {
     /// The device number of the file system, which several mounts may share.
     pub device: (u32, u32),
-    /// Seen from the process's root, escaped; see [`unescape`].
+    /// Seen from the process's root, escaped; see [`unescape_path`].
     pub mount_point: &'a [u8],
     pub fs_type: &'a [u8],
     /// What was mounted: a device, `server:/export`, or any word.
@@ -18,13 +18,21 @@ pub struct Mount<'a> {
 }
 
 impl Mount<'_> {
-    /// Whether the mount or its file system is read-only. ext4 says `emergency_ro` (Linux 6.15) when an error made it
-    /// refuse writes.
+    /// Whether writes are refused through this mount, whatever its file system would do.
     #[must_use]
     pub fn is_readonly(&self) -> bool {
-        let has = |options: &[u8], word: &[u8]| options.split(|&it| it == b',').any(|it| it == word);
-        has(self.options, b"ro") || has(self.super_options, b"ro") || has(self.super_options, b"emergency_ro")
+        has(self.options, b"ro")
     }
+
+    /// Whether the file system is read-only. ext4 says `emergency_ro` (Linux 6.15) when an error made it refuse writes.
+    #[must_use]
+    pub fn has_readonly_file_system(&self) -> bool {
+        has(self.super_options, b"ro") || has(self.super_options, b"emergency_ro")
+    }
+}
+
+fn has(options: &[u8], word: &[u8]) -> bool {
+    options.split(|&it| it == b',').any(|it| it == word)
 }
 
 /// `None` when the line is not as documented.
@@ -44,21 +52,32 @@ pub fn parse_line(line: &[u8]) -> Option<Mount<'_>> {
 }
 
 /// Undoes the two escapes that node_exporter undoes, so that label values are the same: `\040` is a blank, `\011` a
-/// tab. The kernel also writes `\012` for a newline and `\134` for a backslash.
-pub fn unescape(text: &[u8], out: &mut Vec<u8>) {
+/// tab.
+#[must_use]
+pub fn unescape_label(text: &[u8]) -> Vec<u8> {
+    unescape(text, |byte| byte == b' ' || byte == b'\t')
+}
+
+/// Undoes all escapes, as one who asks for the path has to. Beside the two the kernel writes `\012` for a newline and
+/// `\134` for a backslash.
+#[must_use]
+pub fn unescape_path(text: &[u8]) -> Vec<u8> {
+    unescape(text, |_| true)
+}
+
+/// Three octal digits behind a backslash are the byte of that number, if it is one of those to be undone.
+fn unescape(text: &[u8], is_undone: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(backslash) = rest.iter().position(|&it| it == b'\\') {
-        let (plain, escape) = rest.split_at(backslash);
-        out.extend_from_slice(plain);
-        let (byte, length) = match escape {
-            [_, b'0', b'4', b'0', ..] => (b' ', 4),
-            [_, b'0', b'1', b'1', ..] => (b'\t', 4),
-            _ => (b'\\', 1),
-        };
-        out.push(byte);
-        rest = &escape[length..];
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|digits| first == b'\\' && digits.iter().all(u8::is_ascii_digit));
+        let escaped = digits
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok())
+            .filter(|&byte| is_undone(byte));
+        out.push(escaped.unwrap_or(first));
+        rest = if escaped.is_some() { &after[3..] } else { after };
     }
-    out.extend_from_slice(rest);
+    out
 }
 
 fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
