@@ -2,7 +2,7 @@
 
 use super::{
     glob::glob,
-    prometheus_text::{Family, Malformed, parse},
+    prometheus_text::{Family, Malformed, Text, parse},
 };
 use rustix::{
     fs::{FileType, Mode, OFlags, Stat},
@@ -33,18 +33,17 @@ pub struct TextFile {
     pub path: PathBuf,
     /// When it was last written, in Unix seconds.
     pub modified: i64,
-    /// What it holds. Nothing of a file is taken when a part of it is wrong.
-    pub content: Result<Vec<Family>, Refused>,
+    /// What it holds. Nothing of a file is taken when a line of it is wrong.
+    pub content: Result<Text, Refused>,
     /// `None` when it may have changed since without a trace.
     version: Option<Version>,
 }
 
 /// Why a file was not taken.
 #[derive(Debug)]
-pub struct Refused {
-    /// The line that is wrong, where it is one.
-    pub line: Option<usize>,
-    pub reason: String,
+pub enum Refused {
+    Unreadable(String),
+    Malformed(Malformed),
 }
 
 /// What changes when a file is written or replaced.
@@ -138,19 +137,16 @@ impl TextFile {
     }
 
     fn parse(path: PathBuf, text: &[u8], stat: &Stat) -> Self {
-        let content = match parse(text) {
-            Ok(mut families) => {
-                families.iter_mut().for_each(Family::complete_labels);
-                Ok(families)
-            }
-            Err(Malformed { line, problem }) => Err(Refused { line: Some(line), reason: problem }),
-        };
+        let content = parse(text).map_err(Refused::Malformed).map(|mut text| {
+            text.families.iter_mut().for_each(Family::complete_labels);
+            text
+        });
         let version = Some(Version::of(stat)).filter(|it| it.is_settled());
         Self { path, modified: stat.st_mtime, content, version }
     }
 
     fn unreadable(path: PathBuf, source: io::Error) -> Self {
-        let refused = Refused { line: None, reason: source.to_string() };
+        let refused = Refused::Unreadable(source.to_string());
         Self { path, modified: 0, content: Err(refused), version: None }
     }
 }

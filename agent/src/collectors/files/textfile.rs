@@ -4,15 +4,15 @@ use crate::{
     collectors::prelude::*,
     metric::{self, Buckets, Quantiles},
     source::{
-        prometheus_text::{Group, Kind, Merged, Sample, Value},
+        prometheus_text::{Group, Kind, Malformed, Merged, Sample, Text, Value},
         text_files::{Refused, TextFile, TextFiles},
     },
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tracing::{info, warn};
 
 metrics! {
-    ERROR: Gauge "hostlens_textfile_error" ["file", "line", "reason"], "1 for each file, or family of a file, that was left out, and why.";
+    ERROR: Gauge "hostlens_textfile_error" ["file", "line", "reason"], "1 for each file, or family or sample of a file, that was left out, and why.";
     MTIME: Gauge "node_textfile_mtime_seconds" ["file"], "When each file that could be read was last written, in Unix time.";
     SCRAPE_ERROR: Gauge "node_textfile_scrape_error" [], "1 if something in the files or folders was left out, else 0.";
 }
@@ -29,11 +29,11 @@ section! {
 pub(super) struct Textfile {
     files: TextFiles,
     max_age: Duration,
-    /// What was left out of the last scrape.
-    problems: BTreeSet<Problem>,
+    /// What was left out of the last scrape, and what stands there.
+    problems: BTreeMap<Problem, String>,
 }
 
-/// Why something was left out.
+/// Why something was left out. Anybody may read it: there is no word of a file in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Problem {
     file: String,
@@ -50,28 +50,28 @@ impl Spec for Textfile {
 
     fn open(config: Config, _: &Host) -> Result<Self, Error> {
         let files = TextFiles::new(config.directory);
-        Ok(Self { files, max_age: config.max_age, problems: BTreeSet::new() })
+        Ok(Self { files, max_age: config.max_age, problems: BTreeMap::new() })
     }
 }
 
 impl Collector for Textfile {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let mut merged = Merged::default();
-        let mut problems = BTreeSet::new();
+        let mut problems = BTreeMap::new();
         for file in self.files.read() {
             problems.extend(take(file, self.max_age, &mut merged, out));
         }
         for (name, group) in merged.iter() {
             push_family(name, group, out);
         }
-        for it in &problems {
+        for it in problems.keys() {
             out.push(ERROR, [&it.file, &it.line, &it.reason], true);
         }
         out.push(SCRAPE_ERROR, (), !problems.is_empty());
-        for it in problems.difference(&self.problems) {
-            warn!(file = it.file, line = it.line, reason = it.reason, "left out of the text files");
+        for (it, found) in problems.iter().filter(|(it, _)| !self.problems.contains_key(it)) {
+            warn!(file = it.file, line = it.line, reason = it.reason, found, "left out of the text files");
         }
-        for it in self.problems.difference(&problems) {
+        for it in self.problems.keys().filter(|it| !problems.contains_key(it)) {
             info!(file = it.file, reason = it.reason, "no longer wrong in the text files");
         }
         self.problems = problems;
@@ -85,28 +85,29 @@ fn take<'a>(
     max_age: Duration,
     merged: &mut Merged<'a>,
     out: &mut Families,
-) -> Vec<Problem> {
-    let families = match &file.content {
-        Ok(families) => families,
-        Err(Refused { line, reason }) => return vec![Problem::new(file, *line, reason.clone())],
+) -> Vec<(Problem, String)> {
+    let problem = |line: Option<usize>, reason: &str, found: &str| {
+        let file = file.path.to_string_lossy().into_owned();
+        let line = line.map(|line| line.to_string()).unwrap_or_default();
+        (Problem { file, line, reason: reason.to_owned() }, found.to_owned())
+    };
+    let malformed = |Malformed { line, wrong }: &Malformed| problem(Some(*line), wrong.problem, &wrong.found);
+    let Text { families, lines, left_out } = match &file.content {
+        Ok(text) => text,
+        Err(Refused::Unreadable(reason)) => return vec![problem(None, reason, "")],
+        Err(Refused::Malformed(it)) => return vec![malformed(it)],
     };
     out.push(MTIME, [file.path.as_os_str().as_encoded_bytes()], file.modified);
     if !max_age.is_zero() && file.age() > max_age {
-        return vec![Problem::new(file, None, "older than max_age".to_owned())];
+        return vec![problem(None, "older than max_age", "")];
     }
-    let wrong = families.iter().filter_map(|family| {
+    let mut problems: Vec<_> = left_out.iter().map(malformed).collect();
+    for (family, line) in families.iter().zip(lines) {
         let is_ours = METRICS.iter().any(|it| it.name == family.name);
         let added = if is_ours { Err("the name is taken") } else { merged.add(&file.path, family) };
-        added.err().map(|why| Problem::new(file, None, format!("`{}`: {why}", family.name)))
-    });
-    wrong.collect()
-}
-
-impl Problem {
-    fn new(file: &TextFile, line: Option<usize>, reason: String) -> Self {
-        let line = line.map(|line| line.to_string()).unwrap_or_default();
-        Self { file: file.path.to_string_lossy().into_owned(), line, reason }
+        problems.extend(added.err().map(|why| problem(Some(*line), why, &family.name)));
     }
+    problems
 }
 
 fn push_family(name: &str, group: &Group<'_>, out: &mut Families) {
@@ -261,14 +262,14 @@ mod tests {
             "directory = ['ROOT/none', 'ROOT/no*']",
             &[("a/", "")],
             expect![[r##"
-            # HELP hostlens_textfile_error 1 for each file, or family of a file, that was left out, and why.
-            # TYPE hostlens_textfile_error gauge
-            hostlens_textfile_error{file="no*",line="",reason="No such file or directory (os error 2)"} 1
-            hostlens_textfile_error{file="none",line="",reason="No such file or directory (os error 2)"} 1
-            # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
-            # TYPE node_textfile_scrape_error gauge
-            node_textfile_scrape_error 1
-        "##]],
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="no*",line="",reason="No such file or directory (os error 2)"} 1
+                hostlens_textfile_error{file="none",line="",reason="No such file or directory (os error 2)"} 1
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+            "##]],
         );
     }
 
@@ -307,33 +308,33 @@ mod tests {
             "directory = 'ROOT/d'",
             &files,
             expect![[r##"
-            # HELP a Of the second.
-            # TYPE a untyped
-            a{x="1"} 1
-            a{x="2"} 2
-            # HELP b Metric read from d/1.prom
-            # TYPE b untyped
-            b 1
-            # HELP c Metric read from d/3.prom
-            # TYPE c untyped
-            c 3
-            # HELP d Metric read from d/1.prom, d/2.prom
-            # TYPE d untyped
-            d{x="1"} 1
-            d{x="2"} 2
-            # HELP hostlens_textfile_error 1 for each file, or family of a file, that was left out, and why.
-            # TYPE hostlens_textfile_error gauge
-            hostlens_textfile_error{file="d/3.prom",line="",reason="`a`: an earlier file gives it another help text"} 1
-            hostlens_textfile_error{file="d/3.prom",line="",reason="`b`: an earlier file gives it another type"} 1
-            # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
-            # TYPE node_textfile_mtime_seconds gauge
-            node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
-            node_textfile_mtime_seconds{file="d/2.prom"} 1.7000055e+09
-            node_textfile_mtime_seconds{file="d/3.prom"} 1.7000055e+09
-            # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
-            # TYPE node_textfile_scrape_error gauge
-            node_textfile_scrape_error 1
-        "##]],
+                # HELP a Of the second.
+                # TYPE a untyped
+                a{x="1"} 1
+                a{x="2"} 2
+                # HELP b Metric read from d/1.prom
+                # TYPE b untyped
+                b 1
+                # HELP c Metric read from d/3.prom
+                # TYPE c untyped
+                c 3
+                # HELP d Metric read from d/1.prom, d/2.prom
+                # TYPE d untyped
+                d{x="1"} 1
+                d{x="2"} 2
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="d/3.prom",line="1",reason="an earlier file gives it another help text"} 1
+                hostlens_textfile_error{file="d/3.prom",line="3",reason="an earlier file gives it another type"} 1
+                # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
+                # TYPE node_textfile_mtime_seconds gauge
+                node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
+                node_textfile_mtime_seconds{file="d/2.prom"} 1.7000055e+09
+                node_textfile_mtime_seconds{file="d/3.prom"} 1.7000055e+09
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+            "##]],
         );
     }
 
@@ -344,43 +345,46 @@ mod tests {
             ("d/2.prom", "bad 1\nbad{x=\"1\"} 2 1700000000\n"),
             ("d/3.prom", "half 1\nhal"),
             ("d/4.prom", "node_textfile_scrape_error 0\nalso_good 1\n"),
-            ("d/5.prom", "h_count 3\n# TYPE h histogram\nh_sum 1\n# TYPE s summary\ns_sum 1\n"),
+            (
+                "d/5.prom",
+                "h_count 3\n# TYPE h histogram\nh_sum 1\nh_bucket{le=\"+Inf\"} 3\n# TYPE s summary\ns_sum 1\n",
+            ),
             ("d/6.prom", "s_count 3\n"),
         ];
         check_folder(
             "directory = 'ROOT/d'",
             &files,
             expect![[r##"
-            # HELP also_good Metric read from d/4.prom
-            # TYPE also_good untyped
-            also_good 1
-            # HELP good Metric read from d/1.prom
-            # TYPE good untyped
-            good 1
-            # HELP h_count Metric read from d/5.prom
-            # TYPE h_count untyped
-            h_count 3
-            # HELP hostlens_textfile_error 1 for each file, or family of a file, that was left out, and why.
-            # TYPE hostlens_textfile_error gauge
-            hostlens_textfile_error{file="d/2.prom",line="2",reason="timestamps are not supported"} 1
-            hostlens_textfile_error{file="d/3.prom",line="2",reason="the last line has no newline: the file was cut short"} 1
-            hostlens_textfile_error{file="d/4.prom",line="",reason="`node_textfile_scrape_error`: the name is taken"} 1
-            hostlens_textfile_error{file="d/5.prom",line="",reason="`h`: a histogram or summary has samples of that name"} 1
-            hostlens_textfile_error{file="d/6.prom",line="",reason="`s_count`: a histogram or summary has samples of that name"} 1
-            # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
-            # TYPE node_textfile_mtime_seconds gauge
-            node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
-            node_textfile_mtime_seconds{file="d/4.prom"} 1.7000055e+09
-            node_textfile_mtime_seconds{file="d/5.prom"} 1.7000055e+09
-            node_textfile_mtime_seconds{file="d/6.prom"} 1.7000055e+09
-            # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
-            # TYPE node_textfile_scrape_error gauge
-            node_textfile_scrape_error 1
-            # HELP s Metric read from d/5.prom
-            # TYPE s summary
-            s_sum 1
-            s_count 0
-        "##]],
+                # HELP also_good Metric read from d/4.prom
+                # TYPE also_good untyped
+                also_good 1
+                # HELP good Metric read from d/1.prom
+                # TYPE good untyped
+                good 1
+                # HELP h_count Metric read from d/5.prom
+                # TYPE h_count untyped
+                h_count 3
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="d/2.prom",line="2",reason="timestamps are not supported"} 1
+                hostlens_textfile_error{file="d/3.prom",line="2",reason="the last line has no newline: the file was cut short"} 1
+                hostlens_textfile_error{file="d/4.prom",line="1",reason="the name is taken"} 1
+                hostlens_textfile_error{file="d/5.prom",line="2",reason="a histogram or summary has samples of that name"} 1
+                hostlens_textfile_error{file="d/6.prom",line="1",reason="a histogram or summary has samples of that name"} 1
+                # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
+                # TYPE node_textfile_mtime_seconds gauge
+                node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
+                node_textfile_mtime_seconds{file="d/4.prom"} 1.7000055e+09
+                node_textfile_mtime_seconds{file="d/5.prom"} 1.7000055e+09
+                node_textfile_mtime_seconds{file="d/6.prom"} 1.7000055e+09
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+                # HELP s Metric read from d/5.prom
+                # TYPE s summary
+                s_sum 1
+                s_count 0
+            "##]],
         );
     }
 
@@ -397,9 +401,9 @@ mod tests {
         fs::write(host.path().join("d/bytes.prom"), b"a{x=\"\xff\"} 1\n").unwrap();
         let mut textfile = open(&host, "directory = 'ROOT/d'");
         expect![[r##"
-            # HELP hostlens_textfile_error 1 for each file, or family of a file, that was left out, and why.
+            # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
             # TYPE hostlens_textfile_error gauge
-            hostlens_textfile_error{file="d/bytes.prom",line="1",reason="the label `x` is not UTF-8"} 1
+            hostlens_textfile_error{file="d/bytes.prom",line="1",reason="the label is not UTF-8"} 1
             hostlens_textfile_error{file="d/fifo.prom",line="",reason="not a regular file"} 1
             hostlens_textfile_error{file="d/folder.prom",line="",reason="Is a directory (os error 21)"} 1
             hostlens_textfile_error{file="d/gone.prom",line="",reason="No such file or directory (os error 2)"} 1
@@ -417,21 +421,92 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_that_is_given_twice_costs_itself() {
+        check_folder(
+            "directory = 'ROOT/d'",
+            &[("d/1.prom", "# TYPE a gauge\na{disk=\"0\"} 1\na{disk=\"1\"} 1\na{disk=\"0\"} 0\n")],
+            expect![[r##"
+                # HELP a Metric read from d/1.prom
+                # TYPE a gauge
+                a{disk="0"} 1
+                a{disk="1"} 1
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="d/1.prom",line="4",reason="the sample was given before"} 1
+                # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
+                # TYPE node_textfile_mtime_seconds gauge
+                node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+            "##]],
+        );
+    }
+
+    #[test]
+    fn a_histogram_without_its_last_bucket_is_refused() {
+        check_folder(
+            "directory = 'ROOT/d'",
+            &[("d/1.prom", "# TYPE h histogram\nh_bucket{le=\"1\"} 3\nh_sum 2\nh_count 3\na 1\n")],
+            expect![[r##"
+                # HELP a Metric read from d/1.prom
+                # TYPE a untyped
+                a 1
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="d/1.prom",line="2",reason="a histogram has no bucket up to +Inf"} 1
+                # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
+                # TYPE node_textfile_mtime_seconds gauge
+                node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+            "##]],
+        );
+    }
+
+    #[test]
+    fn a_secret_that_a_link_leads_to_stays_one() {
+        let secrets = [
+            "s3cr3t\n",
+            "s3cr3t s3cr3t\n",
+            "s3cr3t{s3cr3t}\n",
+            "s3cr3t{s3cr3t=\"s3cr3t\n",
+            "s3cr3t{s3cr3t=\"a\",s3cr3t=\"b\"} 1\n",
+            "# HELP s3cr3t-s3cr3t\n",
+            "# TYPE s3cr3t s3cr3t\n",
+            "# HELP s3cr3t a\n# HELP s3cr3t b\n",
+            "s3cr3t{__s3cr3t=\"\"} 1\n",
+            "# TYPE s3cr3t gauge\n# TYPE s3cr3t gauge\n",
+            "# TYPE s3cr3t histogram\ns3cr3t 1\n",
+            "# TYPE s3cr3t summary\ns3cr3t{quantile=\"s3cr3t\"} 1\n",
+        ];
+        for secret in secrets {
+            let host = host(&[("secret", secret), ("d/1.prom", "-> ../secret")]);
+            let answer = collect(&host, &mut open(&host, "directory = 'ROOT/d'"));
+            assert!(
+                answer.contains("\nnode_textfile_scrape_error 1\n") && !answer.contains("s3cr3t"),
+                "{answer}"
+            );
+        }
+    }
+
+    #[test]
     fn leaves_out_what_is_too_old() {
         check_folder(
             "directory = 'ROOT/d'\nmax_age = '24h'",
             &[("d/1.prom", "a 1\n")],
             expect![[r##"
-            # HELP hostlens_textfile_error 1 for each file, or family of a file, that was left out, and why.
-            # TYPE hostlens_textfile_error gauge
-            hostlens_textfile_error{file="d/1.prom",line="",reason="older than max_age"} 1
-            # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
-            # TYPE node_textfile_mtime_seconds gauge
-            node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
-            # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
-            # TYPE node_textfile_scrape_error gauge
-            node_textfile_scrape_error 1
-        "##]],
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # TYPE hostlens_textfile_error gauge
+                hostlens_textfile_error{file="d/1.prom",line="",reason="older than max_age"} 1
+                # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
+                # TYPE node_textfile_mtime_seconds gauge
+                node_textfile_mtime_seconds{file="d/1.prom"} 1.7000055e+09
+                # HELP node_textfile_scrape_error 1 if something in the files or folders was left out, else 0.
+                # TYPE node_textfile_scrape_error gauge
+                node_textfile_scrape_error 1
+            "##]],
         );
         let host = TestHost::new(&[("d/1.prom", "a 1\n")]);
         let mut textfile = open(&host, "directory = 'ROOT/d'\nmax_age = '24h'");
@@ -496,7 +571,7 @@ mod tests {
             }
             let mut bytes = Vec::new();
             prop_assert_eq!(Encoder::default().write(&[&out], &mut bytes), []);
-            let mut read = parse(&bytes).unwrap();
+            let mut read = parse(&bytes).unwrap().families;
             read.iter_mut().for_each(|it| it.samples.sort_unstable_by(|a, b| a.labels.cmp(&b.labels)));
             // NaN is not equal to itself.
             prop_assert_eq!(format!("{read:?}"), format!("{families:?}"));
@@ -510,7 +585,7 @@ mod tests {
         let name = "[a-zA-Z_:][a-zA-Z0-9_:]{0,6}";
         let help = any::<String>()
             .prop_filter("texts begin after the blanks", |it| !it.is_empty() && !it.starts_with([' ', '\t']));
-        let labels = prop::collection::btree_map("[a-km-pr-zA-Z][a-zA-Z0-9_]{0,5}", any::<String>(), 0..4);
+        let labels = prop::collection::btree_map("[a-km-pr-zA-Z][a-zA-Z0-9_]{0,5}", ".+", 0..4);
         (kinds, name, help, prop::collection::btree_set(labels, 1..5)).prop_flat_map(
             |(kind, name, help, labels)| {
                 let n_samples = labels.len();
@@ -529,10 +604,16 @@ mod tests {
             || prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY)].prop_map(|it| it + 0.0);
         let count = || 0_u64..1 << 53;
         let bounds = prop::collection::btree_set(-1000_i32..1000, 0..5);
-        let point =
-            if kind == Kind::Histogram { count().prop_map(|it| it as f64).boxed() } else { number().boxed() };
         match kind {
-            Kind::Histogram | Kind::Summary => (bounds, prop::collection::vec(point, 5), number(), count())
+            Kind::Histogram => (bounds, prop::collection::vec(count(), 6), number())
+                .prop_map(|(bounds, mut counts, sum)| {
+                    counts.sort_unstable();
+                    let points = bounds.into_iter().map(|it| f64::from(it) / 8.0);
+                    let points = points.zip(counts.iter().map(|it| *it as f64)).collect();
+                    Value::Distribution(Distribution { points, sum, count: counts[5] })
+                })
+                .boxed(),
+            Kind::Summary => (bounds, prop::collection::vec(number(), 5), number(), count())
                 .prop_map(|(bounds, values, sum, count)| {
                     let bounds = bounds.into_iter().map(|it| f64::from(it) / 8.0);
                     Value::Distribution(Distribution { points: bounds.zip(values).collect(), sum, count })

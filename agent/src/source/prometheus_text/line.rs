@@ -1,6 +1,6 @@
 //! One line of the text format.
 
-use super::{Kind, Labels};
+use super::{Kind, Labels, Wrong};
 
 pub(super) enum Line<'a> {
     /// Nothing that counts.
@@ -16,7 +16,7 @@ pub(super) enum Line<'a> {
 }
 
 /// `line` is without its newline.
-pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
+pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, Wrong> {
     let mut cursor = Cursor(line);
     cursor.skip_blanks();
     match cursor.0.first() {
@@ -29,7 +29,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
     }
 }
 
-fn parse_comment(mut cursor: Cursor<'_>) -> Result<Line<'_>, String> {
+fn parse_comment(mut cursor: Cursor<'_>) -> Result<Line<'_>, Wrong> {
     cursor.skip_blanks();
     let keyword = cursor.word();
     cursor.skip_blanks();
@@ -38,7 +38,7 @@ fn parse_comment(mut cursor: Cursor<'_>) -> Result<Line<'_>, String> {
     }
     let name = cursor.name(is_metric_name_byte).ok_or("expected a metric name after HELP or TYPE")?;
     if !cursor.0.first().is_none_or(|&byte| is_blank(byte)) {
-        return Err(format!("expected a blank after the name `{name}`"));
+        return Err(Wrong::new("expected a blank after the name", name));
     }
     cursor.skip_blanks();
     match keyword {
@@ -48,19 +48,19 @@ fn parse_comment(mut cursor: Cursor<'_>) -> Result<Line<'_>, String> {
     }
 }
 
-fn kind(text: &[u8]) -> Result<Kind, String> {
+fn kind(text: &[u8]) -> Result<Kind, Wrong> {
     match text.to_ascii_lowercase().as_slice() {
         b"counter" => Ok(Kind::Counter),
         b"gauge" => Ok(Kind::Gauge),
         b"histogram" => Ok(Kind::Histogram),
         b"summary" => Ok(Kind::Summary),
         b"untyped" => Ok(Kind::Untyped),
-        _ => Err(format!("unknown type `{}`", excerpt(text))),
+        _ => Err(Wrong::new("unknown type", excerpt(text))),
     }
 }
 
 /// `name{label="value"} number`; the name, in double quotes, may also stand first in the braces.
-fn parse_sample(mut cursor: Cursor<'_>) -> Result<Line<'_>, String> {
+fn parse_sample(mut cursor: Cursor<'_>) -> Result<Line<'_>, Wrong> {
     let mut labels = Labels::new();
     let name_in_braces = cursor.eat(b'{');
     if name_in_braces {
@@ -71,24 +71,24 @@ fn parse_sample(mut cursor: Cursor<'_>) -> Result<Line<'_>, String> {
     let has_labels = if name_in_braces { !cursor.eat(b'}') } else { cursor.eat(b'{') };
     if has_labels {
         if name_in_braces && !cursor.eat(b',') {
-            return Err(format!("expected `,` or `}}` after the name `{name}`"));
+            return Err(Wrong::new("expected `,` or `}` after the name", name));
         }
         parse_labels(&mut cursor, &mut labels)?;
     }
     cursor.skip_blanks();
     let word = cursor.word();
-    let value = number(word).ok_or_else(|| format!("expected a number, found `{}`", excerpt(word)))?;
+    let value = number(word).ok_or_else(|| Wrong::new("expected a number", excerpt(word)))?;
     if !cursor.is_at_end() {
         cursor.skip_blanks();
         let problem =
             if cursor.is_at_end() { "blanks after the number" } else { "timestamps are not supported" };
-        return Err(problem.to_owned());
+        return Err(problem.into());
     }
     Ok(Line::Sample { name, labels, value })
 }
 
 /// Up to and with the closing brace.
-fn parse_labels(cursor: &mut Cursor<'_>, labels: &mut Labels) -> Result<(), String> {
+fn parse_labels(cursor: &mut Cursor<'_>, labels: &mut Labels) -> Result<(), Wrong> {
     loop {
         cursor.skip_blanks();
         if cursor.eat(b'}') {
@@ -96,21 +96,21 @@ fn parse_labels(cursor: &mut Cursor<'_>, labels: &mut Labels) -> Result<(), Stri
         }
         let name = cursor.name(is_label_name_byte).ok_or("expected a label's name, or `}`")?;
         if name.starts_with("__") {
-            return Err(format!("the label name `{name}` is reserved"));
+            return Err(Wrong::new("the label name is reserved", name));
         }
         cursor.skip_blanks();
         if !cursor.eat(b'=') {
-            return Err(format!("expected `=` after the label name `{name}`"));
+            return Err(Wrong::new("expected `=` after the label name", name));
         }
         cursor.skip_blanks();
-        let value = cursor.quoted().ok_or_else(|| format!("expected the label `{name}` in double quotes"))?;
+        let value = cursor.quoted().ok_or_else(|| Wrong::new("expected the label in double quotes", name))?;
         if std::str::from_utf8(value).is_err() {
-            return Err(format!("the label `{name}` is not UTF-8"));
+            return Err(Wrong::new("the label is not UTF-8", name));
         }
         labels.push((name.to_owned(), unescape(value)?));
         cursor.skip_blanks();
         if !cursor.eat(b',') && cursor.0.first() != Some(&b'}') {
-            return Err(format!("expected `,` or `}}` after the label `{name}`"));
+            return Err(Wrong::new("expected `,` or `}` after the label", name));
         }
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn number(text: &[u8]) -> Option<f64> {
 }
 
 /// Resolves `\\`, `\"` and `\n`. What is not UTF-8 becomes U+FFFD.
-fn unescape(text: &[u8]) -> Result<String, String> {
+fn unescape(text: &[u8]) -> Result<String, Wrong> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(&byte) = rest.next() {
@@ -137,7 +137,7 @@ fn unescape(text: &[u8]) -> Result<String, String> {
         match rest.next() {
             Some(b'n') => bytes.push(b'\n'),
             Some(&escaped @ (b'\\' | b'"')) => bytes.push(escaped),
-            _ => return Err("a backslash may only stand before `\\`, `\"` or `n`".to_owned()),
+            _ => return Err("a backslash may only stand before `\\`, `\"` or `n`".into()),
         }
     }
     Ok(String::from_utf8(bytes)
