@@ -267,7 +267,7 @@ fn fuzzed_text_files() {
         s_sum 7\ns_count 8\nu -1e3 1700000000000\n";
     let odd = b"\t a\t{ x = \"y\\\"\\\\\" , }  1\n{\"a.b\", \"x\"=\"y\"} +Inf\n# just a comment\r\n# EOF\nb 0x1p-2\n";
     fuzz(&[types, odd], |text| {
-        let Ok(mut families) = parse(text) else { return };
+        let Ok(Text { mut families, .. }) = parse(text) else { return };
         families.iter_mut().for_each(Family::complete_labels);
         let mut merged = Merged::default();
         for family in &families {
