@@ -120,6 +120,7 @@ proc4 3 41 42 43
             node_nfs_packets_total{protocol="udp"} 71
             # TYPE node_nfs_requests_total counter
             node_nfs_requests_total{method="Commit",proto="3"} 22
+            node_nfs_requests_total{method="Commit",proto="4"} 0
             node_nfs_requests_total{method="FsStat",proto="2"} 18
             node_nfs_requests_total{method="FsStat",proto="3"} 19
             node_nfs_requests_total{method="Null",proto="2"} 1

@@ -174,6 +174,7 @@ wdeleg_getattr 15
             node_nfsd_requests_total{method="GetAttr",proto="4"} 10
             node_nfsd_requests_total{method="PutFH",proto="4"} 23
             node_nfsd_requests_total{method="Read",proto="4"} 26
+            node_nfsd_requests_total{method="RelLockOwner",proto="4"} 0
             node_nfsd_requests_total{method="WdelegGetattr",proto="4"} 15
             node_nfsd_requests_total{method="Write",proto="4"} 39
             node_nfsd_rpc_errors_total{error="auth"} 2

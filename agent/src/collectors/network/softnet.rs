@@ -29,11 +29,12 @@ impl Spec for Softnet {
 
 impl Collector for Softnet {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        Ok(self.0.parse_lines("at least 9 hexadecimal numbers", |number, line| {
+        self.0.parse_lines("at least 9 hexadecimal numbers", |number, line| {
             let cpu = parse_line(line)?;
             push_rows(&cpu, [cpu.cpu.unwrap_or(number as u64 - 1)], out);
             Some(())
-        })?)
+        })?;
+        Ok(())
     }
 }
 
@@ -43,9 +44,9 @@ struct Cpu {
     dropped: u64,
     squeezed: u64,
     collisions: u64,
-    woken: Option<u64>,
-    flow_limited: Option<u64>,
-    backlog: Option<u64>,
+    woken: u64,
+    flow_limited: u64,
+    backlog: u64,
 }
 
 fn parse_line(line: &[u8]) -> Option<Cpu> {
@@ -61,10 +62,10 @@ fn parse_line(line: &[u8]) -> Option<Cpu> {
         dropped: dropped?,
         squeezed: squeezed?,
         collisions: collisions?,
-        // Columns that came with Linux 2.6.35, 3.11 and 5.10.
-        woken,
-        flow_limited,
-        backlog,
+        // Columns that came with Linux 2.6.35, 3.11 and 5.10; 0 before, as in node_exporter.
+        woken: woken.unwrap_or(0),
+        flow_limited: flow_limited.unwrap_or(0),
+        backlog: backlog.unwrap_or(0),
     })
 }
 
@@ -119,6 +120,10 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
             "",
             &[("proc/net/softnet_stat", "1 2 3 0 0 0 0 0 4\n11 12 13 0 0 0 0 0 14 15 16\n")],
             expect![[r##"
+                # HELP node_softnet_backlog_len Packets that wait in the CPU's backlog.
+                # TYPE node_softnet_backlog_len gauge
+                node_softnet_backlog_len{cpu="0"} 0
+                node_softnet_backlog_len{cpu="1"} 0
                 # HELP node_softnet_cpu_collision_total Times that the CPU found a device's transmit lock taken; 0 since Linux 4.7.
                 # TYPE node_softnet_cpu_collision_total counter
                 node_softnet_cpu_collision_total{cpu="0"} 4
@@ -129,6 +134,7 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
                 node_softnet_dropped_total{cpu="1"} 18
                 # HELP node_softnet_flow_limit_count_total Packets dropped because one flow filled too much of the CPU's backlog.
                 # TYPE node_softnet_flow_limit_count_total counter
+                node_softnet_flow_limit_count_total{cpu="0"} 0
                 node_softnet_flow_limit_count_total{cpu="1"} 22
                 # HELP node_softnet_processed_total Packets that the CPU processed.
                 # TYPE node_softnet_processed_total counter
@@ -136,6 +142,7 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
                 node_softnet_processed_total{cpu="1"} 17
                 # HELP node_softnet_received_rps_total Times that another CPU woke this one to process packets (receive packet steering).
                 # TYPE node_softnet_received_rps_total counter
+                node_softnet_received_rps_total{cpu="0"} 0
                 node_softnet_received_rps_total{cpu="1"} 21
                 # HELP node_softnet_times_squeezed_total Times that the CPU ran out of time or budget with packets left to process.
                 # TYPE node_softnet_times_squeezed_total counter
@@ -151,15 +158,24 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
             "",
             &[("proc/net/softnet_stat", "1 2 3 0 0 0 0 0 4\n1 2 3 0 0 0 0 0\n")],
             expect![[r##"
+                # HELP node_softnet_backlog_len Packets that wait in the CPU's backlog.
+                # TYPE node_softnet_backlog_len gauge
+                node_softnet_backlog_len{cpu="0"} 0
                 # HELP node_softnet_cpu_collision_total Times that the CPU found a device's transmit lock taken; 0 since Linux 4.7.
                 # TYPE node_softnet_cpu_collision_total counter
                 node_softnet_cpu_collision_total{cpu="0"} 4
                 # HELP node_softnet_dropped_total Packets dropped because the CPU's backlog was full.
                 # TYPE node_softnet_dropped_total counter
                 node_softnet_dropped_total{cpu="0"} 2
+                # HELP node_softnet_flow_limit_count_total Packets dropped because one flow filled too much of the CPU's backlog.
+                # TYPE node_softnet_flow_limit_count_total counter
+                node_softnet_flow_limit_count_total{cpu="0"} 0
                 # HELP node_softnet_processed_total Packets that the CPU processed.
                 # TYPE node_softnet_processed_total counter
                 node_softnet_processed_total{cpu="0"} 1
+                # HELP node_softnet_received_rps_total Times that another CPU woke this one to process packets (receive packet steering).
+                # TYPE node_softnet_received_rps_total counter
+                node_softnet_received_rps_total{cpu="0"} 0
                 # HELP node_softnet_times_squeezed_total Times that the CPU ran out of time or budget with packets left to process.
                 # TYPE node_softnet_times_squeezed_total counter
                 node_softnet_times_squeezed_total{cpu="0"} 3

@@ -50,9 +50,11 @@ impl Lines {
         Some(())
     }
 
-    /// A number of a line, `None` where the kernel does not have it.
+    /// A number of a line, `None` where the kernel has no such line. Beyond the line's end stand methods that the kernel
+    /// does not know, which were never asked for.
     pub(crate) fn get(&self, line: &str, index: usize) -> Option<u64> {
         let line = self.known.iter().position(|(known, _)| *known == line)?;
-        self.numbers[line].get(index).copied()
+        let numbers = &self.numbers[line];
+        (!numbers.is_empty()).then(|| numbers.get(index).copied().unwrap_or(0))
     }
 }
