@@ -15,13 +15,13 @@ pub(super) struct Answers {
     pub(super) own: Arc<Own>,
     /// What every answer holds of `own`.
     pub(super) part: Part,
-    desks: Mutex<Vec<Desk>>,
+    spare: Mutex<Vec<Tools>>,
     buffers: Arc<Buffers>,
 }
 
 /// What one answer is made with.
 #[derive(Default)]
-struct Desk {
+struct Tools {
     own: Option<Families>,
     compressor: Compressor,
 }
@@ -37,13 +37,13 @@ pub(super) struct Answer {
 
 impl Answers {
     pub(super) fn new(own: Arc<Own>, part: Part) -> Self {
-        Self { own, part, desks: Mutex::default(), buffers: Arc::default() }
+        Self { own, part, spare: Mutex::default(), buffers: Arc::default() }
     }
 
     /// Writes `parts` and the agent's own metrics.
     pub(super) fn write(&self, parts: &[&Families], encoder: &Encoder, coding: Option<Coding>) -> Answer {
-        let mut desk = lock(&self.desks).pop().unwrap_or_default();
-        let own = desk.own.get_or_insert_with(|| Families::new(&[]));
+        let mut tools = lock(&self.spare).pop().unwrap_or_default();
+        let own = tools.own.get_or_insert_with(|| Families::new(&[]));
         own.clear();
         self.own.push(self.part, own);
         let mut plain = self.buffers.take();
@@ -52,18 +52,18 @@ impl Answers {
         let mut compression_error = None;
         let packed = coding.and_then(|coding| {
             let mut packed = self.buffers.take();
-            compression_error = desk.compressor.pack(coding, &plain, &mut packed).err();
+            compression_error = tools.compressor.pack(coding, &plain, &mut packed).err();
             if compression_error.is_none() {
                 return Some((coding, packed));
             }
             self.buffers.put(packed);
             None
         });
-        let mut desks = lock(&self.desks);
-        if desks.len() < Buffers::MAX {
-            desks.push(desk);
+        let mut spare = lock(&self.spare);
+        if spare.len() < Buffers::MAX {
+            spare.push(tools);
         }
-        drop(desks);
+        drop(spare);
         let (coding, buffer) = match packed {
             Some((coding, packed)) => {
                 self.buffers.put(plain);

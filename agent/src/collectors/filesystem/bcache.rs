@@ -2,7 +2,7 @@
 
 use crate::{
     collectors::prelude::*,
-    source::{human::bcache_number, numbered},
+    source::{bcache_numbers::bcache_number, numbered},
 };
 use std::path::PathBuf;
 

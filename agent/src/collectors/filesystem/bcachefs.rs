@@ -2,7 +2,7 @@
 
 use crate::{
     collectors::prelude::*,
-    source::{Attributes, human::bcachefs_number},
+    source::{Attributes, bcache_numbers::bcachefs_number},
 };
 use std::path::PathBuf;
 
