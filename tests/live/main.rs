@@ -38,7 +38,7 @@ fn every_probe_counts_what_its_judge_counts() -> Result<()> {
 #[test]
 fn every_collector_with_a_probe_is_checked() {
     let checked = |name: &str| probes::ALL.iter().copied().flatten().any(|it| it.collector == name);
-    let unchecked: Vec<_> = hostlens::collectors::all()
+    let unchecked: Vec<_> = hostlens::all_collectors()
         .filter(|entry| !entry.probes.is_empty() && !checked(entry.name))
         .map(|entry| entry.name)
         .collect();

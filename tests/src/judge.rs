@@ -8,7 +8,7 @@ use ebpf_probes::probes::{
     judge::{self, COUNTS, WAITS},
     runqueue,
 };
-use hostlens::source::ebpf::{self, Histogram, Kernel, Probe, QueueClock, Settings, Table, histogram};
+use hostlens::ebpf::{self, Histogram, Kernel, Probe, QueueClock, Settings, Table, histogram};
 
 use crate::{NativeHistogram, load};
 

@@ -27,15 +27,16 @@ pub use limits::CollectorLimits;
 pub use load::{Flag, FlagValue, Loaded, Sources, load};
 pub use preset::Preset;
 pub use root::{
-    Budget, CONFIG_VERSION, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure,
-    NetworkNamespace, OnExceed, Paths, Privileges, Scrape, Security, Share, Top, UseProbes, Window,
-    add_general_tables,
+    Budget, ClassicBuckets, Collectors, Ebpf, Enforce, Log, LogFormat, LogLevel, Measure, NetworkNamespace,
+    OnExceed, Paths, Privileges, Scrape, Security, Top, UseProbes, add_general_tables,
 };
+#[cfg(test)]
+pub use root::{Share, Window};
 pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
-pub use tables::{Alias, CollectorTable, Meaning, PresetValues, Schema, Table};
+pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
-pub use web::{UrlPath, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
+pub use web::{Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -106,9 +107,8 @@ impl Config {
     /// Whether the collector runs: its own `enabled`, else its default unless defaults are switched off.
     #[must_use]
     pub fn enables(&self, collector: &str, default: bool) -> bool {
-        let is_true = |path: &str| self.get(path).and_then(Value::as_bool);
-        is_true(&format!("collector.{collector}.enabled"))
-            .unwrap_or(default && is_true("collector.disable_defaults") != Some(true))
+        let own = self.get(&format!("collector.{collector}.enabled")).and_then(Value::as_bool);
+        own.unwrap_or_else(|| default && !self.section::<Collectors>().disable_defaults)
     }
 
     /// Whether somebody asked for the collector by name.
@@ -133,6 +133,7 @@ impl Config {
     }
 
     /// The full paths of the keys that somebody chose values for.
+    #[cfg(test)]
     pub fn chosen(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }

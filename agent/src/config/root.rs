@@ -9,6 +9,7 @@ pub const CONFIG_VERSION: u64 = 1;
 
 section! {
     /// The file itself
+    #[expect(dead_code, reason = "most are needed before there is a config, and read by their paths")]
     pub struct Top = "" {
         /// The format of this file. A hostlens that does not know it yet refuses it.
         config_version: Version = CONFIG_VERSION.cast_signed() => "",

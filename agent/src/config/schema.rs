@@ -102,12 +102,12 @@ impl Section for NoConfig {
 macro_rules! section {
     (
         #[doc = $summary:literal]
-        $(#[derive($derived:ident)])?
+        $(#[$attribute:meta])*
         $visibility:vis struct $section:ident = $path:literal { $($keys:tt)* }
     ) => {
         $crate::config::section! {
             #[doc = $summary]
-            $(#[derive($derived)])?
+            $(#[$attribute])*
             $visibility struct $section { $($keys)* }
         }
 

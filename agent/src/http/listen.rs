@@ -75,8 +75,8 @@ impl Listener {
         Ok(Self { socket, name: text.to_owned(), path })
     }
 
-    /// The address that the system gave, for tests that ask for port 0.
-    #[must_use]
+    /// The address that the system gave, where port 0 was asked for.
+    #[cfg(test)]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
     }

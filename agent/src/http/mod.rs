@@ -13,7 +13,7 @@ mod request;
 mod serve;
 mod tickets;
 
-pub use door::{Door, DoorError, Origin};
+pub use door::{Door, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
 

@@ -63,7 +63,7 @@ impl Reloads {
         self.is_good.set(0);
     }
 
-    #[must_use]
+    #[cfg(test)]
     pub fn are_good(&self) -> bool {
         self.is_good.get() == 1
     }

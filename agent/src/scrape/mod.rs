@@ -9,8 +9,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::FAMILIES;
-pub use probe::{MapSummary, ProbeSummary, ProgramSummary};
+pub use probe::ProbeSummary;
 pub use reopen::Changes;
 pub use slot::Summary;
 pub use state::State;

@@ -102,11 +102,6 @@ impl Host {
     }
 
     #[must_use]
-    pub fn sysfs(&self) -> &Path {
-        &self.paths.sysfs
-    }
-
-    #[must_use]
     pub fn rootfs(&self) -> &Path {
         &self.paths.rootfs
     }

@@ -153,23 +153,6 @@ impl Folder {
         self.value(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// The number in a file that has to be in the folder.
-    ///
-    /// # Errors
-    /// When it is not there, cannot be read, or is no number.
-    pub fn required_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, Error> {
-        self.number(name)?.ok_or_else(|| self.missing(name))
-    }
-
-    /// The number in a file that has to be in the folder, in the base that its prefix tells.
-    ///
-    /// # Errors
-    /// When it is not there, cannot be read, or is no number.
-    pub fn prefixed_number(&self, name: &str) -> Result<i64, Error> {
-        let value = self.required_value(name)?;
-        super::prefixed_number(&value).ok_or_else(|| self.not_a_number(name, &value))
-    }
-
     /// An error that says where the text of the file `name` is wrong; lines count from 1.
     #[must_use]
     pub fn parse_error(&self, name: &str, line: usize, problem: impl Into<String>) -> Error {

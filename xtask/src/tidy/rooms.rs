@@ -5,7 +5,7 @@ use super::{
     paths::{module_of, written},
 };
 
-/// A room and the rooms that it may use besides itself. What is not listed (`main.rs`, `lib.rs`, `cli`) may use all.
+/// A room and the rooms that it may use besides itself. What is not listed (`run.rs`, `lib.rs`, `cli`) may use all.
 const ROOMS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("config", &[]),
@@ -31,7 +31,7 @@ const SOURCE: &str = "agent/src";
 const COMMON: &[&str] = &["prelude", "probe"];
 
 /// What may stand in `agent/src` and is no room: it knows all others.
-const FREE: &[&str] = &["main", "lib", "cli", "testing"];
+const FREE: &[&str] = &["main", "lib", "run", "cli", "testing"];
 
 /// Rooms use those that the table gives them, and macros.
 pub(super) fn imports(file: &File) -> Vec<Fault> {
@@ -42,7 +42,7 @@ pub(super) fn imports(file: &File) -> Vec<Fault> {
     let Some((_, may_use)) = ROOMS.iter().find(|it| it.0 == room) else {
         return vec![file.fault(1, format!("`{room}` is no room of agent/ARCHITECTURE.md"))];
     };
-    let is_room = |it: &str| ROOMS.iter().any(|(name, _)| *name == it) || ["main", "cli"].contains(&it);
+    let is_room = |it: &str| ROOMS.iter().any(|(name, _)| *name == it) || ["run", "cli"].contains(&it);
     let module = module_of(SOURCE, &file.path).unwrap_or_default();
     let used = written(&module, &file.code)
         .into_iter()

@@ -22,7 +22,7 @@ pub(super) fn unsafe_code(file: &File) -> Vec<Fault> {
 
 /// The rooms that wait for something: collectors and what they use run on threads that may block.
 pub(super) fn asynchrony(file: &File) -> Vec<Fault> {
-    const ROOMS: &[&str] = &["http", "reload", "scrape", "service", "main"];
+    const ROOMS: &[&str] = &["http", "reload", "scrape", "service", "run"];
     let Some(inside) = file.path.strip_prefix("agent/src/") else { return Vec::new() };
     let room = inside.split(['/', '.']).next().unwrap_or_default();
     if ROOMS.contains(&room) {
@@ -45,13 +45,13 @@ pub(super) fn undeclared(file: &File) -> Vec<Fault> {
 pub(super) fn printing(file: &File) -> Vec<Fault> {
     const WORDS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "process::exit"];
     let Some(inside) = file.path.strip_prefix("agent/src/") else { return Vec::new() };
-    if inside == "main.rs" || inside == "cli.rs" || inside.starts_with("cli/") {
+    if inside == "run.rs" || inside == "cli.rs" || inside.starts_with("cli/") {
         return Vec::new();
     }
     let mut faults = Vec::new();
     for (number, line) in file.code_lines() {
         if let Some(word) = WORDS.iter().find(|it| has_word(line, it)) {
-            faults.push(file.fault(number, format!("`{word}` outside of main.rs and cli")));
+            faults.push(file.fault(number, format!("`{word}` outside of run.rs and cli")));
         }
     }
     faults
@@ -110,7 +110,7 @@ mod tests {
     fn finds_printing_below_the_command_line() {
         let text = "fn f() {\n    println!(\"x\");\n    std::process::exit(1);\n}\n";
         let faults =
-            ["2: `println!` outside of main.rs and cli", "3: `process::exit` outside of main.rs and cli"];
+            ["2: `println!` outside of run.rs and cli", "3: `process::exit` outside of run.rs and cli"];
         assert_eq!(problems(printing, "agent/src/scrape/mod.rs", text), faults);
         assert_eq!(problems(printing, "agent/src/cli.rs", text), [""; 0]);
         assert_eq!(problems(printing, "tests/src/bin/guest.rs", text), [""; 0]);

@@ -1,0 +1,284 @@
+//! The process: reads the command line and the config, opens the collectors, serves. The only place that says how it
+//! ends.
+
+use crate::{
+    cli::{self, Invocation, Once, Stop, Verb},
+    collectors,
+    config::{
+        self, Config, Loaded, Paths, Schema, Severity, Sources, Web, diagnostic,
+        render::{self, Which},
+    },
+    http::{self, App, Door, Limits, Listener, Shutdown, router},
+    log,
+    opening::{self, Opened},
+    own::{self, Own},
+    privileges,
+    reload::{self, Outcome, Reloader},
+    scrape::Registry,
+    service,
+    source::sys::{descriptors, memory},
+};
+use anyhow::{Context, Result};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+/// For a config that cannot be used, as `check-config` says it.
+const BAD_CONFIG: u8 = 2;
+
+/// What the process does, from its arguments and its environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    memory::keep_one_heap();
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hostlens: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let schema = collectors::schema();
+    let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
+        Ok(invocation) => invocation,
+        Err(Stop::Text(text)) => {
+            print(text)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Stop::Errors(errors)) => {
+            errors.iter().for_each(|error| eprintln!("hostlens: error: {error}"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if let Verb::HashPassword { cost } = verb {
+        print(cli::hash_password(cost)? + "\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
+    let sources = Sources { variables, ..sources };
+    let loaded = config::load(&schema, &sources);
+    match verb {
+        Verb::CheckConfig { strict, json } => check(loaded, strict, json),
+        _ if !loaded.is_usable() => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            Ok(ExitCode::FAILURE)
+        }
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+        verb => {
+            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            answer(&verb, &schema, loaded.config)
+        }
+    }
+}
+
+/// Does what is done once and printed.
+fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
+    let text = match verb {
+        Verb::Show { which, origins } => render::show(schema, &config, *which, *origins),
+        Verb::Convert => render::show(schema, &config, Which::Chosen, false),
+        Verb::Collectors { json: true } => format!("{:#}\n", cli::collectors_as_json(schema, &config)),
+        Verb::Collectors { json: false } => cli::collectors_as_text(schema, &config),
+        Verb::Doctor { json, strict } => {
+            let report = cli::examine(&config)?;
+            print(if *json { format!("{:#}\n", report.to_json(*strict)) } else { report.to_string() })?;
+            return Ok(ExitCode::from(report.exit_code(*strict)));
+        }
+        Verb::Once { collect } => {
+            let Once { exposition, report } = cli::once(config, collect)?;
+            print(exposition)?;
+            eprint!("{report}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Verb::Run | Verb::CheckConfig { .. } | Verb::HashPassword { .. } => unreachable!("done before"),
+    };
+    print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to stdout, as far as somebody reads there.
+fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    match std::io::stdout().write_all(text.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to stdout"),
+    }
+}
+
+fn arguments() -> Result<Vec<String>> {
+    let is_text = |arg: std::ffi::OsString| {
+        arg.into_string().map_err(|arg| anyhow::anyhow!("the argument {} is not UTF-8", arg.display()))
+    };
+    std::env::args_os().skip(1).map(is_text).collect()
+}
+
+/// The settings in the environment.
+fn variables() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HOSTLENS__"));
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.to_string_lossy().into_owned();
+        let value = value.into_string().map_err(|_| anyhow::anyhow!("the value of {name} is not UTF-8"))?;
+        Ok((name, value))
+    };
+    ours.map(text).collect()
+}
+
+fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+    loaded.diagnostics.extend(cli::remarks(&loaded.config));
+    match json {
+        true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
+        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
+    let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
+    Ok(match loaded.is_usable() {
+        false => ExitCode::from(BAD_CONFIG),
+        true if strict && n_warnings > 0 => ExitCode::FAILURE,
+        true => ExitCode::SUCCESS,
+    })
+}
+
+/// With fewer, some of what is done to save time is not.
+const MANY_DESCRIPTORS: u64 = 256;
+
+/// Serves until the process is told to end.
+fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
+    let mut own = Own::new();
+    let [unread, repeated] = own.log_lines(["unread", "repeated"]);
+    let log = log::start(&loaded.config.section(), log::Dropped { unread, repeated });
+    let served = serve_logged(schema, sources, loaded, own, log.clone());
+    log.end();
+    served
+}
+
+fn serve_logged(
+    schema: Schema,
+    sources: Sources,
+    loaded: Loaded,
+    mut own: Own,
+    log: log::Control,
+) -> Result<()> {
+    let Loaded { config, diagnostics, watched } = loaded;
+    for it in &diagnostics {
+        let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        warn!(place, "{}", it.message);
+    }
+    info!(version = own::VERSION, "starting hostlens");
+    if let Some(it) = cli::forgotten_textfiles(&config) {
+        warn!(help = it.help, "{}", it.message);
+    }
+    match descriptors::raise_limit() {
+        Ok(limit) if limit < MANY_DESCRIPTORS => {
+            warn!(
+                limit,
+                "few descriptors may be open (ulimit -n): files are opened at each scrape, connections are few"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open descriptors stays as it is"),
+    }
+    // It has no thread yet that could keep capabilities.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Where the number of threads is limited, one that ended might not be had again.
+        .thread_keep_alive(Duration::MAX)
+        .build()
+        .context("start the runtime")?;
+    let signals = runtime.block_on(async { Signals::catch() })?;
+    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    let paths = config.section::<Paths>();
+    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
+        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
+    }
+    // Before capabilities go: the port may be below 1024.
+    let listeners = Listener::open_all(&config.section())?;
+    for listener in &listeners {
+        info!(address = listener.name, tls = door.has_tls(), "Listening on");
+    }
+    let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
+    let Opened { host, registry, effective, sandbox } =
+        opening::start(&config, collectors::known(), &sockets)?;
+    log_enabled(&registry);
+    info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
+    let sandbox = sandbox.context("enter the sandbox")?;
+    info!(landlock = %sandbox.landlock, seccomp = %sandbox.seccomp, "the sandbox is entered");
+    log.write_by_thread().context("start a thread for the log")?;
+    runtime.block_on(runtime.spawn_blocking(|| {})).context("start a thread")?;
+    own.sandbox([("landlock", sandbox.landlock.level()), ("seccomp", sandbox.seccomp.level())]);
+    let config = Arc::new(config);
+    let reloads = own.reloads("config");
+    let shutdown = Shutdown::default();
+    let (handle, requests) = reload::channel();
+    let app = App::new(registry.clone(), Arc::clone(&config), Arc::new(own), shutdown.clone(), handle);
+    let served = Arc::clone(&app);
+    let tell = move |outcome| match outcome {
+        Outcome::Good(registry, config) => {
+            served.replace(registry, config);
+            reloads.succeeded();
+        }
+        Outcome::Bad => reloads.failed(),
+    };
+    let web = config.section::<Web>();
+    let reloader =
+        Reloader { schema, sources, watched, config, registry, host, sandbox, log, tell: Box::new(tell) };
+    let served = runtime.block_on(async {
+        let Signals { hangup, terminated, interrupted, child } = signals;
+        tokio::spawn(reloader.run(requests, hangup));
+        tokio::spawn(end_on(terminated, interrupted, shutdown.clone()));
+        if std::process::id() == 1 {
+            tokio::spawn(service::reap(child));
+        }
+        service::tell_ready();
+        tokio::spawn(service::keep_alive());
+        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
+    });
+    // A collector that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+/// One line a collector, sorted, as node_exporter has them: people search for them.
+fn log_enabled(registry: &Registry) {
+    let mut names: Vec<_> = registry.names().collect();
+    names.sort_unstable();
+    info!("Enabled collectors");
+    names.iter().for_each(|name| info!("{name}"));
+}
+
+/// How long answers under way may take once the process is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Caught from the start: a SIGHUP that comes before the agent serves must not end it.
+struct Signals {
+    hangup: Signal,
+    terminated: Signal,
+    interrupted: Signal,
+    child: Signal,
+}
+
+impl Signals {
+    /// To be called inside of a runtime.
+    fn catch() -> Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
+            terminated: signal(SignalKind::terminate()).context("handle SIGTERM")?,
+            interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+            child: signal(SignalKind::child()).context("handle SIGCHLD")?,
+        })
+    }
+}
+
+/// Begins the shutdown on one of two signals.
+async fn end_on(mut terminated: Signal, mut interrupted: Signal, shutdown: Shutdown) {
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    shutdown.begin();
+    info!("ending");
+    service::tell_stopping();
+}
