@@ -3,8 +3,10 @@
 use crate::{
     collector::Entry,
     collectors,
-    config::{Config, Schema},
+    config::{Config, KeyView, Schema},
+    metric::FamilyView,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -41,21 +43,21 @@ pub fn to_json(schema: &Schema, config: &Config) -> Value {
     built.chain(others).map(|(entry, is_built)| describe(schema, config, entry, is_built)).collect()
 }
 
+/// A key, and how else than in a file it can be set.
+#[derive(Serialize)]
+struct ListedKey {
+    #[serde(flatten)]
+    key: KeyView,
+    flag: Option<String>,
+    variable: Option<String>,
+}
+
 fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> Value {
     let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
-    let keys = table.keys.iter().map(|key| {
-        json!({
-            "key": table.key_path(key),
-            "flag": table.flag(key).map(|flag| format!("--{flag}")),
-            "variable": table.variable(key),
-            "kind": key.kind,
-            "default": (key.default)(),
-            "value": config.value_in(&table.path, key),
-            "origin": config.origin(&table.key_path(key)).to_string(),
-        })
-    });
-    let families = entry.metrics.iter().map(|meta| {
-        json!({ "name": meta.name, "type": meta.kind.as_str(), "help": meta.help, "labels": meta.labels })
+    let keys = table.keys.iter().map(|key| ListedKey {
+        key: config.view(&table.path, key),
+        flag: table.flag(key).map(|flag| format!("--{flag}")),
+        variable: table.variable(key),
     });
     json!({
         "name": entry.name,
@@ -67,7 +69,7 @@ fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> 
         "hooks": entry.hooks(),
         "notes": table.notes,
         "keys": keys.collect::<Vec<_>>(),
-        "families": families.collect::<Vec<_>>(),
+        "families": entry.metrics.iter().map(FamilyView::of).collect::<Vec<_>>(),
     })
 }
 

@@ -39,6 +39,7 @@ pub use types::Pattern;
 pub use web::{Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
+use serde::Serialize;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 use toml::Value;
 
@@ -54,6 +55,19 @@ struct Chosen {
     value: Value,
     origin: Origin,
     place: Option<Place>,
+}
+
+/// A key and its value, for people and programs.
+#[derive(Serialize)]
+pub struct KeyView {
+    /// The full path.
+    key: String,
+    kind: &'static str,
+    help: String,
+    default: Value,
+    value: Value,
+    /// Who chose the value: `default`, a preset, a file and line, a variable or a flag.
+    origin: String,
 }
 
 /// Who chose a value.
@@ -102,6 +116,20 @@ impl Config {
     pub fn value_in(&self, path: &str, key: &Key) -> Value {
         let full = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
         self.get(&full).cloned().unwrap_or_else(key.default)
+    }
+
+    /// `key` of the table `path`, as it is told of.
+    #[must_use]
+    pub fn view(&self, path: &str, key: &Key) -> KeyView {
+        let full = format!("{path}.{}", key.name);
+        KeyView {
+            kind: key.kind,
+            help: key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
+            default: (key.default)(),
+            value: self.value_in(path, key),
+            origin: self.origin(&full).to_string(),
+            key: full,
+        }
     }
 
     /// Whether the collector runs: its own `enabled`, else its default unless defaults are switched off.

@@ -3,8 +3,8 @@
 use super::{App, tickets::Client};
 use crate::{
     collector::Entry,
-    config::{CollectorLimits, Config, Key, Section as _},
-    metric::Meta,
+    config::{CollectorLimits, Config, KeyView, Section as _},
+    metric::FamilyView,
     scrape::{ProbeSummary, Summary},
 };
 use axum::{
@@ -27,8 +27,8 @@ struct Collector<'a> {
     remedy: &'a str,
     /// The kernel events that it hooks.
     hooks: Vec<String>,
-    settings: Vec<Setting<'a>>,
-    families: Vec<Family<'a>>,
+    settings: Vec<KeyView>,
+    families: Vec<FamilyView>,
     /// `null` before its first run.
     last_run: Option<LastRun>,
     /// Of those that it reads and that are loaded.
@@ -40,28 +40,6 @@ struct LastRun {
     duration_seconds: f64,
     age_seconds: f64,
     series: usize,
-}
-
-#[derive(Serialize)]
-struct Setting<'a> {
-    key: String,
-    kind: &'a str,
-    help: String,
-    default: toml::Value,
-    value: toml::Value,
-    /// Who chose the value: `default`, a preset, a file and line, a variable or a flag.
-    origin: String,
-}
-
-#[derive(Serialize)]
-struct Family<'a> {
-    /// With `*` for the part that the kernel names.
-    name: &'a str,
-    r#type: &'a str,
-    /// From the name, where it says one.
-    unit: Option<&'a str>,
-    help: &'a str,
-    labels: &'a [&'a str],
 }
 
 pub(super) async fn collectors(State(app): State<Arc<App>>, client: Client) -> Response {
@@ -93,6 +71,8 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
             series: it.n_series,
         })
     });
+    let keys = entry.keys.iter().chain(CollectorLimits::KEYS);
+    let table = format!("collector.{}", entry.name);
     Collector {
         name: entry.name,
         group: entry.group,
@@ -101,47 +81,9 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
         reason,
         remedy,
         hooks: entry.hooks(),
-        settings: settings(entry, config),
-        families: entry.metrics.iter().map(family).collect(),
+        settings: keys.map(|key| config.view(&table, key)).collect(),
+        families: entry.metrics.iter().map(FamilyView::of).collect(),
         last_run,
         probes: summary.map(|it| it.probes.clone()).unwrap_or_default(),
     }
-}
-
-fn settings<'a>(entry: &'a Entry, config: &Config) -> Vec<Setting<'a>> {
-    let keys = entry.keys.iter().chain(CollectorLimits::KEYS);
-    let table = format!("collector.{}", entry.name);
-    let setting = |key: &'a Key| {
-        let path = format!("{table}.{}", key.name);
-        Setting {
-            kind: key.kind,
-            help: key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
-            value: config.value_in(&table, key),
-            default: (key.default)(),
-            origin: config.origin(&path).to_string(),
-            key: path,
-        }
-    };
-    keys.map(setting).collect()
-}
-
-fn family(meta: &Meta) -> Family<'_> {
-    Family {
-        name: meta.name,
-        r#type: meta.kind.as_str(),
-        unit: unit(meta.name),
-        help: meta.help,
-        labels: meta.labels,
-    }
-}
-
-/// Base units stand at the end of a name, before `_total`.
-fn unit(name: &str) -> Option<&str> {
-    const UNITS: [&str; 12] = [
-        "seconds", "bytes", "ratio", "celsius", "volts", "amperes", "watts", "joules", "hertz", "meters",
-        "percent", "rpm",
-    ];
-    let name = name.strip_suffix("_total").unwrap_or(name);
-    let (_, last) = name.rsplit_once('_')?;
-    UNITS.contains(&last).then_some(last)
 }

@@ -1,5 +1,7 @@
 //! Declaring families: each is written once, in a `metrics!` table, and everything else reads it from there.
 
+use serde::Serialize;
+
 /// How a family's values behave; the `# TYPE` of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -35,6 +37,37 @@ pub struct Meta {
     pub help: &'static str,
     /// In the order in which collectors give the values.
     pub labels: &'static [&'static str],
+}
+
+/// A family, for people and programs.
+#[derive(Serialize)]
+pub struct FamilyView {
+    /// With `*` for the part that the kernel names.
+    name: &'static str,
+    r#type: &'static str,
+    /// From the name, where it says one.
+    unit: Option<&'static str>,
+    help: &'static str,
+    labels: &'static [&'static str],
+}
+
+impl FamilyView {
+    #[must_use]
+    pub fn of(meta: &Meta) -> Self {
+        let Meta { name, kind, help, labels } = *meta;
+        Self { name, r#type: kind.as_str(), unit: unit(name), help, labels }
+    }
+}
+
+/// Base units stand at the end of a name, before `_total`.
+fn unit(name: &str) -> Option<&str> {
+    const UNITS: [&str; 12] = [
+        "seconds", "bytes", "ratio", "celsius", "volts", "amperes", "watts", "joules", "hertz", "meters",
+        "percent", "rpm",
+    ];
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let (_, last) = name.rsplit_once('_')?;
+    UNITS.contains(&last).then_some(last)
 }
 
 /// A family that a collector may push, with `N` labels. Made by [`metrics!`] only.

@@ -11,7 +11,7 @@ mod labels;
 mod names;
 
 pub(crate) use desc::{Desc, metrics};
-pub use desc::{Kind, Meta};
+pub use desc::{FamilyView, Kind, Meta};
 pub use families::Families;
 pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;
