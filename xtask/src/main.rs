@@ -7,7 +7,6 @@ mod ci;
 mod dist;
 mod dropin;
 mod ebpf;
-mod fmt;
 mod fuzz;
 mod guest;
 mod manifests;
@@ -39,7 +38,6 @@ const VERBS: &[Verb] = &[
     Verb { name: "test", summary: test::SUMMARY, help: test::HELP, run: test::run },
     Verb { name: "ci", summary: ci::SUMMARY, help: ci::HELP, run: ci::run },
     Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
-    Verb { name: "fmt", summary: fmt::SUMMARY, help: fmt::HELP, run: fmt::run },
     Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
