@@ -61,12 +61,15 @@ fn tell(state: &str) {
     }
 }
 
-/// Sends to an address and connects to none: the sandbox refuses that.
+/// Sends to an address and connects to none: the sandbox refuses that. Does not wait for who reads there: it is done
+/// on the thread that answers requests.
 fn notify(state: &str) -> io::Result<()> {
     let Some(socket) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
     let address = match socket.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(&socket)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop)
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(state.as_bytes(), &address).map(drop)
 }

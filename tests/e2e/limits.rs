@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::TcpStream,
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -52,6 +53,18 @@ fn a_log_that_nobody_reads_stops_nothing() {
             Ok(text.contains(lost) && !text.contains(&format!("{lost}0\n")))
         })
         .unwrap();
+    assert!(agent.stop().unwrap().success());
+}
+
+#[test]
+fn a_systemd_that_does_not_listen_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let _nobody_reads = UnixDatagram::bind(&path).unwrap();
+    let shell = format!("NOTIFY_SOCKET={} WATCHDOG_USEC=2000 exec \"$@\"", path.display());
+    let agent = start(&shell, &[]);
+    agent.wait_until("the socket is full", || Ok(agent.log().contains("systemd could not be told"))).unwrap();
+    scrape(&agent);
     assert!(agent.stop().unwrap().success());
 }
 
