@@ -102,6 +102,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         why: "In kernels before 5.10 the place of a line alone tells the CPU.",
     },
     Exception {
+        collector: "softnet",
+        wound: "softnet_stat: ",
+        family: "node_softnet_",
+        why: "A column that the kernel lacks is 0 as long as there is a line, as in node_exporter.",
+    },
+    Exception {
         collector: "cpu_vulnerabilities",
         wound: ": cut after",
         family: "node_cpu_vulnerabilities_info",
