@@ -186,7 +186,8 @@ pub(super) fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, Problem> {
             .map(Value::Float)
             .map_err(|_| Problem::new(format!("{digits} is not a number")))?,
         DeValue::Boolean(on) => Value::Boolean(*on),
-        DeValue::Datetime(time) => Value::Datetime(*time),
+        // One that the parser made of a broken line cannot even be printed.
+        DeValue::Datetime(_) => return Err(Problem::new("no setting is a date or a time")),
         DeValue::Array(items) => Value::Array(items.iter().map(plain).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
             let pair =
