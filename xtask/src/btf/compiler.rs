@@ -44,9 +44,21 @@ pub(super) fn disagreements(btf: &Path, claims: &str) -> Result<Vec<String>> {
         }
     }
     let folder = tempfile::tempdir()?;
-    fs::write(folder.path().join("vmlinux.h"), dump("c")?)?;
+    fs::write(folder.path().join("vmlinux.h"), with_narrow_enums(dump("c")?, &raw))?;
     wrong.extend(compile(folder.path(), &lines)?);
     Ok(wrong)
+}
+
+/// The header of a dump whose enums of one byte bpftool writes as if they had four.
+fn with_narrow_enums(mut header: String, raw: &str) -> String {
+    for line in raw.lines().filter(|it| it.contains(" size=1 ")) {
+        let name = line.split_once("] ENUM '").and_then(|(_, rest)| rest.split_once('\''));
+        if let Some((name, _)) = name {
+            header = header
+                .replace(&format!("enum {name} {{"), &format!("enum __attribute__((packed)) {name} {{"));
+        }
+    }
+    header
 }
 
 fn in_c(claim: &str, question: &str, answer: &str) -> Result<Vec<Line>> {
