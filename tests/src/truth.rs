@@ -35,11 +35,6 @@ pub enum Operation {
 }
 
 impl Bounded {
-    /// With bounds that are off by so much at most (0.01 is one percent).
-    pub fn widened(self, bound: f64) -> Self {
-        Self { low: self.low * (1.0 - bound), high: self.high * (1.0 + bound), ..self }
-    }
-
     /// The agent's figure; fails when it lies outside.
     pub fn inside(self) -> Result<f64> {
         ensure!(self.low <= self.agent && self.agent <= self.high, "out of bounds: {self}");
@@ -184,7 +179,6 @@ mod tests {
         assert_eq!(Bounded { low: 1.0, agent: 1.0, high: 2.0 }.inside().unwrap(), 1.0);
         let off = Bounded { low: 1.0, agent: 3.0, high: 2.0 }.inside().unwrap_err();
         assert_eq!(off.to_string(), "out of bounds: 3 in 1..2");
-        assert!(Bounded { low: 100.0, agent: 101.0, high: 100.0 }.widened(0.02).inside().is_ok());
     }
 
     #[test]

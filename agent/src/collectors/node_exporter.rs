@@ -10,6 +10,9 @@ use rustix::thread::CapabilitySet;
 use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
+/// The devices that collectors of disks leave out by default: partitions, and RAM, loop and floppy disks.
+pub(crate) const DISKS_LEFT_OUT: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
+
 /// `name = on by default { keys }`
 macro_rules! known {
     ($($name:ident = $enabled:literal { $($keys:tt)* })*) => {
@@ -68,7 +71,7 @@ known! {
     cpufreq = true {}
     diskstats = true {
         /// Regex over devices to leave out.
-        device_exclude: Option<Pattern> = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$",
+        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
         /// Regex over devices to keep.
         device_include: Option<Pattern> = "",
     }

@@ -6,6 +6,7 @@
 
 pub mod arrival;
 pub mod block;
+pub mod by_id;
 pub mod clock;
 pub mod histogram;
 pub mod meter;

@@ -85,6 +85,9 @@ macro_rules! probe {
     (@need otherwise $value:literal) => { $crate::spec::Need::Otherwise($value) };
 }
 
+/// A field of 32 bytes with text in it, in declarations.
+pub type Text = [u64; 4];
+
 /// The kernel's pointers, in declarations.
 pub type Object = u64;
 

@@ -46,6 +46,10 @@ pub struct HistogramBy<const N: usize>;
 #[derive(Debug)]
 pub struct Hash<K, V>(PhantomData<(K, V)>);
 
+/// The same, in which the oldest entry goes where there is no room.
+#[derive(Debug)]
+pub struct LruHash<K, V>(PhantomData<(K, V)>);
+
 /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
 #[derive(Debug)]
 pub struct CpuClocks;
@@ -96,6 +100,10 @@ impl<const N: usize> Shared for HistogramBy<N> {
 }
 
 impl<K, V> Kind for Hash<K, V> {
+    const ENTRIES: Entries = Entries::Setting;
+}
+
+impl<K, V> Kind for LruHash<K, V> {
     const ENTRIES: Entries = Entries::Setting;
 }
 

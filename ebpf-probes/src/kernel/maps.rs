@@ -4,7 +4,7 @@ use core::{arch::asm, ptr};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_CURRENT_CPU, BPF_F_MMAPABLE, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, PerfEventArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerfEventArray},
     helpers::bpf_perf_event_read,
 };
 use probe_abi::{Histogram, histogram::slot, table};
@@ -64,6 +64,9 @@ kinds! {
 
     /// A hash of as many entries as the agent says, for the programs alone.
     Hash<K, V> = HashMap<K, V, 1>;
+
+    /// The same, in which the oldest entry goes where there is no room.
+    LruHash<K, V> = LruHashMap<K, V, 1>;
 
     /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
     CpuClocks<> = PerfEventArray;
@@ -211,34 +214,43 @@ impl<const N: usize> HistogramBy<N> {
     }
 }
 
-/// What programs put aside for each other.
-impl<K, V: Copy> Hash<K, V> {
-    /// The value of a key, copied: another program may take the entry away at any time, and use it for another key.
-    #[inline(always)]
-    pub fn get(self, key: K) -> Option<V> {
-        // SAFETY: the value is copied at once.
-        unsafe { self.0.get(key) }.copied()
-    }
+/// What programs can put aside for each other.
+macro_rules! entries {
+    ($($kind:ident)*) => {$(
+        impl<K, V: Copy> $kind<K, V> {
+            /// The value of a key, copied: another program may take the entry away at any time, and use it for another key.
+            #[inline(always)]
+            pub fn get(self, key: K) -> Option<V> {
+                // SAFETY: the value is copied at once.
+                unsafe { self.0.get(key) }.copied()
+            }
 
-    /// Sets the value of a key; `false` if there is no room, or no lock to be had where this was interrupted.
-    #[inline(always)]
-    pub fn put(self, key: K, value: V) -> bool {
-        self.0.insert(key, value, BPF_ANY.into()).is_ok()
-    }
+            /// Sets the value of a key; `false` if there is no room, or no lock to be had where this was interrupted.
+            #[inline(always)]
+            pub fn put(self, key: K, value: V) -> bool {
+                self.0.insert(key, value, BPF_ANY.into()).is_ok()
+            }
 
-    /// Sets the value of a key that has none yet; `false` if it has, or as [`put`](Self::put).
-    #[inline(always)]
-    pub fn claim(self, key: K, value: V) -> bool {
-        self.0.insert(key, value, BPF_NOEXIST.into()).is_ok()
-    }
+            /// Sets the value of a key that has none yet; `false` if it has, or as [`put`](Self::put).
+            #[inline(always)]
+            pub fn claim(self, key: K, value: V) -> bool {
+                self.0.insert(key, value, BPF_NOEXIST.into()).is_ok()
+            }
 
-    /// Takes the value of a key away; `None` if there is none, or another program was faster.
-    #[inline(always)]
-    pub fn take(self, key: K) -> Option<V> {
-        // SAFETY: as in `get`.
-        let value = unsafe { self.0.get(&key) }.copied()?;
-        self.0.remove(&key).is_ok().then_some(value)
-    }
+            /// Takes the value of a key away; `None` if there is none, or another program was faster.
+            #[inline(always)]
+            pub fn take(self, key: K) -> Option<V> {
+                // SAFETY: as in `get`.
+                let value = unsafe { self.0.get(&key) }.copied()?;
+                self.0.remove(&key).is_ok().then_some(value)
+            }
+        }
+    )*};
+}
+
+entries! {
+    Hash
+    LruHash
 }
 
 /// Counts a time in nanoseconds.

@@ -1,6 +1,8 @@
 //! What the probes are made of: constants, arguments, maps, and programs that meter themselves.
 
+pub mod by_id;
 mod declare;
+pub mod disk;
 pub mod maps;
 mod meter;
 
@@ -29,6 +31,9 @@ impl Object {
 /// What a field of the kernel may be read as: valid for any bits.
 pub trait Word: Copy {}
 
+/// A field of 32 bytes with text in it.
+pub type Text = [u64; 4];
+
 impl Word for Object {}
 impl Word for u8 {}
 impl Word for u16 {}
@@ -36,6 +41,7 @@ impl Word for u32 {}
 impl Word for u64 {}
 impl Word for i32 {}
 impl Word for i64 {}
+impl Word for Text {}
 
 /// A number below 256 in a field that is of another width in another kernel.
 pub struct Small;
@@ -115,6 +121,16 @@ impl<T: Word> Field<T> {
     #[inline(always)]
     pub fn inside(&self, object: Object) -> Object {
         Object(object.0.wrapping_byte_add(self.offset.get() as usize))
+    }
+}
+
+impl Field<Text> {
+    /// A part of the text.
+    #[inline(always)]
+    pub fn word(&self, object: Object, word: usize) -> u64 {
+        let offset = self.offset.get() as usize + word * size_of::<u64>();
+        // SAFETY: as above.
+        unsafe { ptr::read_volatile(object.0.cast::<u8>().add(offset).cast()) }
     }
 }
 

@@ -1,17 +1,17 @@
-//! How long requests to disks took, from their making to their completion, by disk and operation.
+//! How long requests to disks took, from their making to their completion, by disk and operation, and what failed.
 //!
 //! The kernel stamps each request when it makes it (`start_time_ns`, on the clock of `bpf_ktime_get_ns`), so nothing
 //! need be kept between two hooks. What counts is what the kernel's own statistics count (`/proc/diskstats`,
-//! block/blk-mq.c: `blk_account_io_done`, `blk_account_io_flush`): each request once, when its last part is done;
-//! of a write that the kernel surrounds with flushes the whole, when the last of them is done; flushes of the disk's
-//! cache apart. Commands that bypass the block layer's files (`SG_IO`, NVMe admin) are left out.
+//! block/blk-mq.c: `blk_account_io_done`, `blk_account_io_flush`): each request once, when its last part is done,
+//! failed ones among them; of a write that the kernel surrounds with flushes the whole, when the last of them is done;
+//! flushes of the disk's cache apart. Commands that bypass the block layer's files (`SG_IO`, NVMe admin) are left out.
 
 use ebpf_probes::{
-    Object,
-    maps::{Fixed, Hash, Rows},
+    Object, Text,
+    maps::{Fixed, Rows},
     probe,
 };
-use probe_abi::Histogram;
+use probe_abi::{block::Requests, by_id::Owner};
 
 probe! {
     name: "block_io",
@@ -23,143 +23,99 @@ probe! {
         /// The operation is in its low byte.
         CMD_FLAGS: u32 = field("request.cmd_flags");
         RQ_FLAGS: u32 = field("request.rq_flags");
+        /// 0 of a write that is nothing but a flush.
+        SEGMENTS: u16 = field("request.nr_phys_segments");
         /// The bit of `rq_flags` that says: in a sequence with flushes. A macro before 6.11, the same since 4.10.
         FLUSH_SEQ_BIT = enumerator("__RQF_FLUSH_SEQ"), otherwise(4);
         /// The bit of `rq_flags` that says: counted in the disk's statistics.
         IO_STAT_BIT = enumerator("__RQF_IO_STAT"), otherwise(13);
         /// The number of the operation that appends to a zone, from 5.8.
         ZONE_APPEND = enumerator("REQ_OP_ZONE_APPEND"), optional;
+        /// The argument that tells of a failure; before 5.17 it was an error number.
+        STATUS = argument_of_type("block_rq_complete", "blk_status_t"), optional;
         /// Before 5.17.
         RQ_DISK: Object = field("request.rq_disk"), unless(QUEUE_DISK);
         QUEUE: Object = field("request.q");
         /// From 5.17.
         QUEUE_DISK: Object = field("request_queue.disk"), unless(RQ_DISK);
-        MAJOR: u32 = field("gendisk.major");
-        FIRST_MINOR: u32 = field("gendisk.first_minor");
-        /// How many rows can have a key; the row after them takes the rest.
-        ROWS = setting();
-        /// Banks less one. A row has a power of two of them, that CPUs may count without sharing cache lines.
+        QUEUE_ID: u32 = field("request_queue.id");
+        /// From 5.15.
+        DISKSEQ: u64 = field("gendisk.diskseq"), optional;
+        DISK_NAME: Text = field("gendisk.disk_name");
+        /// Banks of `ROWS` less one.
         BANKS = setting();
     }
     maps {
-        /// `ROWS + 1` rows of `BANKS + 1` banks each.
-        LATENCIES: Rows<Histogram>;
-        /// The key of each row, as [`Key::encode`](probe_abi::block::Key::encode) has it; 0 is a free row.
-        KEYS: Rows<u64>;
-        /// Whose row it is: decides between CPUs that want the same one.
-        CLAIMS: Hash<u32, u64>;
+        ENTRIES: Rows<u64>;
+        OWNERS: Rows<Owner>;
+        ROWS: Rows<Requests>;
         /// Requests that were not counted because their queue keeps no statistics (`queue/iostats` is 0).
         SKIPPED: Fixed<u64, 1>;
     }
     programs {
         tp_btf("block_rq_complete") fn block_rq_complete(args, cpu) {
-            kernel::completed(args.object(0), args.number(2) as u32, cpu);
+            kernel::completed(args.object(0), args.number(1) as i32, args.number(2) as u32, cpu);
         }
     }
 }
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::now;
-    use probe_abi::block::{Key, Operation};
+    use core::mem::offset_of;
+
+    use ebpf_probes::{
+        Object,
+        by_id::{ById, Counts},
+        disk::Disks,
+        now,
+    };
+    use probe_abi::block::{Failure, Operation, PASSTHROUGH, Requests};
 
     use super::*;
 
-    /// `request` operations, include/linux/blk_types.h; the same since 4.10.
-    const REQ_OP_READ: u32 = 0;
-    const REQ_OP_WRITE: u32 = 1;
-    const REQ_OP_FLUSH: u32 = 2;
-    const REQ_OP_DISCARD: u32 = 3;
-    /// From SCSI_IN to DRV_OUT: commands of drivers and user space.
-    const PASSTHROUGH: core::ops::RangeInclusive<u32> = 32..=35;
-
-    /// How many rows are tried for a key before it is counted among the rest: enough while a third of the rows is
-    /// free. The verifier's work grows with the square of it; 16 take it 4 ms.
-    const MAX_TRIES: u32 = 16;
-
     #[inline(always)]
-    pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
-        // A driver may complete a request in parts: the hook fires for each, before the part is taken off.
-        if n_bytes < DATA_LEN.of(request) {
-            return;
-        }
+    pub(super) fn completed(request: Object, error: i32, n_bytes: u32, cpu: u32) {
         let op = CMD_FLAGS.of(request) & 0xff;
         if PASSTHROUGH.contains(&op) {
             return;
         }
+        let operation = Operation::of(op, SEGMENTS.of(request) == 0, ZONE_APPEND.get());
         let flags = RQ_FLAGS.of(request);
-        let in_sequence = flags >> FLUSH_SEQ_BIT.get() & 1 != 0;
-        let counted = flags >> IO_STAT_BIT.get() & 1 != 0;
         // A flush of the cache is the kernel's own request, in its sequence and without the other flag.
-        let is_flush = op == REQ_OP_FLUSH;
-        if in_sequence && !is_flush {
+        let is_flush = matches!(operation, Operation::Flush);
+        if flags >> FLUSH_SEQ_BIT.get() & 1 != 0 && !is_flush {
             // The data part: the request completes again, after the flush that follows.
             return;
         }
+        // A driver may complete a request in parts: the hook fires for each, before the part is taken off.
+        let is_last = n_bytes >= DATA_LEN.of(request);
+        if !is_last && error == 0 {
+            return;
+        }
+        let Some(counts) = counts(request, operation, cpu) else { return };
+        if error != 0 {
+            let failure =
+                if STATUS.is_present() { Failure::of_status(error as u8) } else { Failure::of_errno(error) };
+            counts.add(offset_of!(Requests, failures), failure as usize, 1);
+        }
+        if !is_last {
+            return;
+        }
         let start = START_TIME.of(request);
-        if start != 0 && (counted || is_flush) {
-            count(cpu, request, operation(op), start);
+        if start != 0 && (flags >> IO_STAT_BIT.get() & 1 != 0 || is_flush) {
+            counts.record(offset_of!(Requests, latency), now().saturating_sub(start));
         } else {
             SKIPPED.add(0, 1);
         }
     }
 
+    /// The counts of a request's disk.
     #[inline(always)]
-    fn operation(op: u32) -> Operation {
-        match op {
-            REQ_OP_READ => Operation::Read,
-            REQ_OP_WRITE => Operation::Write,
-            REQ_OP_FLUSH => Operation::Flush,
-            REQ_OP_DISCARD => Operation::Discard,
-            _ if op == ZONE_APPEND.get() => Operation::Write,
-            _ => Operation::Other,
-        }
-    }
-
-    /// Adds a request that completes now, on `cpu`, to its row.
-    #[inline(always)]
-    fn count(cpu: u32, request: Object, operation: Operation, start: u64) {
-        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(QUEUE.of(request)) };
-        let key = Key { major: MAJOR.of(disk), minor: FIRST_MINOR.of(disk), operation }.encode();
-        let latency = now().saturating_sub(start);
-        let bank = cpu & BANKS.get();
-        LATENCIES.record(row_of(key) * (BANKS.get() + 1) + bank, latency);
-    }
-
-    /// The row of a key, claimed if need be; the last one if none is to be had.
-    ///
-    /// Rows are tried in an order that only the key decides, and keep their key for ever. So CPUs that bring the same
-    /// new key come to the same free row.
-    #[inline(always)]
-    fn row_of(key: u64) -> u32 {
-        let rows = ROWS.get();
-        // Multiplicative hashing: the high half of the product is well mixed.
-        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let mut row = (hash * rows as u64 >> 32) as u32;
-        for _ in 0..MAX_TRIES {
-            match KEYS.load(row) {
-                Some(found) if found == key => return row,
-                Some(0) => return if claim(row, key) { row } else { rows },
-                Some(_) => {}
-                None => break,
-            }
-            row += 1;
-            if row == rows {
-                row = 0;
-            }
-        }
-        rows
-    }
-
-    /// Takes a free row for a key. If two CPUs want it, the hash map lets one of them in; whether the other had the
-    /// same key it finds there. One with another key is counted among the rest this once, and goes on to the next row
-    /// the next time. So is one that cannot lock the map, as its CPU holds the lock in what the hook interrupted.
-    #[inline(always)]
-    fn claim(row: u32, key: u64) -> bool {
-        if CLAIMS.claim(row, key) {
-            KEYS.store(row, key);
-            return true;
-        }
-        CLAIMS.get(row) == Some(key)
+    fn counts(request: Object, operation: Operation, cpu: u32) -> Option<Counts<Requests>> {
+        let table = ById { entries: ENTRIES, owners: OWNERS, rows: ROWS, banks: &BANKS };
+        let disks = Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
+        let queue = QUEUE.of(request);
+        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(queue) };
+        disks.counts(&table, queue, disk, operation as u32, cpu)
     }
 }

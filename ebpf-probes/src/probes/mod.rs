@@ -1,5 +1,7 @@
 //! All probes: one file each, one object each. For BPF it is the one that is built.
 
+#[cfg(any(not(target_arch = "bpf"), probe = "block_bio"))]
+pub mod block_bio;
 #[cfg(any(not(target_arch = "bpf"), probe = "block_io"))]
 pub mod block_io;
 #[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
@@ -16,6 +18,7 @@ pub mod runqueue;
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
 pub static ALL: &[&crate::spec::Spec] = &[
+    &block_bio::SPEC,
     &block_io::SPEC,
     &calibration::SPEC,
     &fixture::SPEC,

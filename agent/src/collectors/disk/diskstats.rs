@@ -38,12 +38,10 @@ metrics! {
     Counter "node_disk_flush_requests_time_seconds_total" = it.seconds(16), "Seconds that all flushes took, added up.";
 }
 
-const EXCLUDE: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
-
 section! {
     pub(super) struct Config {
         /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
-        device_exclude: Option<Pattern> = EXCLUDE,
+        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
         /// Devices to show, in place of `device_exclude`.
         device_include: Option<Pattern> = "",
     }
@@ -73,7 +71,7 @@ impl Spec for Diskstats {
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
         Ok(Self {
             file: host.proc("diskstats"),
-            filter: Filter::either(config.device_include, config.device_exclude, EXCLUDE)?,
+            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
             udev: Udev::new(host.udev_data().to_owned()),
             sys_block: Folder::open(host.sys("block"))?,
             devices: Vec::new(),

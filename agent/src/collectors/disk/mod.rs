@@ -1,5 +1,6 @@
 //! Block devices and storage drivers.
 
+mod block_bio;
 mod block_io;
 mod diskstats;
 mod dmmultipath;
@@ -11,6 +12,7 @@ mod tapestats;
 
 super::register! {
     "disk":
+    block_bio::BlockBioLatency,
     block_io::BlockIoLatency,
     diskstats::Diskstats,
     dmmultipath::Dmmultipath,

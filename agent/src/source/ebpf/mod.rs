@@ -7,14 +7,18 @@
 //!
 //! The modules: [`kernel`] the running kernel and its probes, [`types`] its types, [`btf`] their reader, [`resolve`] what
 //! a probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
-//! shared memory, [`list`] lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost,
-//! [`calibration`] what a run takes beside its program, [`others`] what the programs of others cost.
+//! shared memory, [`by_id`] those whose rows owners come to have and lose, [`disks`] such tables of disks, [`list`]
+//! lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, [`calibration`] what a run takes
+//! beside its program, [`others`] what the programs of others cost.
 
+pub mod block_bio;
 pub mod block_io;
 pub mod btf;
 mod budget;
+pub mod by_id;
 mod calibration;
 mod clocks;
+pub mod disks;
 mod error;
 pub mod kernel;
 pub mod list;
@@ -28,7 +32,10 @@ mod resolve;
 mod types;
 
 pub use self::{
+    block_bio::BlockBio,
     block_io::BlockIo,
+    by_id::ById,
+    disks::{DiskCounts, Disks, Size},
     error::Error,
     kernel::Kernel,
     list::List,
@@ -46,7 +53,7 @@ pub use ebpf_probes::{
 };
 pub use probe_abi::{
     QueueClock,
-    block::Operation,
+    block::{Failure, Operation, Requests},
     histogram::{self, Histogram},
 };
 

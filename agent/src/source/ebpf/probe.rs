@@ -53,6 +53,8 @@ pub struct Probe {
     settings: Vec<(&'static str, u32)>,
     /// The maps that were asked for, in our memory.
     tables: Mutex<HashMap<&'static str, Arc<SharedWords>>>,
+    /// The same of those that are written, too, with their numbers of rows.
+    writable: Mutex<HashMap<&'static str, (Arc<WritableWords>, usize)>>,
 }
 
 impl Probe {
@@ -95,7 +97,7 @@ impl Probe {
             Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take_meters, overhead)
         })?;
         let loaded = Arc::new(loaded);
-        Ok(Self { loaded, settings: decided, tables: Mutex::default() })
+        Ok(Self { loaded, settings: decided, tables: Mutex::default(), writable: Mutex::default() })
     }
 
     /// A map of the probe as a table. Collectors may share it.
@@ -108,6 +110,23 @@ impl Probe {
             tables.insert(map.name, Arc::new(map_words(&data, n_rows * Table::<S::Row>::ROW_WORDS)?));
         }
         Ok(Table::new(Arc::clone(&tables[map.name])))
+    }
+
+    /// A map of the probe to be written, too: its words, and how many rows they are. For one collector at a time: after a
+    /// reload it may be the next.
+    pub(super) fn writable<S: Shared>(&self, map: Map<S>) -> Result<(Arc<WritableWords>, usize), Error> {
+        let mut writable = lock(&self.writable);
+        if !writable.contains_key(map.name) {
+            let taken =
+                self.loaded.with_object(|ebpf| take_array::<S::Row>(self.loaded.spec(), ebpf, map.name));
+            let (data, n_rows) = taken?;
+            let n_words = n_rows * size_of::<S::Row>() / size_of::<u64>();
+            let words = WritableWords::map(data.fd().as_fd(), n_words)
+                .map_err(|source| Error::call("map a table into memory", source))?;
+            writable.insert(map.name, (Arc::new(words), n_rows));
+        }
+        let (words, n_rows) = &writable[map.name];
+        Ok((Arc::clone(words), *n_rows))
     }
 
     /// A map of counters by an index, of which the last is that of all others.
@@ -233,7 +252,7 @@ fn meters(spec: &Spec, ebpf: &mut Ebpf, programs: &[&Program], n_cpus: usize) ->
 }
 
 /// Takes an array with rows of `T` out of an object: it, and how many rows it has.
-fn take_array<T: Row>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapData, usize), Error> {
+fn take_array<T>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapData, usize), Error> {
     let broken = |why| Error::Object { probe: spec.name, why };
     let data = match ebpf.take_map(map) {
         Some(AyaMap::Array(data)) => data,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use probe_abi::{Histogram, block::Operation};
+use probe_abi::Histogram;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, CpuSet, sched_setaffinity, sched_yield, set_capabilities,
 };
@@ -118,30 +118,30 @@ fn switch_for(time: Duration) {
 fn requests_are_counted_as_in_diskstats() {
     let _alone = alone();
     let kernel = Kernel::new(None);
-    let block_io = BlockIo::load(&kernel, 64, 1 << 20).unwrap();
+    let mut block_io = BlockIo::load(&kernel, SIZE).unwrap();
     kernel.release();
-    let requests = || {
-        let mut requests: HashMap<(u32, u32), [u64; 4]> = HashMap::new();
-        for (key, latencies) in block_io.latencies() {
-            let column = match key.operation {
+    let mut requests = || {
+        let mut requests: HashMap<String, [u64; 4]> = HashMap::new();
+        for disk in block_io.disks.read(disks).unwrap() {
+            let column = match disk.operation {
                 Operation::Read => 0,
-                Operation::Write | Operation::Other => 1,
+                Operation::Write | Operation::Other | Operation::Sync => 1,
                 Operation::Discard => 2,
                 Operation::Flush => 3,
             };
-            requests.entry((key.major, key.minor)).or_default()[column] += count(&latencies);
+            requests.entry(disk.name).or_default()[column] += count(&disk.counts.latency);
         }
         requests
     };
 
     // Others write, too: the kernel is read on either side of the probe.
-    let read = || (diskstats(), requests(), diskstats());
+    let mut read = || (diskstats(), requests(), diskstats());
     let before = read();
     write_past_the_page_cache(2000);
     let after = read();
 
     // A completion in an interrupt of one that is just being counted on that CPU.
-    let missed = block_io.probe().loaded().costs()[0].missed.unwrap();
+    let missed = block_io.disks.probe().loaded().costs()[0].missed.unwrap();
     let mut n_requests = 0;
     for (disk, ours) in &after.1 {
         for column in 0..4 {
@@ -153,41 +153,35 @@ fn requests_are_counted_as_in_diskstats() {
             let slack = 8 + most / 100;
             assert!(
                 ours <= most + slack && ours + missed + slack >= least,
-                "{ours}, not {least} to {most}, in column {column} of {disk:?}; {missed} missed"
+                "{ours}, not {least} to {most}, in column {column} of {disk}; {missed} missed"
             );
             n_requests += ours;
         }
     }
     assert!(n_requests >= 2000, "only {n_requests} requests: is {:?} on a disk?", std::env::temp_dir());
     assert_eq!(block_io.skipped(), 0);
-    assert_eq!(count(&block_io.other()), 0);
+    assert_eq!(count(&block_io.disks.other().latency), 0);
 }
 
-#[test]
-#[ignore = "loads eBPF: needs root, BTF, and a temporary directory on a disk"]
-fn requests_without_a_row_are_counted_together() {
-    let _alone = alone();
-    let kernel = Kernel::new(None);
-    let block_io = BlockIo::load(&kernel, 1, 0).unwrap();
-    // Writes and the flushes between them: two keys at least.
-    write_past_the_page_cache(200);
-    let rows: Vec<_> = block_io.latencies().collect();
-    assert_eq!(rows.len(), 1, "{rows:?}");
-    assert!(count(&rows[0].1) > 0);
-    assert!(count(&block_io.other()) > 0);
+const SIZE: Size = Size { n_disks: 8, memory: 4 << 20 };
+
+/// The names of all disks, in sysfs.
+fn disks() -> std::io::Result<Vec<String>> {
+    let names = fs::read_dir("/sys/block")?.map(|it| Ok(it?.file_name().into_string().unwrap()));
+    names.collect()
 }
 
 fn count(latencies: &Histogram) -> u64 {
     latencies.slots.iter().sum()
 }
 
-/// Reads, writes, discards and flushes that each disk has completed, by number.
-fn diskstats() -> HashMap<(u32, u32), [u64; 4]> {
+/// Reads, writes, discards and flushes that each disk has completed, by name.
+fn diskstats() -> HashMap<String, [u64; 4]> {
     let text = fs::read_to_string("/proc/diskstats").unwrap();
     let line = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
         let number = |idx: usize| words[idx].parse::<u64>().unwrap();
-        ((number(0) as u32, number(1) as u32), [number(3), number(7), number(14), number(18)])
+        (words[2].to_owned(), [number(3), number(7), number(14), number(18)])
     };
     text.lines().map(line).collect()
 }

@@ -3,11 +3,14 @@
 
 use std::{
     io,
-    ops::Range,
+    ops::{Deref, Range},
     os::fd::BorrowedFd,
     ptr::NonNull,
     slice,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Relaxed, Release},
+    },
 };
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -72,6 +75,29 @@ impl WritableWords {
         if let Some(word) = self.0.words().get(at) {
             word.store(value, Relaxed);
         }
+    }
+
+    /// Sets a word that still has a value; does nothing beyond the end.
+    pub fn replace(&self, at: usize, value: u64, with: u64) {
+        if let Some(word) = self.0.words().get(at) {
+            // Whether it had is of no interest: who has set it meanwhile keeps it.
+            word.compare_exchange(value, with, Relaxed, Relaxed).ok();
+        }
+    }
+
+    /// Takes from a word, after all that was stored before; does nothing beyond the end.
+    pub fn subtract(&self, at: usize, n: u64) {
+        if let Some(word) = self.0.words().get(at) {
+            word.fetch_sub(n, Release);
+        }
+    }
+}
+
+impl Deref for WritableWords {
+    type Target = SharedWords;
+
+    fn deref(&self) -> &SharedWords {
+        &self.0
     }
 }
 
