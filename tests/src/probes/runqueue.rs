@@ -15,7 +15,9 @@ pub(super) const CHECKS: &[Check] = &[
         run: |_| {
             let (judge, own) = Judge::check()?;
             let figures = format!("{judge:.3} s waited of {own:.3} s stopped");
-            ensure!((judge / own - 1.0).abs() < 0.03, "{figures}");
+            // An emulated CPU is taken away from threads that the kernel thinks are running: they stop, and do not wait.
+            let bound = if is_emulated() { 0.5 } else { 0.03 };
+            ensure!((judge / own - 1.0).abs() < bound, "{figures}");
             Ok(figures)
         },
     },
@@ -38,7 +40,7 @@ const GUEST: &str = "hostlens_guest";
 const RUNS: usize = 3;
 
 fn judged(load: Load) -> Result<String> {
-    let is_emulated = env::var_os(GUEST).is_some();
+    let is_emulated = is_emulated();
     let bounds = if is_emulated { EMULATED } else { NATIVE };
     let mut verdict = Verdict::on(load, Begin::Runnable, is_emulated)?.within(bounds);
     for _ in 1..RUNS {
@@ -47,4 +49,8 @@ fn judged(load: Load) -> Result<String> {
         }
     }
     Ok(verdict?.to_string())
+}
+
+fn is_emulated() -> bool {
+    env::var_os(GUEST).is_some()
 }
