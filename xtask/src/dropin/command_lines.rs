@@ -200,6 +200,5 @@ pub(super) const DIFFERENT: &[(&str, &str)] = &[
     ("--collector.ipvs.backend-labels=foo", "the collector is unavailable, the others serve"),
     ("--collector.perf --collector.perf.cpus=x", "not built yet"),
     ("--collector.ntp --collector.ntp.protocol-version=9", "not built yet"),
-    ("--web.listen-address=127.1:PORT", "the address is good"),
     ("--completion-zsh", "an alias of --completion-bash"),
 ];
