@@ -21,6 +21,7 @@ use aya::{
 };
 use ebpf_probes::spec::{Attach, Need, Program, Spec};
 use probe_abi::Meter;
+use tracing::info;
 
 use super::{
     Error, Table,
@@ -39,8 +40,6 @@ pub struct Loaded {
     overhead: u64,
     memory: Memory,
     programs: Vec<Placed>,
-    /// Programs that this kernel has a hook for and does not let run, and why.
-    refused: Vec<(&'static str, Error)>,
     standing: Mutex<Standing>,
     /// Bits of the share of the machine's CPU time that it took lately, as an `f64`.
     share: AtomicU64,
@@ -127,12 +126,17 @@ impl Loaded {
         meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
         overhead: u64,
     ) -> Result<Self, Error> {
-        let (mut placed, mut refused) = (Vec::new(), Vec::new());
+        let mut placed = Vec::new();
         for program in programs {
             match load(spec, &mut ebpf, program, types) {
                 Ok(()) => placed.push(Placed { program, number: number(spec, &mut ebpf, program)? }),
                 Err(error @ Error::Untraceable { .. }) if matches!(program.need, Need::Optional) => {
-                    refused.push((program.name, error));
+                    info!(
+                        probe = spec.name,
+                        program = program.name,
+                        reason = error.reason(),
+                        "program left out"
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -148,7 +152,6 @@ impl Loaded {
             overhead,
             memory,
             programs: placed,
-            refused,
             standing: Mutex::new(Standing::Attached),
             share: AtomicU64::new(0),
         };
@@ -159,11 +162,6 @@ impl Loaded {
     /// Whether a program of the probe runs: this kernel has its hook and lets it be used.
     pub fn has(&self, program: &str) -> bool {
         self.programs.iter().any(|it| it.program.name == program)
-    }
-
-    /// Programs that this kernel has a hook for and does not let run, and why.
-    pub fn refused(&self) -> &[(&'static str, Error)] {
-        &self.refused
     }
 
     pub fn spec(&self) -> &'static Spec {
