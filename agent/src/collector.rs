@@ -79,6 +79,18 @@ impl From<Problem> for Error {
     }
 }
 
+impl From<source::Foreign> for Error {
+    fn from(foreign: source::Foreign) -> Self {
+        Self::Unavailable {
+            reason: foreign.to_string(),
+            remedy:
+                "run in the host's network (hostNetwork: true), or see the host's processes and start with \
+                     CAP_SYS_ADMIN and CAP_SYS_PTRACE"
+                    .to_owned(),
+        }
+    }
+}
+
 /// Opens a collector with its own section of the config.
 pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
 

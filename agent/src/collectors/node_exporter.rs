@@ -227,6 +227,8 @@ known! {
         device_include: Option<Pattern> = "",
         /// Regex over interfaces to leave out.
         device_exclude: Option<Pattern> = "",
+        /// Folder to read in place of asking netlink.
+        fixtures: PathBuf = "",
     }
     rapl = true {
         /// Names the zone in a label, not in the metric.
@@ -327,7 +329,6 @@ pub const ALIASES: &[Alias] = &[
     renamed("web.config", "web.config_file"),
     ignored("runtime.gomaxprocs", true, "hostlens has no Go runtime"),
     ignored("collector.systemd.private", false, "the system bus is asked"),
-    ignored("collector.qdisc.fixtures", true, "it is for node_exporter's own tests"),
     ignored("collector.wifi.fixtures", true, "it is for node_exporter's own tests"),
     ignored("collector.boottime", false, NOT_LINUX),
     ignored("collector.devstat", false, NOT_LINUX),

@@ -1,9 +1,9 @@
 //! The mount points of the host as the agent sees them.
 
 use super::{
-    File,
+    File, Foreign,
     ebpf::{self, Kernel, Probes},
-    network_namespace,
+    netlink, network_namespace,
 };
 use crate::config::{Budget, ClassicBuckets, Ebpf, Paths, UseProbes};
 use std::{
@@ -94,6 +94,18 @@ impl Host {
     #[must_use]
     pub fn sockets_see_another_network(&self) -> bool {
         network_namespace::is_foreign(&self.net)
+    }
+
+    /// A socket that the kernel answers about the network that [`net`](Self::net) is. Where ours is another, `socket` is
+    /// opened in the host's, now and for good: who serves may not enter it.
+    ///
+    /// # Errors
+    /// When the host's network is another and cannot be entered.
+    pub fn netlink(&self, socket: netlink::Socket) -> Result<netlink::Socket, Foreign> {
+        match self.sockets_see_another_network() {
+            true => network_namespace::open_in(&self.net, || socket.opened_here()),
+            false => Ok(socket),
+        }
     }
 
     #[must_use]

@@ -4,7 +4,22 @@
 
 use super::file::is_kernel_file_system;
 use crate::config::NetworkNamespace;
-use std::path::{Path, PathBuf};
+use rustix::{
+    io::Errno,
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+use std::{
+    fs, io,
+    os::fd::AsFd as _,
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    thread,
+};
+
+/// Why the kernel's answers to our sockets cannot be about the host's network.
+#[derive(Debug, thiserror::Error)]
+#[error("netlink shows this container's network, and the host's cannot be entered: {0}")]
+pub struct Foreign(#[from] io::Error);
 
 /// `<procfs>/net` or `<procfs>/1/net`. Where process 1 cannot be looked at (hidepid=, a recorded host), `auto` takes
 /// the former.
@@ -30,6 +45,24 @@ pub(super) fn is_foreign(folder: &Path) -> bool {
         (Some(theirs), Some(ours)) => theirs != ours,
         _ => false,
     }
+}
+
+/// Opens something in the network that `folder` shows, on a thread of its own: what is opened stays of that network.
+/// Takes CAP_SYS_ADMIN, and the right to look into that process.
+pub(super) fn open_in<T: Send>(
+    folder: &Path,
+    open: impl FnOnce() -> Result<T, Errno> + Send,
+) -> Result<T, Foreign> {
+    let namespace = fs::File::open(folder.with_file_name("ns/net"))?;
+    let enter_and_open = || {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        Ok(open()?)
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, enter_and_open)?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+    .map_err(|error: io::Error| error.into())
 }
 
 fn identity(folder: &Path) -> Option<u64> {

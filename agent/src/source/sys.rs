@@ -3,6 +3,7 @@
 pub mod btrfs;
 pub mod clock;
 pub mod descriptors;
+pub mod ethtool;
 pub mod memory;
 pub mod perf;
 pub mod seccomp;

@@ -215,6 +215,18 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         family: "node_rapl_",
         why: "Zones of one name are numbered in their order.",
     },
+    Exception {
+        collector: "tcpstat",
+        wound: "proc/net/tcp",
+        family: "node_tcp_connection_states",
+        why: "Where the state of one socket is not known, no count of any state is.",
+    },
+    Exception {
+        collector: "qdisc",
+        wound: "results.json",
+        family: "node_qdisc_",
+        why: "A text in JSON is read as a whole, or not at all.",
+    },
 ];
 
 #[test]

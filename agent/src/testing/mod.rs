@@ -163,8 +163,10 @@ impl TestHost {
         Host::new(config.section(), config.section())
     }
 
+    /// In the section, `ROOT` stands for the host's folder.
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
-        S::open(Self::section(section), &self.host())
+        let root = self.root.path().to_str().unwrap();
+        S::open(Self::section(&section.replace("ROOT", root)), &self.host())
     }
 
     /// A collector's section from the lines of its table.

@@ -3,32 +3,42 @@
 mod arp;
 mod bonding;
 mod conntrack;
+mod ethtool;
 mod infiniband;
 mod ipvs;
 mod netclass;
 mod netdev;
 mod netstat;
+mod network_route;
 mod nfs;
 mod nfsd;
 mod packet_drops;
+mod qdisc;
 mod sockstat;
 mod softnet;
+mod tcpstat;
 mod udp_queues;
+mod xfrm;
 
 super::register! {
     "network":
     arp::Arp,
     bonding::Bonding,
     conntrack::Conntrack,
+    ethtool::EthtoolStatistics,
     infiniband::Infiniband,
     ipvs::Ipvs,
     netclass::Netclass,
     netdev::Netdev,
     netstat::Netstat,
+    network_route::NetworkRoute,
     nfs::Nfs,
     nfsd::Nfsd,
     packet_drops::PacketDrops,
+    qdisc::Qdiscs,
     sockstat::Sockstat,
     softnet::Softnet,
+    tcpstat::Tcpstat,
     udp_queues::UdpQueues,
+    xfrm::Xfrm,
 }

@@ -2,16 +2,11 @@
 //! Linux 5.6; see `Documentation/networking/ethtool-netlink.rst` of the kernel.
 
 use super::{
-    Request, Socket,
-    message::{attributes, read_u16, read_u32, write_attribute},
+    Generic, Socket,
+    generic::{HEADER, NESTED},
+    message::{attributes, read_u32, write_attribute},
 };
 use crate::source::Error;
-
-/// The family that knows the others, and its command and attributes, of `include/uapi/linux/genetlink.h`.
-const GENL_ID_CTRL: u16 = 0x10;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 
 /// Of `include/uapi/linux/ethtool_netlink.h`.
 const ETHTOOL_MSG_LINKMODES_GET: u8 = 4;
@@ -37,49 +32,31 @@ pub(crate) struct LinkMode {
 
 /// A socket to ask for link modes.
 #[derive(Debug)]
-pub(crate) struct LinkModes {
-    socket: Socket,
-    /// The family's number; `None` when the kernel has no such family.
-    family: Option<u16>,
-}
+pub(crate) struct LinkModes(
+    /// `None` when the kernel has no such family.
+    Option<Generic>,
+);
 
 impl LinkModes {
     pub(crate) fn open() -> Result<Self, Error> {
-        let mut socket = Socket::generic();
-        let mut payload = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
-        write_attribute(&mut payload, CTRL_ATTR_FAMILY_NAME, b"ethtool\0");
-        let request = Request { call: "look up ethtool's netlink", kind: GENL_ID_CTRL, payload: &payload };
-        let mut family = None;
-        let found = socket.get(request, |message| {
-            let mut attributes = attributes(message.get(GENERIC_HEADER..).unwrap_or_default());
-            family = attributes.find(|it| it.0 == CTRL_ATTR_FAMILY_ID).and_then(|it| read_u16(it.1));
-        });
-        match found {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(Self { socket, family }),
-        }
+        Generic::open(Socket::generic(), "look up ethtool's netlink", "ethtool").map(Self)
     }
 
     /// Fills `rows` with the modes of all interfaces that have one.
     pub(crate) fn dump(&mut self, rows: &mut Vec<LinkMode>) -> Result<(), Error> {
-        let Some(kind) = self.family else { return Ok(()) };
+        let Some(ethtool) = &mut self.0 else { return Ok(()) };
         let mut header = Vec::new();
         write_attribute(&mut header, ETHTOOL_A_HEADER_FLAGS, &ETHTOOL_FLAG_COMPACT_BITSETS.to_ne_bytes());
         let mut payload = vec![ETHTOOL_MSG_LINKMODES_GET, 1, 0, 0];
         write_attribute(&mut payload, ETHTOOL_A_LINKMODES_HEADER | NESTED, &header);
-        self.socket.dump(Request { call: "list link modes", kind, payload: &payload }, rows, LinkMode::parse)
+        ethtool.dump("list link modes", &payload, rows, LinkMode::parse)
     }
 }
-
-/// Bytes of `struct genlmsghdr`.
-const GENERIC_HEADER: usize = 4;
-/// Says that an attribute holds others.
-const NESTED: u16 = 0x8000;
 
 impl LinkMode {
     fn parse(message: &[u8]) -> Option<Self> {
         let mut mode = Self { link: 0, speed: None, duplex: u8::MAX };
-        for (kind, value) in attributes(message.get(GENERIC_HEADER..)?) {
+        for (kind, value) in attributes(message.get(HEADER..)?) {
             match kind {
                 ETHTOOL_A_LINKMODES_HEADER => {
                     let index = attributes(value).find(|it| it.0 == ETHTOOL_A_HEADER_DEV_INDEX);
@@ -104,7 +81,7 @@ mod tests {
     fn an_unknown_speed_is_none() {
         let mut header = Vec::new();
         write_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &7_u32.to_ne_bytes());
-        let mut message = vec![0; GENERIC_HEADER];
+        let mut message = vec![0; HEADER];
         assert_eq!(LinkMode::parse(&message), None);
         write_attribute(&mut message, ETHTOOL_A_LINKMODES_HEADER | NESTED, &header);
         write_attribute(&mut message, ETHTOOL_A_LINKMODES_SPEED, &1000_u32.to_ne_bytes());

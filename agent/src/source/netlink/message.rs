@@ -76,6 +76,11 @@ pub(crate) fn read_u32(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
+/// The number at the start of `bytes`; `None` when they are too few.
+pub(crate) fn read_u64(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|chunk| u64::from_ne_bytes(*chunk))
+}
+
 /// A text attribute without the byte 0 that ends it.
 pub(crate) fn read_text(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()

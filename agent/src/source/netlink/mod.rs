@@ -5,14 +5,23 @@
 //! and so more than half of what it takes the kernel to answer.
 
 pub(crate) mod address;
+pub(crate) mod generic;
 pub(crate) mod link;
 pub(crate) mod link_mode;
 pub(crate) mod message;
 pub(crate) mod neighbour;
+pub(crate) mod qdisc;
+pub(crate) mod route;
 pub(crate) mod socket;
+pub(crate) mod tcp_states;
 
 pub(crate) use address::Address;
+pub(crate) use generic::Generic;
 pub(crate) use link::{Link, LinkName, LinkStats};
 pub(crate) use link_mode::{LinkMode, LinkModes};
 pub(crate) use neighbour::{count_arp_entries, interface_name};
-pub(crate) use socket::{Request, Socket};
+pub(crate) use qdisc::{Qdisc, QdiscStats};
+pub(crate) use route::{Hop, Route};
+pub(crate) use socket::Request;
+pub use socket::Socket;
+pub(crate) use tcp_states::TcpStates;

@@ -31,9 +31,11 @@ pub(crate) struct Request<'a> {
 
 /// One socket of one netlink family. After an error a new one is opened, so that no answer meets another question.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     family: Option<Protocol>,
     kept: Option<OwnedFd>,
+    /// Whether `kept` is of another network, so that there is no other one to be had.
+    is_only: bool,
     sequence: u32,
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -57,8 +59,28 @@ impl Socket {
         Self::new(Some(net::netlink::GENERIC))
     }
 
+    /// Other sockets: sock_diag(7).
+    pub(crate) fn diagnostics() -> Self {
+        Self::new(Some(net::netlink::SOCK_DIAG))
+    }
+
     fn new(family: Option<Protocol>) -> Self {
-        Self { family, kept: None, sequence: 0, request: Vec::new(), answer: Vec::new(), skips_stats: true }
+        Self {
+            family,
+            kept: None,
+            is_only: false,
+            sequence: 0,
+            request: Vec::new(),
+            answer: Vec::new(),
+            skips_stats: true,
+        }
+    }
+
+    /// Opens it, to be of the network that the calling thread is in for good.
+    pub(in crate::source) fn opened_here(mut self) -> Result<Self, Errno> {
+        self.descriptor()?;
+        self.is_only = true;
+        Ok(self)
     }
 
     /// Fills `rows` with all that the kernel has of a kind; `row` makes one out of a message, or leaves it out.
@@ -81,6 +103,11 @@ impl Socket {
         Ok(())
     }
 
+    /// Hands over all that the kernel has of a kind, once, whatever comes and goes meanwhile.
+    pub(crate) fn for_each(&mut self, request: Request<'_>, each: impl FnMut(&[u8])) -> Result<(), Error> {
+        self.ask(request, NLM_F_DUMP, each).map(drop)
+    }
+
     /// Asks for one object.
     pub(crate) fn get(&mut self, request: Request<'_>, each: impl FnMut(&[u8])) -> Result<(), Error> {
         self.ask(request, 0, each).map(drop)
@@ -99,9 +126,18 @@ impl Socket {
     fn ask(&mut self, request: Request<'_>, flags: u16, each: impl FnMut(&[u8])) -> Result<bool, Error> {
         let answer = self.exchange(request, flags, each);
         answer.map_err(|errno| {
-            self.kept = None;
+            match self.is_only {
+                true => self.drain(),
+                false => self.kept = None,
+            }
             Error::Call { call: request.call, source: errno.into() }
         })
+    }
+
+    /// Takes what is left of an answer.
+    fn drain(&mut self) {
+        let Self { kept: Some(fd), answer, .. } = self else { return };
+        while net::recv(&*fd, answer.as_mut_slice(), RecvFlags::DONTWAIT).is_ok_and(|it| it.0 > 0) {}
     }
 
     fn exchange(&mut self, request: Request<'_>, flags: u16, each: impl FnMut(&[u8])) -> Result<bool, Errno> {
