@@ -74,10 +74,11 @@ pub const fn serial(number: u64) -> u64 {
     number & (u64::MAX >> 16)
 }
 
-/// A serial number for what has none: from where the kernel keeps it and what it is called.
+/// A serial number for what has none: from where the kernel keeps it, as far as a program gets to know,
+/// and what it is called.
 #[inline(always)]
-pub const fn serial_of(address: u64, name: [u64; 2]) -> u64 {
-    serial(mix(mix(mix(1, address), name[0]), name[1]))
+pub const fn serial_of(place: u64, name: [u64; 2]) -> u64 {
+    serial(mix(mix(mix(1, place), name[0]), name[1]))
 }
 
 /// What says that `row` belongs to the owner with a [`serial`]. Never 0, but for no row.

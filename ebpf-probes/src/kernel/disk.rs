@@ -34,7 +34,7 @@ impl Disks {
         let serial = if self.diskseq.is_present() {
             serial(self.diskseq.of(disk))
         } else {
-            serial_of(disk.address(), [self.name.word(disk, 0), self.name.word(disk, 1)])
+            serial_of(disk.behind(queue), [self.name.word(disk, 0), self.name.word(disk, 1)])
         };
         let name = || [0, 1, 2, 3].map(|word| self.name.word(disk, word));
         table.counts(key(self.queue_id.of(queue), operation), serial, cpu, name)

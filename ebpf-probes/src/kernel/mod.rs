@@ -22,9 +22,21 @@ impl Object {
         self.0.is_null()
     }
 
-    /// Where it is, to tell it from others.
+    /// Where it is, to tell it from others. The kernel lets nothing be calculated from it.
     pub fn address(self) -> u64 {
         self.0 as u64
+    }
+
+    /// How far behind another object it is: a number like any other.
+    #[inline(always)]
+    pub fn behind(self, other: Self) -> u64 {
+        let distance;
+        // By hand, as the kernel takes this instruction alone for two pointers.
+        // SAFETY: nothing is read or written.
+        unsafe {
+            asm!("{object} -= {other}", object = inout(reg) self.0 => distance, other = in(reg) other.0, options(nomem, nostack, pure));
+        }
+        distance
     }
 }
 
