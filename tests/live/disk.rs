@@ -22,6 +22,8 @@ use rustix::{
 };
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::first_process;
+
 const CONFIG: &str = "
 [collector.block_io]
 device_include = '^loop'
@@ -109,28 +111,20 @@ fn seconds(page: &Exposition, family: &str, device: &str) -> Result<f64> {
     page.sum(&format!("{family}_sum"), &[("device", device), ("operation", "read")])
 }
 
-/// Runs a check again if it fails while process 1 ran: there are kernels that run no program for what interrupts it, as
-/// the end of a request may.
+/// Runs a check again if it fails while process 1 ran, on kernels that run no program for what interrupts it, as the end
+/// of a request may.
 fn undisturbed<T>(check: impl Fn() -> Result<T>) -> Result<T> {
     const TRIES: usize = 5;
     for _ in 1..TRIES {
-        let before = turns_of_process_1()?;
+        let watch = first_process::watch()?;
         match check() {
-            Err(error) if turns_of_process_1()? != before => println!("again, as process 1 ran: {error:#}"),
+            Err(error) if first_process::may_have_missed(&watch)? => {
+                println!("again, as process 1 ran: {error:#}");
+            }
             outcome => return outcome,
         }
     }
     check()
-}
-
-/// How often threads of it were given a CPU: Documentation/scheduler/sched-stats.rst.
-fn turns_of_process_1() -> Result<u64> {
-    let mut turns = 0;
-    for task in fs::read_dir("/proc/1/task")? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        turns += text.split_ascii_whitespace().nth(2).context("a short schedstat")?.parse::<u64>()?;
-    }
-    Ok(turns)
 }
 
 /// Memory for direct I/O.
@@ -274,7 +268,8 @@ pub(crate) fn rows_come_free() -> Result<()> {
     let agent = agent()?;
     let steady = Loop::of_size(MIB)?;
     let ended = AtomicBool::new(false);
-    let before = (steady.completed()?[0], turns_of_process_1()?);
+    let before = steady.completed()?[0];
+    let watch = first_process::watch()?;
     thread::scope(|scope| {
         let reader = scope.spawn(|| -> Result<()> {
             let file = steady.open()?;
@@ -293,9 +288,9 @@ pub(crate) fn rows_come_free() -> Result<()> {
         outcome
     })?;
     let found = count(&agent.scrape()?, REQUESTS, &steady.name, "read");
-    let expected = (steady.completed()?[0] - before.0) as f64;
-    let may_be_short = turns_of_process_1()? != before.1;
-    ensure!(found == expected || may_be_short && found < expected, "{found} of {expected} reads beside it");
+    let expected = (steady.completed()?[0] - before) as f64;
+    let is_exact = found == expected || found < expected && first_process::may_have_missed(&watch)?;
+    ensure!(is_exact, "{found} of {expected} reads beside it");
     println!("{ROUNDS} times {DEVICES} devices, {found} of {expected} reads beside them");
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod budget;
 mod disk;
+mod first_process;
 mod reasons;
 
 use std::{
@@ -52,6 +53,13 @@ fn leaves_nothing_in_the_kernel_when_it_is_killed() -> Result<()> {
     agent.signal(Signal::KILL)?;
     held.wait_until_gone(Duration::from_secs(1))?;
     Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn a_doctor_tells_whether_probes_see_process_1() -> Result<()> {
+    let _alone = alone();
+    first_process::is_told()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each function puts the load on, reads both sides before and after, and hands back the two growths.
 //! Both sides are read within milliseconds of each other, the load lasts seconds.
 
-use std::{fmt, fs::read_to_string, path::Path};
+use std::{fmt, fs::read_to_string, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
@@ -101,6 +101,14 @@ pub fn block_requests(
     let (low, high) = (after.0 - before.2, after.2 - before.0);
     ensure!(low >= n_requests, "{disk} counts {low} of {n_requests} requests: is {} on it?", path.display());
     Ok(Bounded { low: low as f64, agent: after.1 - before.1, high: high as f64 })
+}
+
+/// What `hostlens doctor` says of process 1 and probes.
+pub fn doctor_of_process_1(program: &Path) -> Result<String> {
+    let output = Command::new(program).arg("doctor").output().context("start a doctor")?;
+    let text = String::from_utf8(output.stdout)?;
+    let line = text.lines().find(|it| it.contains("probes and process 1: "));
+    Ok(line.with_context(|| format!("the doctor says nothing of process 1:\n{text}"))?.to_owned())
 }
 
 /// The lines of /proc/meminfo that do not change while a machine runs; returns how many there are.

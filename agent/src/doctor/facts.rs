@@ -1,6 +1,6 @@
 //! Kernel, mounts, cgroups and namespaces.
 
-use super::{Fact, process};
+use super::{Fact, first_process, process};
 use crate::config::{Config, Ebpf, Paths};
 use rustix::{
     fs::{StatVfsMountFlags, statfs, statvfs},
@@ -27,6 +27,9 @@ pub(super) fn all(config: &Config) -> Vec<Fact> {
     facts.extend(process::facts());
     facts.extend([tracefs(), mount("procfs", &paths.procfs, PROC), mount("sysfs", &paths.sysfs, SYSFS)]);
     facts.extend([root(&paths.rootfs), udev(&paths.udev_data), cgroups(&paths.sysfs)]);
+    if pids_are_the_hosts(&paths.procfs) {
+        facts.push(first_process::fact(config));
+    }
     facts.extend([user_namespace(), pid_namespace(&paths.procfs), network_namespace(&paths.procfs)]);
     facts
 }
@@ -193,6 +196,11 @@ fn network_namespace(procfs: &Path) -> Fact {
             "what only netlink(7) shows needs the host's (hostNetwork: true, PrivateNetwork=no)",
         ),
     }
+}
+
+/// Whether process 1 of a procfs is the host's.
+fn pids_are_the_hosts(procfs: &Path) -> bool {
+    procfs != Path::new("/proc") || namespace(Path::new("/proc/self/ns/pid")) == Some(FIRST_PID)
 }
 
 /// The number in `net:[4026531833]`.

@@ -3,6 +3,7 @@
 
 mod advice;
 mod facts;
+mod first_process;
 mod process;
 
 use crate::{

@@ -6,6 +6,8 @@ pub mod block_bio;
 pub mod block_io;
 #[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
 pub mod calibration;
+#[cfg(any(not(target_arch = "bpf"), probe = "first_process"))]
+pub mod first_process;
 #[cfg(any(not(target_arch = "bpf"), probe = "fixture"))]
 pub mod fixture;
 #[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
@@ -21,6 +23,7 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &block_bio::SPEC,
     &block_io::SPEC,
     &calibration::SPEC,
+    &first_process::SPEC,
     &fixture::SPEC,
     &judge::SPEC,
     &packet_drops::SPEC,

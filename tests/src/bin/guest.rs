@@ -11,6 +11,8 @@ use std::{
     os::fd::AsFd,
     path::Path,
     process::{ExitCode, id},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -87,6 +89,7 @@ fn examine() -> Result<()> {
             eprintln!("guest: the agent wrote\n{}", agent.log());
             report.check("stop", stop(agent))?;
             report.check("kill", kill())?;
+            report.check("process 1", process_1())?;
             unit_tests(&mut report)?;
         }
         Err(error) => report.check("start", Err::<&str, _>(error))?,
@@ -136,6 +139,23 @@ fn sandbox(agent: &Agent) -> Result<String> {
     let (_, landlock) = line.split_once(" landlock=").context("the log says nothing of Landlock")?;
     let landlock = landlock.strip_suffix(" seccomp=on").context("no filter is in force")?;
     Ok(format!("landlock {}", landlock.trim_matches('"')))
+}
+
+/// That probes see what this process does: it is process 1.
+fn process_1() -> Result<String> {
+    let is_told = AtomicBool::new(false);
+    let told = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_told.load(Relaxed) {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let told = truth::doctor_of_process_1(Path::new(AGENT));
+        is_told.store(true, Relaxed);
+        told
+    })?;
+    ensure!(told.starts_with("ok") && told.ends_with("is seen"), "{told}");
+    Ok(told)
 }
 
 /// An agent that is killed takes its programs, maps and links with it.

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("http", &["scrape", "exposition", "metric", "config", "collector", "own", "reload", "source"]),
     ("log", &["config"]),
     ("reload", &["collectors", "config", "log", "opening", "sandbox", "scrape", "source"]),
-    ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape"]),
+    ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape", "source"]),
     ("service", &[]),
 ];
 

@@ -9,7 +9,8 @@
 //! a probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
 //! shared memory, [`by_id`] those whose rows owners come to have and lose, [`disks`] such tables of disks, [`list`]
 //! lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, [`calibration`] what a run takes
-//! beside its program, [`others`] what the programs of others cost.
+//! beside its program, [`others`] what the programs of others cost, [`first_process`] whether programs are run for
+//! process 1.
 
 pub mod block_bio;
 pub mod block_io;
@@ -20,6 +21,7 @@ mod calibration;
 mod clocks;
 pub mod disks;
 mod error;
+mod first_process;
 pub mod kernel;
 pub mod list;
 pub mod loaded;
@@ -37,6 +39,7 @@ pub use self::{
     by_id::ById,
     disks::{DiskCounts, Disks, Size},
     error::Error,
+    first_process::{FirstProcess, Sight, Switches},
     kernel::Kernel,
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
