@@ -5,7 +5,7 @@ use crate::{
     cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Config, Loaded, Paths, Schema, Severity, Sources, Web, diagnostic,
+        self, Config, Loaded, Schema, Severity, Sources, Web, diagnostic,
         render::{self, Which},
     },
     http::{self, App, Door, Limits, Listener, Shutdown, router},
@@ -65,12 +65,18 @@ fn run() -> Result<ExitCode> {
     let sources = Sources { variables, ..sources };
     let loaded = config::load(&schema, &sources);
     match verb {
-        Verb::CheckConfig { strict, json } => check(loaded, strict, json),
+        Verb::CheckConfig { strict, json } => check(&sources, loaded, strict, json),
         _ if !loaded.is_usable() => {
             eprint!("{}", diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
-        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+        Verb::Run => match cli::faults(&loaded.config)[..] {
+            [] => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
+            ref faults => {
+                eprint!("{}", diagnostic::render(faults));
+                Ok(ExitCode::FAILURE)
+            }
+        },
         verb => {
             eprint!("{}", diagnostic::render(&loaded.diagnostics));
             answer(&verb, &schema, loaded.config)
@@ -128,11 +134,18 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+fn check(sources: &Sources, mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
+    // Keys without a usable value are not there, and their defaults are none of the user's faults.
+    if loaded.is_usable() {
+        loaded.diagnostics.extend(cli::faults(&loaded.config));
+    }
     loaded.diagnostics.extend(cli::remarks(&loaded.config));
     match json {
         true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
         false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+    }
+    if loaded.is_usable() && !json {
+        print(cli::checked(sources, &loaded.config))?;
     }
     let n_warnings = diagnostic::count(&loaded.diagnostics, Severity::Warning);
     Ok(match loaded.is_usable() {
@@ -190,10 +203,6 @@ fn serve_logged(
         .context("start the runtime")?;
     let signals = runtime.block_on(async { Signals::catch() })?;
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
-    let paths = config.section::<Paths>();
-    for (what, path) in [("procfs", &paths.procfs), ("sysfs", &paths.sysfs)] {
-        std::fs::read_dir(path).with_context(|| format!("open {what}: read {}", path.display()))?;
-    }
     // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section())?;
     for listener in &listeners {

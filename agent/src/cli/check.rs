@@ -1,10 +1,11 @@
-//! What `check-config` says of a good config that may not work on this host.
+//! What `check-config` says of a config that is well written and does not work on this host, or not as one may think.
 
 use crate::{
     collector::Entry,
     collectors,
-    config::{Config, Diagnostic, Ebpf, Severity},
-    privileges,
+    config::{Config, Diagnostic, Ebpf, Paths, Severity, Sources},
+    http, privileges,
+    source::errno,
 };
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::Path;
@@ -23,6 +24,36 @@ pub fn forgotten_textfiles(config: &Config) -> Option<Diagnostic> {
         format!("text files in {DEBIANS_TEXTFILES} are not read, as Debian's node_exporter reads them");
     let help = format!("say --collector.textfile.directory={DEBIANS_TEXTFILES}, or another folder");
     Some(Diagnostic::warning(message).help(help))
+}
+
+/// What of `config` keeps hostlens from starting on this host.
+#[must_use]
+pub fn faults(config: &Config) -> Vec<Diagnostic> {
+    let paths = config.section::<Paths>();
+    let folders = [("path.procfs", "proc", &paths.procfs), ("path.sysfs", "sysfs", &paths.sysfs)];
+    let unreadable = folders.into_iter().filter_map(|(key, kind, path)| {
+        let error = std::fs::read_dir(path).err()?;
+        let fault = config.error(key, format!("read {}: {}", path.display(), errno::words_of(&error)));
+        Some(fault.help(format!("name a folder where a file system of type {kind} is mounted")))
+    });
+    unreadable.chain(http::faults(config)).collect()
+}
+
+/// What was checked, in a line.
+#[must_use]
+pub fn checked(sources: &Sources, config: &Config) -> String {
+    let files: Vec<_> = sources.files.iter().map(|path| path.display().to_string()).collect();
+    let mut parts = match files[..] {
+        [] => vec!["the defaults (no file is named: give one as an argument)".to_owned()],
+        _ => files,
+    };
+    for (n, what) in [(sources.variables.len(), "variables"), (sources.flags.len(), "flags")] {
+        if n > 0 {
+            parts.push(format!("{n} {what}"));
+        }
+    }
+    let n_enabled = collectors::known().filter(|it| config.enables(it.name, it.enabled)).count();
+    format!("ok: {}; {n_enabled} collectors are enabled\n", parts.join(", "))
 }
 
 /// About collectors that are asked for by name: others are there because they are the default.

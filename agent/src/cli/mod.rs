@@ -13,7 +13,7 @@ mod password;
 mod tests;
 
 pub use args::{Invocation, Stop, Verb, parse};
-pub use check::{forgotten_textfiles, remarks};
+pub use check::{checked, faults, forgotten_textfiles, remarks};
 pub use list::{to_json as collectors_as_json, to_text as collectors_as_text};
 pub use once::{Once, examine, once};
 pub use password::hash_password;

@@ -1,5 +1,22 @@
 //! Settings that are one of a few words, in small letters or large ones: node_exporter takes `--log.level=WARN`.
 
+use super::{Problem, Setting};
+use toml::Value;
+
+/// A setting made by `choice!`. A list of them is a setting, too; one word alone is a list of one.
+pub trait Choice: Setting {}
+
+impl<C: Choice> Setting for Vec<C> {
+    const KIND: &'static str = "list of words";
+    const CHOICES: &'static [&'static str] = C::CHOICES;
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        let Value::Array(items) = value else { return C::from_value(value).map(|it| vec![it]) };
+        let of_item = |(index, item)| C::from_value(item).map_err(|it| Problem { item: Some(index), ..it });
+        items.iter().enumerate().map(of_item).collect()
+    }
+}
+
 /// Declares an enum whose variants are the words that a key takes.
 ///
 /// ```ignore
@@ -28,6 +45,8 @@ macro_rules! choice {
                 }
             }
         }
+
+        impl $crate::config::Choice for $choice {}
 
         impl $crate::config::Setting for $choice {
             const KIND: &'static str = concat!("one of" $(, " \"", $word, "\"")+);

@@ -53,7 +53,13 @@ fn property(key: &Key) -> Value {
 /// Which values the key can have.
 fn values(key: &Key) -> Value {
     match key.kind {
-        _ if !key.choices.is_empty() => json!({ "enum": key.choices }),
+        _ if !key.choices.is_empty() => {
+            let word = json!({ "enum": key.choices });
+            match key.is_list() {
+                true => json!({ "anyOf": [{ "type": "array", "items": word }, word] }),
+                false => word,
+            }
+        }
         "boolean" => json!({ "type": "boolean" }),
         "integer" => json!({ "type": "integer" }),
         "number" => json!({ "type": "number" }),

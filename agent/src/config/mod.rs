@@ -19,6 +19,7 @@ mod tables;
 mod types;
 mod web;
 
+pub use choice::Choice;
 pub(crate) use choice::choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use filter::Filter;
@@ -36,7 +37,7 @@ pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
-pub use web::{Web, WebAuth, WebFormat, WebRateLimit, WebTls};
+pub use web::{ClientAuth, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
 use serde::Serialize;
@@ -170,6 +171,13 @@ impl Config {
     #[must_use]
     pub fn origin(&self, path: &str) -> Origin {
         self.values.get(path).map_or(Origin::Default, |chosen| chosen.origin.clone())
+    }
+
+    /// An error of the value of the key with the full path `path`, which needs more than the value to be seen.
+    #[must_use]
+    pub fn error(&self, path: &str, problem: impl fmt::Display) -> Diagnostic {
+        let message = if path.is_empty() { problem.to_string() } else { format!("`{path}`: {problem}") };
+        Diagnostic { place: self.place(path).cloned(), ..Diagnostic::error(message) }
     }
 
     /// Where the value of the key with the full path `path` was chosen.

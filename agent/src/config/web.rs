@@ -58,18 +58,18 @@ section! {
         key_file: PathBuf = "",
         /// Certificates that sign those of clients (PEM).
         client_ca_file: PathBuf = "",
-        /// NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert.
-        client_auth_type: String = "",
+        /// Whether clients show a certificate, and whether it is verified.
+        client_auth_type: ClientAuth = "NoClientCert",
         /// Of a client's names (DNS, e-mail, IP address, URI) one must be among these; empty: any will do.
         client_allowed_sans: Vec<String> = Value::Array(Vec::new()),
-        /// TLS12 or TLS13.
-        min_version: String = "TLS12",
-        /// TLS12 or TLS13.
-        max_version: String = "TLS13",
+        /// The oldest version: TLS12 or TLS13.
+        min_version: TlsVersion = "TLS12",
+        /// The newest version: TLS12 or TLS13.
+        max_version: TlsVersion = "TLS13",
         /// Cipher suites of TLS 1.2 by Go's names; empty: all that hostlens has.
-        cipher_suites: Vec<String> = Value::Array(Vec::new()),
+        cipher_suites: Vec<CipherSuite> = Value::Array(Vec::new()),
         /// Key exchange groups, best first: X25519, CurveP256, CurveP384; empty: all.
-        curve_preferences: Vec<String> = Value::Array(Vec::new()),
+        curve_preferences: Vec<Curve> = Value::Array(Vec::new()),
         /// Of the cipher suites that both know, takes hostlens' first and not the client's.
         prefer_server_cipher_suites: bool = true,
     }
@@ -102,6 +102,42 @@ choice! {
     pub enum WebFormat { Protobuf = "protobuf", OpenMetrics = "openmetrics", Text = "text" }
 }
 
+choice! {
+    /// A version of TLS.
+    pub enum TlsVersion { Tls12 = "TLS12", Tls13 = "TLS13" }
+}
+
+choice! {
+    /// What is asked of a client's certificate, by the names of Go's `crypto/tls`.
+    pub enum ClientAuth {
+        None = "NoClientCert",
+        Request = "RequestClientCert",
+        RequireAny = "RequireAnyClientCert",
+        VerifyIfGiven = "VerifyClientCertIfGiven",
+        RequireAndVerify = "RequireAndVerifyClientCert",
+    }
+}
+
+choice! {
+    /// A group for the exchange of keys, by its name in Go's `crypto/tls`.
+    pub enum Curve { X25519 = "X25519", P256 = "CurveP256", P384 = "CurveP384" }
+}
+
+choice! {
+    /// A cipher suite, by its name in Go's `crypto/tls`.
+    pub enum CipherSuite {
+        Aes128 = "TLS_AES_128_GCM_SHA256",
+        Aes256 = "TLS_AES_256_GCM_SHA384",
+        ChaCha = "TLS_CHACHA20_POLY1305_SHA256",
+        EcdsaAes128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        EcdsaAes256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        EcdsaChaCha = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        RsaAes128 = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        RsaAes256 = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        RsaChaCha = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    }
+}
+
 /// A path that requests can have, and none of hostlens' own.
 #[derive(Clone, Debug)]
 pub struct UrlPath(pub String);
@@ -121,17 +157,6 @@ impl Setting for UrlPath {
             return Err(Problem::new(format!("hostlens itself uses the path `{path}`")));
         }
         Ok(Self(path))
-    }
-}
-
-impl Setting for Vec<WebFormat> {
-    const KIND: &'static str = "list of \"protobuf\", \"openmetrics\", \"text\"";
-
-    fn from_value(value: &Value) -> Result<Self, Problem> {
-        match value {
-            Value::Array(items) => items.iter().map(WebFormat::from_value).collect(),
-            one => WebFormat::from_value(one).map(|it| vec![it]),
-        }
     }
 }
 

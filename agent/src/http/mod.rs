@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod api;
+mod check;
 mod connections;
 mod door;
 mod listen;
@@ -13,6 +14,7 @@ mod request;
 mod serve;
 mod tickets;
 
+pub use check::faults;
 pub use door::{Door, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};

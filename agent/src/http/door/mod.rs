@@ -85,6 +85,11 @@ fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Stamp)> {
     files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
+/// Whether what `origin` says now can be used.
+pub(super) fn check(origin: &Origin) -> Result<(), DoorError> {
+    Policy::new(&origin.read()?).map(drop)
+}
+
 impl Door {
     /// # Errors
     /// When the settings cannot be used.

@@ -4,12 +4,14 @@ use super::{
     settings::{DoorError, Pem, Rate, Settings, TlsSettings},
     yaml,
 };
-use crate::config::{Config, Web, WebAuth, WebRateLimit, WebTls};
+use crate::config::{ClientAuth, Config, Web, WebAuth, WebRateLimit, WebTls};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
+
+const USERS_REMEDY: &str = "`hostlens hash-password` prints the hash to write here";
 
 /// Where settings come from; read again when a file changes.
 #[derive(Debug)]
@@ -34,8 +36,7 @@ impl Origin {
     pub(super) fn read(&self) -> Result<Settings, DoorError> {
         let mut settings = match self {
             Self::WebConfigFile { path, exempt } => {
-                let text = fs::read_to_string(path)
-                    .map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
+                let text = fs::read_to_string(path).map_err(|cause| DoorError::open(path, &cause))?;
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let mut settings = yaml::parse(&text, folder)?;
                 settings.exempt.clone_from(exempt);
@@ -44,8 +45,18 @@ impl Origin {
             }
             Self::Sections { web, tls, auth, rate_limit } => of_sections(web, tls, auth, rate_limit)?,
         };
-        check_headers(&settings.headers)?;
-        settings.users.values().try_for_each(|hash| check_hash(hash))?;
+        check_headers(&settings.headers)
+            .map_err(|error| error.about("web.headers", "see `hostlens config sample`"))?;
+        for (user, hash) in &settings.users {
+            check_hash(hash).map_err(|error| {
+                // Only the web config file of the exporters has its words to keep.
+                let about = match self {
+                    Self::WebConfigFile { .. } => error,
+                    Self::Sections { .. } => DoorError::wrong(format!("the password of `{user}`: {error}")),
+                };
+                about.about("web.auth.basic_auth_users", USERS_REMEDY)
+            })?;
+        }
         for pem in settings.tls.iter().flat_map(|it| [&it.cert, &it.key, &it.client_ca]) {
             if let Pem::File(path) = pem {
                 settings.files.push(path.clone());
@@ -60,12 +71,15 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
         cert: Pem::file(tls.cert_file.clone()),
         key: Pem::file(tls.key_file.clone()),
         client_ca: Pem::file(tls.client_ca_file.clone()),
-        client_auth_type: tls.client_auth_type.clone(),
+        client_auth_type: match tls.client_auth_type {
+            ClientAuth::None => String::new(),
+            some => some.as_str().to_owned(),
+        },
         client_allowed_sans: tls.client_allowed_sans.clone(),
-        min_version: tls.min_version.clone(),
-        max_version: tls.max_version.clone(),
-        cipher_suites: tls.cipher_suites.clone(),
-        curve_preferences: tls.curve_preferences.clone(),
+        min_version: tls.min_version.as_str().to_owned(),
+        max_version: tls.max_version.as_str().to_owned(),
+        cipher_suites: tls.cipher_suites.iter().map(|it| it.as_str().to_owned()).collect(),
+        curve_preferences: tls.curve_preferences.iter().map(|it| it.as_str().to_owned()).collect(),
         ignores_client_order: tls.prefer_server_cipher_suites,
     };
     let mut settings = Settings {
@@ -79,8 +93,9 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
     };
     if !auth.users_file.as_os_str().is_empty() {
         let path = &auth.users_file;
-        let text = fs::read_to_string(path).map_err(|cause| DoorError::Open { path: path.clone(), cause })?;
-        settings.users.extend(parse_users(&text)?);
+        let about = |error: DoorError| error.about("web.auth.users_file", USERS_REMEDY);
+        let text = fs::read_to_string(path).map_err(|cause| about(DoorError::open(path, &cause)))?;
+        settings.users.extend(parse_users(&text).map_err(about)?);
         settings.files.push(path.clone());
     }
     Ok(settings)

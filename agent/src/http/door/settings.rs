@@ -1,22 +1,35 @@
 //! What the door lets in, and how. The words of problems are those of Prometheus' exporter-toolkit.
 
 use crate::source::errno;
-use std::{collections::BTreeMap, fs, io, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DoorError {
-    #[error("open {}: {}", path.display(), errno::words_of(cause))]
-    Open { path: PathBuf, cause: io::Error },
-    #[error("failed to read {what} ({}): open {}: {}", path.display(), path.display(), errno::words_of(cause))]
-    Read { what: &'static str, path: PathBuf, cause: io::Error },
-    #[error("{0}")]
-    Wrong(String),
+#[error("{problem}")]
+pub struct DoorError {
+    problem: String,
+    /// The key that it is about, by its full path; empty where there is none.
+    pub(in crate::http) key: &'static str,
+    /// What would help.
+    pub(in crate::http) remedy: &'static str,
 }
 
 impl DoorError {
     pub(super) fn wrong(problem: impl Into<String>) -> Self {
-        Self::Wrong(problem.into())
+        Self { problem: problem.into(), key: "", remedy: "" }
+    }
+
+    pub(super) fn open(path: &Path, cause: &io::Error) -> Self {
+        Self::wrong(format!("open {}: {}", path.display(), errno::words_of(cause)))
+    }
+
+    pub(super) fn about(self, key: &'static str, remedy: &'static str) -> Self {
+        Self { key, remedy, ..self }
     }
 }
 
@@ -76,9 +89,10 @@ impl Pem {
         match self {
             Self::Unset => Ok(Vec::new()),
             Self::Inline(text) => Ok(text.clone().into_bytes()),
-            Self::File(path) => {
-                fs::read(path).map_err(|cause| DoorError::Read { what, path: path.clone(), cause })
-            }
+            Self::File(path) => fs::read(path).map_err(|cause| {
+                let DoorError { problem, .. } = DoorError::open(path, &cause);
+                DoorError::wrong(format!("failed to read {what} ({}): {problem}", path.display()))
+            }),
         }
     }
 

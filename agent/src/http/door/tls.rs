@@ -24,8 +24,15 @@ use x509_cert::{
 /// Reads the certificates and makes what a handshake needs.
 pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<ServerConfig, DoorError> {
     match (settings.cert.is_set(), settings.key.is_set()) {
-        (false, _) => return Err(DoorError::wrong("missing one of cert or cert_file")),
-        (_, false) => return Err(DoorError::wrong("missing one of key or key_file")),
+        (false, _) => {
+            let key = if settings.key.is_set() { "web.tls.key_file" } else { "web.tls.client_auth_type" };
+            let error = DoorError::wrong("missing one of cert or cert_file");
+            return Err(error.about(key, "TLS needs a certificate: set web.tls.cert_file, too"));
+        }
+        (_, false) => {
+            let error = DoorError::wrong("missing one of key or key_file");
+            return Err(error.about("web.tls.cert_file", "set the certificate's key, web.tls.key_file, too"));
+        }
         _ => {}
     }
     let provider = Arc::new(CryptoProvider {
@@ -33,19 +40,27 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
         kx_groups: curves(&settings.curve_preferences)?,
         ..ring::default_provider()
     });
-    let chain = certificates(&settings.cert, "cert_file")?;
-    let key = settings.key.read("key_file")?;
-    let key = PrivateKeyDer::from_pem_slice(&key)
-        .map_err(|error| DoorError::wrong(format!("failed to load X509KeyPair: private key: {error}")))?;
-    let versions = versions(&settings.min_version, &settings.max_version)?;
-    let verifier = client_verifier(settings, &provider)?;
+    let of_cert = |error: DoorError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
+    let of_key = |error: DoorError| error.about("web.tls.key_file", "name a PEM file that hostlens can read");
+    let chain = certificates(&settings.cert, "cert_file").map_err(of_cert)?;
+    let key = settings.key.read("key_file").map_err(of_key)?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
+        of_key(DoorError::wrong(format!("failed to load X509KeyPair: private key: {error}")))
+    })?;
+    let versions = versions(&settings.min_version, &settings.max_version)
+        .map_err(|error| error.about("web.tls.min_version", "TLS12 to TLS13 is the default"))?;
+    let verifier = client_verifier(settings, &provider).map_err(|error| {
+        let key = if settings.client_ca.is_set() { "web.tls.client_ca_file" } else { "web.tls.client_auth_type" };
+        error.about(key, "client_auth_type = \"RequireAndVerifyClientCert\" goes with client_ca_file")
+    })?;
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let builder = builder
         .map_err(|error| DoorError::wrong(format!("TLS settings that exclude each other: {error}")))?;
     let mut config = builder
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .map_err(|error| DoorError::wrong(format!("failed to load X509KeyPair: {error}")))?;
+        .map_err(|error| DoorError::wrong(format!("failed to load X509KeyPair: {error}")))
+        .map_err(|error| error.about("web.tls.key_file", "certificate and key must belong together"))?;
     config.ignore_client_order = settings.ignores_client_order;
     if has_http2 {
         config.alpn_protocols.push(b"h2".to_vec());
