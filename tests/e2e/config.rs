@@ -487,3 +487,119 @@ fn a_finding_is_shown_with_its_line_and_a_caret() {
     .assert_eq(&String::from_utf8_lossy(&check.stderr));
     assert_eq!(check.status.code(), Some(2));
 }
+
+/// What only the host can say of a config: where the files are that it names, and what they hold.
+#[test]
+fn what_start_would_find() {
+    refused(
+        b"[web.auth]\nbasic_auth_users = { bob = 'plain' }\n",
+        expect![[r#"
+            hostlens.toml:2:1: error: `web.auth.basic_auth_users`: the password of `bob`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
+        "#]],
+    );
+    refused(
+        b"[web]\nlisten_address = ['localhost', '0.0.0.0:99999', ':9100', 'foo:bar']\n",
+        expect![[r#"
+            hostlens.toml:2:1: error: `web.listen_address`: address localhost: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+            hostlens.toml:2:1: error: `web.listen_address`: address 99999: invalid port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+            hostlens.toml:2:1: error: `web.listen_address`: lookup tcp/bar: unknown port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+        "#]],
+    );
+    refused(
+        b"[web]\nlisten_address = []\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.listen_address`: no address to serve on [without the key it is `:9100`]
+    "#]],
+    );
+    refused(
+        b"[web.tls]\ncert_file = 'hostlens.toml'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.tls.cert_file`: missing one of key or key_file [set the certificate's key, web.tls.key_file, too]
+    "#]],
+    );
+    refused(
+        b"[web.tls]\nkey_file = 'hostlens.toml'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.tls.key_file`: missing one of cert or cert_file [TLS needs a certificate: set web.tls.cert_file, too]
+    "#]],
+    );
+    refused(
+        b"[web.tls]\ncert_file = 'no.pem'\nkey_file = 'no.key'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.tls.cert_file`: failed to read cert_file (no.pem): open no.pem: no such file or directory [name a PEM file that hostlens can read]
+    "#]],
+    );
+    refused(
+        b"[web.tls]\ncert_file = 'hostlens.toml'\nkey_file = 'hostlens.toml'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.tls.cert_file`: cert_file holds no PEM certificate [name a PEM file that hostlens can read]
+    "#]],
+    );
+    refused(
+        b"[web.tls]\nmin_version = 'TLS99'\nclient_auth_type = 'Always'\n",
+        expect![[r#"
+        hostlens.toml:2:15: error: `web.tls.min_version`: expected one of TLS12, TLS13, found `"TLS99"`; did you mean `TLS12`?
+        hostlens.toml:3:20: error: `web.tls.client_auth_type`: expected one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert, found `"Always"`
+    "#]],
+    );
+    refused(
+        b"[web.tls]\ncurve_preferences = ['X25519', 'P384']\n",
+        expect![[r#"
+        hostlens.toml:2:32: error: `web.tls.curve_preferences`: expected one of X25519, CurveP256, CurveP384, found `"P384"`
+    "#]],
+    );
+    refused(
+        b"[web.headers]\nX-Nope = '1'\n",
+        expect![[r#"
+        hostlens.toml:1:6: error: `web.headers`: HTTP header "X-Nope" can not be configured [see `hostlens config sample`]
+    "#]],
+    );
+    refused(
+        b"[web.headers]\nX-Frame-Options = 'never'\n",
+        expect![[r#"
+        hostlens.toml:1:6: error: `web.headers`: invalid value for X-Frame-Options. Expected one of: ["deny" "sameorigin"], but got: "never" [see `hostlens config sample`]
+    "#]],
+    );
+    refused(
+        b"[web.auth]\nusers_file = 'hostlens.toml'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.auth.users_file`: users file, line 1: expected user:hash [`hostlens hash-password` prints the hash to write here]
+    "#]],
+    );
+    refused(
+        b"[path]\nprocfs = '/nope'\nsysfs = '/etc/hostname'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `path.procfs`: read /nope: no such file or directory [name a folder where a file system of type proc is mounted]
+        hostlens.toml:3:1: error: `path.sysfs`: read /etc/hostname: not a directory [name a folder where a file system of type sysfs is mounted]
+    "#]],
+    );
+    refused(
+        b"[web]\nconfig_file = 'no.yml'\n",
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.config_file`: open no.yml: no such file or directory
+    "#]],
+    );
+    refused(
+        b"[web\nlisten_address = [':9100']\n[path]\nprocfs = '/proc'\n",
+        expect![[r#"
+        hostlens.toml:1:5: error: unclosed table, expected `]`
+    "#]],
+    );
+}
+
+#[test]
+fn what_was_checked_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| {
+        let output = hostlens(folder.path(), args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let nothing = said(&["check-config", "--collector.disable-defaults", "--collector.arp"]);
+    assert_eq!(
+        nothing,
+        "ok: the defaults (no file is named: give one as an argument), 2 flags; 1 collectors are enabled\n"
+    );
+    fs::write(folder.path().join("a.toml"), "[log]\nlevel = 'warn'\n").unwrap();
+    assert!(said(&["check-config", "a.toml"]).starts_with("ok: a.toml; "));
+}

@@ -72,9 +72,8 @@ fn a_host_that_is_not_there_is_fatal_to_both() {
     assert_eq!(fact(&examined(&output), "procfs").0, "fatal");
     let start = run(&[LISTEN, "--path.procfs=/nonexistent"]);
     assert_eq!(start.status.code(), Some(1));
-    assert!(
-        String::from_utf8(start.stderr).unwrap().contains("open procfs: read /nonexistent: No such file")
-    );
+    let said = String::from_utf8(start.stderr).unwrap();
+    assert!(said.contains("`path.procfs`: read /nonexistent: no such file or directory"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     config::{Config, Scrape, Web},
     doctor,
     exposition::Encoder,
-    http::{ListenError, Listener},
+    http::{self, ListenError, Listener},
     metric::Families,
     opening::{self, Opened},
     sandbox::{self, Sandbox},
@@ -56,7 +56,9 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
 /// # Errors
 /// When the scrape does not end.
 pub fn examine(config: &Config) -> Result<doctor::Report> {
-    let host = doctor::Host::new(config, doctor::ports(&listen(config)));
+    let mut server = doctor::ports(&listen(config));
+    server.extend(http::of_door(config).map(doctor::door));
+    let host = doctor::Host::new(config, server);
     let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::known())?;
     Ok(host.with(&sandbox, outcomes))
 }

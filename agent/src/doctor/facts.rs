@@ -65,10 +65,13 @@ fn lockdown() -> Fact {
                 _ => Fact::good("lockdown", mode),
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Fact::good("lockdown", "not in this kernel, or securityfs is not mounted")
+        Err(error) if error.kind() == io::ErrorKind::NotFound && process::sees_securityfs() => {
+            Fact::good("lockdown", "not in this kernel")
         }
-        Err(error) => Fact::note("lockdown", error.to_string(), ""),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Fact::unknown("lockdown", "securityfs is not mounted", process::MOUNT_SECURITYFS)
+        }
+        Err(error) => Fact::unknown("lockdown", error.to_string(), ""),
     }
 }
 
@@ -79,7 +82,7 @@ fn unprivileged_bpf() -> Fact {
         Ok("1") => "closed to users without CAP_BPF, until the next boot".to_owned(),
         Ok("2") => "closed to users without CAP_BPF".to_owned(),
         Ok(other) => other.to_owned(),
-        Err(error) => format!("unknown ({error})"),
+        Err(error) => return Fact::unknown("bpf(2)", format!("read unprivileged_bpf_disabled: {error}"), ""),
     };
     Fact::good("bpf(2)", found)
 }
@@ -158,7 +161,7 @@ fn user_namespace() -> Fact {
             "another than the host's: capabilities do not reach bpf(2)",
             "run hostlens in the host's (hostUsers: true, PrivateUsers=no)",
         ),
-        None => Fact::note("user namespace", "unknown", ""),
+        None => Fact::unknown("user namespace", "procfs does not show it", ""),
     }
 }
 
@@ -174,7 +177,7 @@ fn pid_namespace(procfs: &Path) -> Fact {
         Some(_) => {
             Fact::good("process namespace", format!("another than the host's; {} is read", procfs.display()))
         }
-        None => Fact::note("process namespace", "unknown", ""),
+        None => Fact::unknown("process namespace", "procfs does not show it", ""),
     }
 }
 
@@ -185,7 +188,7 @@ fn network_namespace(procfs: &Path) -> Fact {
         // Only who may trace process 1 sees its namespace; its interfaces are for all to see.
         None => match (interfaces(&procfs.join("1/net/dev")), interfaces(Path::new("/proc/self/net/dev"))) {
             (Some(first), Some(ours)) => first == ours,
-            _ => return Fact::note("network namespace", "unknown", ""),
+            _ => return Fact::unknown("network namespace", "procfs does not show it", ""),
         },
     };
     match is_same {

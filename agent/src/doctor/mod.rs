@@ -8,7 +8,7 @@ mod process;
 
 use crate::{
     collector::Entry,
-    config::Config,
+    config::{Config, Diagnostic},
     http::ListenError,
     privileges,
     sandbox::{self, Sandbox},
@@ -23,6 +23,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
     Good,
+    /// Cannot be seen from here.
+    Unknown,
     /// Worth knowing, and nothing is lost.
     Note,
     /// Something is lost.
@@ -35,6 +37,7 @@ impl Health {
     fn as_str(self) -> &'static str {
         match self {
             Self::Good => "ok",
+            Self::Unknown => "unknown",
             Self::Note => "note",
             Self::Bad => "bad",
             Self::Fatal => "fatal",
@@ -55,6 +58,10 @@ pub struct Fact {
 impl Fact {
     fn good(topic: &'static str, found: impl Into<String>) -> Self {
         Self { topic, health: Health::Good, found: found.into(), remedy: String::new() }
+    }
+
+    fn unknown(topic: &'static str, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { topic, health: Health::Unknown, found: why.into(), remedy: remedy.into() }
     }
 
     fn note(topic: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -78,6 +85,12 @@ pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
         Err(error) => Fact::fatal("listen", error.to_string(), "end who holds it, or listen elsewhere"),
     };
     outcomes.iter().map(fact).collect()
+}
+
+/// What of the config lets nobody in.
+#[must_use]
+pub fn door(fault: Diagnostic) -> Fact {
+    Fact::fatal("web settings", fault.message, fault.help.unwrap_or_default())
 }
 
 /// What a probe takes of the kernel's memory, here and on a large host.

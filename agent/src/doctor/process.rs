@@ -6,6 +6,7 @@ use crate::{
     sandbox::{self, Layer, Sandbox},
 };
 use rustix::{
+    fs::statfs,
     process::{Resource, getrlimit, getuid},
     thread::{CapabilitySet, capabilities},
 };
@@ -111,20 +112,31 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
+pub(super) const MOUNT_SECURITYFS: &str = "mount -t securityfs securityfs /sys/kernel/security";
+
+/// Whether what is not in securityfs is not in the kernel.
+pub(super) fn sees_securityfs() -> bool {
+    /// `include/uapi/linux/magic.h`
+    const SECURITYFS: i64 = 0x7363_6673;
+    statfs("/sys/kernel/security").is_ok_and(|it| it.f_type == SECURITYFS)
+}
+
 fn security_modules() -> Fact {
+    const TOPIC: &str = "security modules";
     let read = |path| fs::read_to_string(path).map(|text| text.trim_matches(['\n', '\0', ' ']).to_owned());
-    let modules = match read("/sys/kernel/security/lsm") {
-        Ok(modules) => modules,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            "not shown (securityfs is not mounted)".to_owned()
-        }
-        Err(error) => format!("not shown ({error})"),
+    let profile = read("/proc/self/attr/current").unwrap_or_default();
+    let confined = match &*profile {
+        "" | "unconfined" => String::new(),
+        profile => format!("; confined as {profile}"),
     };
-    match read("/proc/self/attr/current") {
-        Ok(profile) if !profile.is_empty() && profile != "unconfined" => {
-            Fact::note("security modules", format!("{modules}; confined as {profile}"), "")
+    match read("/sys/kernel/security/lsm") {
+        Ok(modules) if confined.is_empty() => Fact::good(TOPIC, modules),
+        Ok(modules) => Fact::note(TOPIC, modules + &confined, ""),
+        Err(_) if !sees_securityfs() => {
+            Fact::unknown(TOPIC, format!("securityfs is not mounted{confined}"), MOUNT_SECURITYFS)
         }
-        _ => Fact::good("security modules", modules),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Fact::good(TOPIC, "none in this kernel"),
+        Err(error) => Fact::unknown(TOPIC, format!("{error}{confined}"), ""),
     }
 }
 

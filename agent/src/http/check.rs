@@ -9,23 +9,34 @@ use crate::config::{Config, Diagnostic, Web};
 /// Everything that is wrong with where, and for whom, `config` serves.
 #[must_use]
 pub fn faults(config: &Config) -> Vec<Diagnostic> {
-    let mut faults = Vec::new();
-    let web = config.section::<Web>();
-    let addresses = if web.systemd_socket { &[][..] } else { &web.listen_address };
-    if addresses.is_empty() && !web.systemd_socket {
-        let error = config.error("web.listen_address", "there is no address to serve on");
-        faults.push(error.help("leave the key out for `:9100`"));
-    }
-    for problem in addresses.iter().filter_map(|text| Address::parse(text).err()) {
-        let error = config.error("web.listen_address", problem);
-        faults.push(error.help("write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`"));
-    }
-    if let Err(error) = door::check(&Origin::new(config)) {
-        let is_file = !web.config_file.as_os_str().is_empty();
-        let key = if is_file { "web.config_file" } else { error.key };
-        let fault = config.error(key, error.to_string());
-        let remedy = if is_file { "" } else { error.remedy };
-        faults.push(if remedy.is_empty() { fault } else { fault.help(remedy) });
-    }
+    let mut faults = of_addresses(config);
+    faults.extend(of_door(config));
     faults
+}
+
+fn of_addresses(config: &Config) -> Vec<Diagnostic> {
+    const KEY: &str = "web.listen_address";
+    let web = config.section::<Web>();
+    if web.systemd_socket {
+        return Vec::new();
+    }
+    if web.listen_address.is_empty() {
+        return vec![config.error(KEY, "no address to serve on").help("without the key it is `:9100`")];
+    }
+    let fault = |problem| {
+        let error = config.error(KEY, problem);
+        error.help("write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`")
+    };
+    web.listen_address.iter().filter_map(|text| Address::parse(text).err()).map(fault).collect()
+}
+
+/// The first thing that is wrong with certificates, passwords, headers or the web config file.
+#[must_use]
+pub fn of_door(config: &Config) -> Option<Diagnostic> {
+    let error = door::check(&Origin::new(config)).err()?;
+    // A web config file has lines of its own, which its errors name.
+    let is_file = !config.section::<Web>().config_file.as_os_str().is_empty();
+    let (key, remedy) = if is_file { ("web.config_file", "") } else { (error.key, error.remedy) };
+    let fault = config.error(key, &error);
+    Some(if remedy.is_empty() { fault } else { fault.help(remedy) })
 }

@@ -14,7 +14,7 @@ mod request;
 mod serve;
 mod tickets;
 
-pub use check::faults;
+pub use check::{faults, of_door};
 pub use door::{Door, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};

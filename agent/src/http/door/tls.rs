@@ -40,7 +40,8 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
         kx_groups: curves(&settings.curve_preferences)?,
         ..ring::default_provider()
     });
-    let of_cert = |error: DoorError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
+    let of_cert =
+        |error: DoorError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
     let of_key = |error: DoorError| error.about("web.tls.key_file", "name a PEM file that hostlens can read");
     let chain = certificates(&settings.cert, "cert_file").map_err(of_cert)?;
     let key = settings.key.read("key_file").map_err(of_key)?;
@@ -50,7 +51,8 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
     let versions = versions(&settings.min_version, &settings.max_version)
         .map_err(|error| error.about("web.tls.min_version", "TLS12 to TLS13 is the default"))?;
     let verifier = client_verifier(settings, &provider).map_err(|error| {
-        let key = if settings.client_ca.is_set() { "web.tls.client_ca_file" } else { "web.tls.client_auth_type" };
+        let key =
+            if settings.client_ca.is_set() { "web.tls.client_ca_file" } else { "web.tls.client_auth_type" };
         error.about(key, "client_auth_type = \"RequireAndVerifyClientCert\" goes with client_ca_file")
     })?;
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
