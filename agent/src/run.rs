@@ -49,7 +49,8 @@ fn run() -> Result<ExitCode> {
     let Invocation { verb, sources } = match cli::parse(&schema, arguments()?) {
         Ok(invocation) => invocation,
         Err(Stop::Text(text)) => {
-            print(text)?;
+            // Without colours where there is no terminal, or `NO_COLOR` is set.
+            written(anstream::stdout().write_all(text.as_bytes()))?;
             return Ok(ExitCode::SUCCESS);
         }
         Err(Stop::Errors(errors)) => {
@@ -67,18 +68,18 @@ fn run() -> Result<ExitCode> {
     match verb {
         Verb::CheckConfig { strict, json } => check(&sources, loaded, strict, json),
         _ if !loaded.is_usable() => {
-            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            anstream::eprint!("{}", diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
         Verb::Run => match cli::faults(&loaded.config)[..] {
             [] => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
             ref faults => {
-                eprint!("{}", diagnostic::render(faults));
+                anstream::eprint!("{}", diagnostic::render(faults));
                 Ok(ExitCode::FAILURE)
             }
         },
         verb => {
-            eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            anstream::eprint!("{}", diagnostic::render(&loaded.diagnostics));
             answer(&verb, &schema, loaded.config)
         }
     }
@@ -108,9 +109,14 @@ fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes to stdout, as far as somebody reads there.
+/// Writes to stdout.
 fn print(text: impl AsRef<[u8]>) -> Result<()> {
-    match std::io::stdout().write_all(text.as_ref()) {
+    written(std::io::stdout().write_all(text.as_ref()))
+}
+
+/// To stdout, as far as somebody reads there.
+fn written(result: std::io::Result<()>) -> Result<()> {
+    match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("write to stdout"),
     }
@@ -142,7 +148,7 @@ fn check(sources: &Sources, mut loaded: Loaded, strict: bool, json: bool) -> Res
     loaded.diagnostics.extend(cli::remarks(&loaded.config));
     match json {
         true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,
-        false => eprint!("{}", diagnostic::render(&loaded.diagnostics)),
+        false => anstream::eprint!("{}", diagnostic::render(&loaded.diagnostics)),
     }
     if loaded.is_usable() && !json {
         print(cli::checked(sources, &loaded.config))?;

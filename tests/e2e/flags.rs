@@ -21,3 +21,28 @@ fn the_binary_exits_as_node_exporter_does() {
     let both = run(&["--collector.netdev.device-include=a", "--collector.netdev.device-exclude=b"]);
     assert_eq!(both.status.code(), Some(1));
 }
+
+#[test]
+fn who_asks_for_help_gets_it() {
+    let run = |args: &[&str]| {
+        let output = Command::new(program().unwrap()).args(args).env_clear().output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let (short, long) = (run(&["-h"]), run(&["--help"]));
+    assert_eq!((short.0, long.0), (Some(0), Some(0)));
+    assert!(short.1.lines().count() < 45 && long.1.lines().count() > 300, "{}", short.1);
+    assert!(!long.1.contains('\u{1b}'), "no colours where there is no terminal");
+    assert_eq!(run(&["help"]), long);
+    assert_eq!(run(&["help", "doctor"]), run(&["doctor", "--help"]));
+    assert_eq!(run(&["version"]), run(&["--version"]));
+    assert_eq!(run(&["-V"]), run(&["--version"]));
+    for (args, said) in [
+        (&["docter"][..], "unexpected docter, try --help (did you mean `doctor`?)"),
+        (&["completion"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
+        (&["completion", "csh"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
+        (&["config"], "config needs one of show, sample, schema, try --help"),
+    ] {
+        assert_eq!(run(args), (Some(1), format!("hostlens: error: {said}\n")));
+    }
+}

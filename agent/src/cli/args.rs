@@ -1,17 +1,17 @@
 //! From the process's arguments to what is to be done, with kingpin's rules and words: node_exporter's users know them.
 
 use super::{
-    command::{CONFIG_FILE, command, off_name},
+    command::{CONFIG_FILE, VERBS, command, off_name},
     complete,
-    help::help,
+    help::{help, short},
     manual,
 };
 use crate::config::{
-    self, Flag, FlagValue, Schema, Sources,
+    self, Flag, FlagValue, Schema, Sources, nearest,
     render::{self, Which},
 };
 use clap::{
-    ArgMatches,
+    ArgMatches, Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use clap_complete::Shell;
@@ -73,7 +73,11 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
             return Err(Stop::Text(complete::words(schema, &args[1..])));
         }
         // Whatever follows.
-        Some("--version") => return Err(Stop::Text(super::version())),
+        Some("--version" | "-V" | "version") => return Err(Stop::Text(super::version())),
+        Some("help") => {
+            let of_verb = args.get(1).map(|verb| vec![verb.clone(), "--help".to_owned()]);
+            return parse(schema, of_verb.unwrap_or_else(|| vec!["--help".to_owned()]));
+        }
         _ => {}
     }
     let matches = matches(schema, args, &mut errors);
@@ -174,12 +178,11 @@ fn matches(
     errors: &mut Vec<String>,
 ) -> Result<Option<ArgMatches>, String> {
     let mut command = command(schema);
-    let mut wants_help = false;
+    let mut wants_help: Option<fn(&Schema) -> String> = None;
     loop {
         let name = "hostlens".to_owned();
         let error = match command.try_get_matches_from_mut(std::iter::once(&name).chain(&args)) {
-            Ok(_) if wants_help => return Err(help(schema)),
-            Ok(matches) => return Ok(Some(matches)),
+            Ok(matches) => return wants_help.map_or(Ok(Some(matches)), |text| Err(text(schema))),
             Err(error) => error,
         };
         if error.kind() == ErrorKind::DisplayHelp {
@@ -187,15 +190,17 @@ fn matches(
                 return Err(error.to_string());
             }
             // What is wrong beside it is to be told first.
+            let text: fn(&Schema) -> String =
+                if args.iter().any(|arg| arg == "--help") { help } else { short };
             let n_args = args.len();
             args.retain(|arg| arg != "--help" && arg != "-h");
             if args.len() == n_args {
-                return Err(help(schema));
+                return Err(text(schema));
             }
-            wants_help = true;
+            wants_help = Some(text);
             continue;
         }
-        let (message, culprit) = complaint(schema, &error);
+        let (message, culprit) = complaint(schema, &command, &args, &error);
         errors.push(message);
         let is_culprit = |arg: &String| {
             let culprit = culprit.as_deref()?;
@@ -214,7 +219,12 @@ fn matches(
 }
 
 /// The error in kingpin's words, and the argument that it is about.
-fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
+fn complaint(
+    schema: &Schema,
+    command: &Command,
+    args: &[String],
+    error: &clap::Error,
+) -> (String, Option<String>) {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -233,8 +243,12 @@ fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
             format!("unknown short flag '{flag}', try --help")
         }
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
-            return (format!("unexpected {argument}, try --help"), Some(argument));
+            let meant = nearest(&argument, VERBS.iter().map(|verb| verb.name));
+            let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
+            return (format!("unexpected {argument}, try --help{meant}"), Some(argument));
         }
+        ErrorKind::MissingRequiredArgument => return (missing(command, args, &argument), None),
+        ErrorKind::InvalidValue if flag.starts_with('<') => return (missing(command, args, &argument), None),
         ErrorKind::TooManyValues => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
             format!("unexpected {value} for flag '{flag}', try --help")
@@ -245,6 +259,20 @@ fn complaint(schema: &Schema, error: &clap::Error) -> (String, Option<String>) {
         _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
     (message, Some(flag).filter(|flag| !flag.is_empty()))
+}
+
+/// What a command of `args` lacks, and what there is.
+fn missing(command: &Command, args: &[String], what: &str) -> String {
+    let verb = args.iter().find_map(|arg| command.find_subcommand(arg));
+    let name = verb.map_or("hostlens", Command::get_name);
+    let of_verb = verb.into_iter().flat_map(Command::get_positionals).find(|arg| arg.is_required_set());
+    let words: Vec<String> = of_verb
+        .map(|arg| arg.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect())
+        .unwrap_or_default();
+    match words[..] {
+        [] => format!("{name} needs {what}, try --help"),
+        _ => format!("{name} needs one of {}, try --help", words.join(", ")),
+    }
 }
 
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {

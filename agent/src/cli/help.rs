@@ -1,25 +1,32 @@
-//! `--help`: all flags, by what they are about.
+//! `--help`: all flags, by what they are about; `-h`: what most people look for. For a terminal; what is no terminal
+//! gets the text alone.
 
 use super::command::{Described, VERBS, flags, value_name};
 use crate::config::{CollectorLimits, Schema, Section as _};
+use anstyle::Style;
+use rustix::termios::tcgetwinsize;
 
-/// Characters of a line.
+/// Characters of a line where there is no terminal, and at most.
 const WIDTH: usize = 100;
+
+/// Characters of a line at least.
+const NARROW: usize = 60;
 
 /// Where the texts start.
 const COLUMN: usize = 34;
 
+/// Flags that `-h` shows.
+const FIRST: [&str; 5] =
+    ["config.file", "preset", "web.listen-address", "web.config.file", "collector.disable-defaults"];
+
+const HEADING: Style = Style::new().bold().underline();
+const NAME: Style = Style::new().bold();
+
 /// The whole text.
 pub(super) fn help(schema: &Schema) -> String {
-    let mut out = String::from(
-        "hostlens: a Linux host-metrics agent, procfs and eBPF collectors in one scrape for Prometheus\n\n\
-         usage: hostlens [<flags>]            serve metrics\n       \
-         hostlens <command> [<flags>]\n\nCommands (each takes the flags below, too):\n",
-    );
-    for verb in VERBS {
-        entry(&mut out, &format!("  {}", verb.usage), verb.about);
-    }
-    out.push_str("\nEvery flag is a key of the config file, and a variable: see `hostlens config sample`.\n");
+    let mut text = Text::new();
+    text.start(true);
+    text.line("\nEvery flag is a key of the config file, and a variable: see `hostlens config sample`.");
     let mut heading = String::new();
     for Described { arg, usage, heading: its_heading } in flags(schema) {
         if arg.is_hide_set() {
@@ -27,47 +34,109 @@ pub(super) fn help(schema: &Schema) -> String {
         }
         if its_heading != heading {
             heading = its_heading;
-            out.push_str(&format!("\n{heading}:\n"));
+            text.heading(&heading);
         }
         let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        entry(&mut out, &format!("  {usage}"), &about);
+        text.entry(&format!("  {usage}"), &about);
     }
-    out.push_str("\nOf every collector:\n");
+    text.heading("Of every collector");
     for key in CollectorLimits::KEYS {
         let doc = key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
         let (name, kind) = (key.name.replace('_', "-"), value_name(key));
-        entry(&mut out, &format!("  --collector.<name>.{name}={kind}"), &doc);
+        text.entry(&format!("  --collector.<name>.{name}={kind}"), &doc);
     }
-    out.push_str("\nOther:\n");
-    entry(&mut out, "  -h, --help", "Show this.");
-    entry(&mut out, "  --version", "Show the version.");
-    entry(&mut out, "  @file", "Takes arguments from a file, one a line.");
-    out
+    text.heading("Other");
+    text.entry("  -h", "Show the commands and the first flags alone.");
+    text.entry("  --help", "Show this.");
+    text.entry("  -V, --version", "Show the version.");
+    text.entry("  @file", "Takes arguments from a file, one a line.");
+    text.out
 }
 
-/// A name and its text beside it, or below where the name is long.
-fn entry(out: &mut String, name: &str, about: &str) {
-    out.push_str(name);
-    let mut column = name.chars().count();
-    if column + 2 > COLUMN {
-        out.push('\n');
-        column = 0;
-    }
-    for word in about.split_whitespace() {
-        let n_chars = word.chars().count();
-        if column < COLUMN {
-            out.push_str(&" ".repeat(COLUMN - column));
-            column = COLUMN;
-        } else if column + 1 + n_chars > WIDTH && column > COLUMN {
-            out.push('\n');
-            out.push_str(&" ".repeat(COLUMN));
-            column = COLUMN;
-        } else {
-            out.push(' ');
-            column += 1;
+/// What to begin with.
+pub(super) fn short(schema: &Schema) -> String {
+    let mut text = Text::new();
+    text.start(false);
+    text.heading("Flags");
+    for Described { arg, usage, .. } in flags(schema).filter(|it| !it.arg.is_hide_set()) {
+        if arg.get_long().is_some_and(|name| FIRST.contains(&name)) {
+            let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            text.entry(&format!("  {usage}"), first_sentence(&about));
         }
-        out.push_str(word);
-        column += n_chars;
     }
-    out.push('\n');
+    text.entry("  --[no-]collector.<name>", "Switches a collector on or off.");
+    text.line("\nAll flags: `hostlens --help`. All keys of the config file: `hostlens config sample`.");
+    text.out
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.split_inclusive(". ").next().unwrap_or(text).trim_end()
+}
+
+fn first_clause(text: &str) -> &str {
+    [": ", "; ", ". ", " ("].iter().fold(text, |text, end| text.split(end).next().unwrap_or(text))
+}
+
+struct Text {
+    out: String,
+    width: usize,
+}
+
+impl Text {
+    fn new() -> Self {
+        let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if columns == 0 { WIDTH } else { columns.clamp(NARROW, WIDTH) };
+        Self { out: String::new(), width }
+    }
+
+    fn start(&mut self, in_full: bool) {
+        self.line(
+            "hostlens: a Linux host-metrics agent, procfs and eBPF collectors in one scrape for Prometheus",
+        );
+        self.line(
+            "\nusage: hostlens [<flags>]            serve metrics\n       hostlens <command> [<flags>]",
+        );
+        self.heading("Commands (each takes the flags below, too)");
+        for verb in VERBS {
+            let (name, about) =
+                if in_full { (verb.usage, verb.about) } else { (verb.name, first_clause(verb.about)) };
+            self.entry(&format!("  {name}"), about);
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.out.push_str(&format!("\n{HEADING}{text}:{HEADING:#}\n"));
+    }
+
+    /// A name and its text beside it, or below where the name is long.
+    fn entry(&mut self, name: &str, about: &str) {
+        self.out.push_str(&format!("{NAME}{name}{NAME:#}"));
+        let mut column = name.chars().count();
+        if column + 2 > COLUMN {
+            self.out.push('\n');
+            column = 0;
+        }
+        for word in about.split_whitespace() {
+            let n_chars = word.chars().count();
+            if column < COLUMN {
+                self.out.push_str(&" ".repeat(COLUMN - column));
+                column = COLUMN;
+            } else if column + 1 + n_chars > self.width && column > COLUMN {
+                self.out.push('\n');
+                self.out.push_str(&" ".repeat(COLUMN));
+                column = COLUMN;
+            } else {
+                self.out.push(' ');
+                column += 1;
+            }
+            self.out.push_str(word);
+            column += n_chars;
+        }
+        self.out.push('\n');
+    }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a setting, and where: file, line and column, the line itself and a caret.
 
+use anstyle::{AnsiColor, Style};
 use serde_json::json;
 use std::{
     fmt::{self, Write},
@@ -25,6 +26,15 @@ impl Severity {
             Self::Warning => "warning",
             Self::Note => "note",
         }
+    }
+
+    fn style(self) -> Style {
+        let color = match self {
+            Self::Error => AnsiColor::Red,
+            Self::Warning => AnsiColor::Yellow,
+            Self::Note => AnsiColor::Cyan,
+        };
+        color.on_default().bold()
     }
 }
 
@@ -140,20 +150,21 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.severity.as_str(), self.message)?;
+        let style = self.severity.style();
+        writeln!(f, "{style}{}{style:#}: {}", self.severity.as_str(), self.message)?;
         let mut help = self.help.as_deref();
         if let Some(place) = &self.place {
-            write_place(f, place, help.take().unwrap_or_default())?;
+            write_place(f, place, help.take().unwrap_or_default(), style)?;
         }
         if let Some((place, what)) = &self.related {
-            write_place(f, place, what)?;
+            write_place(f, place, what, style)?;
         }
         help.map_or(Ok(()), |help| writeln!(f, "  = {help}"))
     }
 }
 
 /// The line with a caret under the place, and `remark` behind the caret.
-fn write_place(f: &mut fmt::Formatter<'_>, place: &Place, remark: &str) -> fmt::Result {
+fn write_place(f: &mut fmt::Formatter<'_>, place: &Place, remark: &str, style: Style) -> fmt::Result {
     /// Characters of a line that are shown; longer ones are cut on both sides of the caret.
     const WIDTH: usize = 160;
     writeln!(f, "  --> {place}")?;
@@ -177,7 +188,8 @@ fn write_place(f: &mut fmt::Formatter<'_>, place: &Place, remark: &str) -> fmt::
     let carets = "^".repeat(n_carets.min(last.saturating_sub(caret_at)).max(1));
     writeln!(f, "{number} | {}", shown.trim_end())?;
     let gap = " ".repeat(caret_at - first);
-    writeln!(f, "{}", format!("{margin} | {gap}{carets} {remark}").trim_end())
+    let remark = format!("{carets} {remark}");
+    writeln!(f, "{margin} | {gap}{style}{}{style:#}", remark.trim_end())
 }
 
 /// Neither a tab nor an escape sequence may move the caret.
@@ -189,7 +201,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// All of them, for people, with a count at the end when there are several errors.
+/// All of them, for people and in the colours of a terminal, with a count at the end when there are several errors.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();

@@ -35,6 +35,7 @@ pub use root::{
 pub use root::{Share, Window};
 pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
+pub(crate) use suggest::nearest;
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
 pub use web::{ClientAuth, Web, WebAuth, WebFormat, WebRateLimit, WebTls};

@@ -1,7 +1,7 @@
 //! The name that was meant.
 
 /// The nearest of `names` to `word`, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normalized(word);
     let allowed = match wanted.len() {
         0..=2 => 0,
