@@ -33,6 +33,7 @@ const STEPS: &[(&str, Step)] = &[
     ("tidy", Step::Verb(&["tidy"])),
     ("lints", Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("rules", Step::Peer("promtool", &["test", "rules", "config/prometheus/tests/hostlens.test.yml"])),
+    ("rules for Kubernetes", Step::Verb(&["rules", "--check"])),
     ("scrape config", Step::Peer("promtool", &["check", "config", "config/prometheus/prometheus.yml"])),
     ("manifests", Step::Verb(&["manifests"])),
     ("probes come from their sources", Step::Verb(&["ebpf", "--check"])),

@@ -12,6 +12,7 @@ mod guest;
 mod manifests;
 mod peers;
 mod process;
+mod rules;
 mod soak;
 mod systemd;
 mod table;
@@ -44,6 +45,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
+    Verb { name: "rules", summary: rules::SUMMARY, help: rules::HELP, run: rules::run },
     Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of the house that a program can check. See agent/ARCHITECTURE.md, "Invariants".
 
+mod alerts;
 mod circles;
 mod code;
 mod layout;
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut faults: Vec<Fault> =
         files.iter().flat_map(|file| CHECKS.iter().flat_map(|check| check(file))).collect();
     faults.extend(circles::circles(&files));
+    faults.extend(alerts::alerts(&files));
     for Fault { path, line, problem } in &faults {
         eprintln!("{path}:{line}: {problem}");
     }
