@@ -27,7 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
 #[ignore = "loads probes: needs root and BTF"]
 fn every_probe_counts_what_its_judge_counts() -> Result<()> {
     let _alone = alone();
-    probes::run_all(&Agent::start("", &[])?)
+    probes::run_all(&Agent::start(&probes::config(), &[])?)
 }
 
 /// No collector reads a probe whose numbers nobody checks.

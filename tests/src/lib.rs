@@ -9,6 +9,7 @@ pub mod kernel_objects;
 pub mod libtest;
 pub mod load;
 pub mod native;
+pub mod network;
 pub mod probes;
 pub mod truth;
 

@@ -30,6 +30,17 @@ pub(super) fn fill(buckets: &mut Buckets, slots: &Slots, latencies: &Histogram) 
     buckets.fill(slots, &latencies.slots, latencies.sum as f64 / 1e9);
 }
 
+/// The same of times that were counted in units of `2^shift` nanoseconds.
+pub(super) fn fill_shifted(buckets: &mut Buckets, slots: &Slots, times: &Histogram, shift: u32) {
+    let unit = f64::from(1 << shift);
+    let slots = Slots {
+        zero_threshold: slots.zero_threshold * unit,
+        first_index: slots.first_index + (shift << slots.schema) as i32,
+        ..*slots
+    };
+    buckets.fill(&slots, &times.slots, times.sum as f64 * unit / 1e9);
+}
+
 /// Latencies that do not all count since the probe was attached.
 pub(super) struct Latencies {
     slots: Slots,

@@ -5,12 +5,15 @@
 #![no_std]
 
 pub mod arrival;
+pub mod bits;
 pub mod block;
 pub mod by_id;
 pub mod clock;
 pub mod histogram;
 pub mod meter;
+pub mod socket;
 pub mod table;
+pub mod tcp;
 
 pub use clock::QueueClock;
 pub use histogram::Histogram;

@@ -22,7 +22,8 @@
 /// }
 /// ```
 ///
-/// A constant with a type is the offset of a field of that type; one without is a number. Where a kernel may lack it:
+/// A constant with a type is the offset of a field of that type, one of `bits` a bit field, any other a number. Where a
+/// kernel may lack it:
 /// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing, and
 /// `with(CONSTANT)` if it has nothing to do without that.
 /// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for
@@ -69,6 +70,7 @@ macro_rules! probe {
     (@meter $attach:ident $program:ident) => { Some(concat!("METER_", stringify!($program))) };
 
     (@origin field($path:expr) $field:ty) => { $crate::spec::Origin::Field { path: $path, size: size_of::<$field>() as u32 } };
+    (@origin bits($path:expr)) => { $crate::spec::Origin::Bits { path: $path } };
     (@origin argument($hook:expr, $of:expr)) => { $crate::spec::Origin::Argument { hook: $hook, of: $of } };
     (@origin argument_of_type($hook:expr, $of:expr)) => { $crate::spec::Origin::ArgumentOfType { hook: $hook, of: $of } };
     (@origin arity($hook:expr)) => { $crate::spec::Origin::Arity { hook: $hook } };

@@ -79,6 +79,8 @@ pub enum Origin {
     /// The offset of a field: `struct.field`, several with `|` between if it was renamed; and the bytes it must
     /// have, 0 for any number.
     Field { path: &'static str, size: u32 },
+    /// Where a bit field, or a field of one byte, is, and how wide: see [`probe_abi::bits`].
+    Bits { path: &'static str },
     /// The first argument of a hook that points to this struct.
     Argument { hook: &'static str, of: &'static str },
     /// The first argument of a hook whose type, behind typedefs, has this name: `int`, `blk_status_t`.

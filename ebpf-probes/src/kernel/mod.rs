@@ -8,9 +8,10 @@ mod meter;
 
 use core::{arch::asm, ffi::c_void, marker::PhantomData, ptr};
 
+use aya_ebpf::helpers::bpf_skc_to_tcp_sock;
 #[doc(hidden)]
 pub use meter::measured;
-use probe_abi::ABSENT;
+use probe_abi::{ABSENT, bits};
 
 /// A pointer to a kernel object, or null. The verifier knows its type; Rust need not.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,13 @@ pub struct Object(*const c_void);
 impl Object {
     pub fn is_null(self) -> bool {
         self.0.is_null()
+    }
+
+    /// A socket as the TCP socket that it is; null of any other, and of a request for one.
+    #[inline(always)]
+    pub fn tcp(self) -> Self {
+        // SAFETY: the verifier sees to it that this is a socket.
+        Self(unsafe { bpf_skc_to_tcp_sock(self.0.cast_mut()) }.cast())
     }
 
     /// Where it is, to tell it from others. The kernel lets nothing be calculated from it.
@@ -82,6 +90,17 @@ impl Number {
     }
 }
 
+impl Number {
+    /// Reads a bit field, which the constant is declared as.
+    #[inline(always)]
+    pub fn bits(&self, object: Object) -> u8 {
+        let constant = self.get();
+        // SAFETY: as in `Field::of`.
+        let byte = unsafe { ptr::read_volatile(object.0.cast::<u8>().add(bits::byte(constant) as usize)) };
+        bits::value(constant, byte)
+    }
+}
+
 /// A field of a kernel struct: its offset.
 #[repr(transparent)]
 pub struct Field<T> {
@@ -101,6 +120,12 @@ impl<T> Field<T> {
     #[inline(always)]
     pub fn is_present(&self) -> bool {
         self.offset.is_present()
+    }
+
+    /// Where the field of an object is: for a struct within the struct.
+    #[inline(always)]
+    pub fn inside(&self, object: Object) -> Object {
+        Object(object.0.wrapping_byte_add(self.offset.get() as usize))
     }
 }
 
@@ -127,12 +152,6 @@ impl<T: Word> Field<T> {
         // SAFETY: the verifier refuses a program that reads an object as what it is not, or across the end of a member,
         // and the kernel catches a fault of the load itself.
         unsafe { ptr::read_volatile(object.0.cast::<u8>().add(self.offset.get() as usize + bytes).cast()) }
-    }
-
-    /// Where the field of an object is: for a struct within the struct.
-    #[inline(always)]
-    pub fn inside(&self, object: Object) -> Object {
-        Object(object.0.wrapping_byte_add(self.offset.get() as usize))
     }
 }
 

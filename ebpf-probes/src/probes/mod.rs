@@ -16,6 +16,14 @@ pub mod judge;
 pub mod packet_drops;
 #[cfg(any(not(target_arch = "bpf"), probe = "runqueue"))]
 pub mod runqueue;
+#[cfg(any(not(target_arch = "bpf"), probe = "socket_drops"))]
+pub mod socket_drops;
+#[cfg(any(not(target_arch = "bpf"), probe = "tcp_connections"))]
+pub mod tcp_connections;
+#[cfg(any(not(target_arch = "bpf"), probe = "tcp_events"))]
+pub mod tcp_events;
+#[cfg(any(not(target_arch = "bpf"), probe = "tcp_rtt"))]
+pub mod tcp_rtt;
 
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
@@ -28,4 +36,8 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &judge::SPEC,
     &packet_drops::SPEC,
     &runqueue::SPEC,
+    &socket_drops::SPEC,
+    &tcp_connections::SPEC,
+    &tcp_events::SPEC,
+    &tcp_rtt::SPEC,
 ];

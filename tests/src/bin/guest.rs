@@ -8,7 +8,6 @@ use std::{
     fmt::Display,
     fs::{File, OpenOptions, create_dir_all, read_to_string, write},
     io::Write,
-    os::fd::AsFd,
     path::Path,
     process::{ExitCode, id},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -16,16 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use hostlens_tests::{
     Agent, KernelObjects,
     libtest::Verdicts,
+    network::set_loopback_up,
     probes::{self, Check},
     truth::{self, Operation, State},
 };
 use rustix::{
     mount::{MountFlags, mount},
-    net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink, recv, sendto, socket},
     process::Signal,
     system::{RebootCommand, reboot, uname},
     termios::tcdrain,
@@ -81,7 +80,7 @@ fn examine() -> Result<()> {
     if let Some(wanted) = env::var_os(LOCKDOWN) {
         report.check("lockdown", lockdown(&wanted.to_string_lossy()))?;
     }
-    match Agent::start_program(Path::new(AGENT), "", &[]) {
+    match Agent::start_program(Path::new(AGENT), &probes::config(), &[]) {
         Ok(agent) => {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
@@ -273,35 +272,4 @@ fn lockdown(wanted: &str) -> Result<String> {
     let modes = read_to_string("/sys/kernel/security/lockdown").context("read the lockdown mode")?;
     ensure!(modes.contains(&format!("[{wanted}]")), "asked for {wanted}, the kernel says {modes}");
     Ok(wanted.to_owned())
-}
-
-/// `ip link set lo up`, see rtnetlink(7): the kernel then adds 127.0.0.1 by itself.
-fn set_loopback_up() -> Result<()> {
-    const RTM_NEWLINK: u16 = 16;
-    const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
-    const IFF_UP: u32 = 0x1;
-    const LOOPBACK_INDEX: i32 = 1;
-
-    let mut message = Vec::new();
-    // struct nlmsghdr: length, type, flags, sequence, port.
-    message.extend(32u32.to_ne_bytes());
-    message.extend(RTM_NEWLINK.to_ne_bytes());
-    message.extend(REQUEST_AND_ACK.to_ne_bytes());
-    message.extend([0; 8]);
-    // struct ifinfomsg: family and type, index, flags, which of the flags to change.
-    message.extend([0; 4]);
-    message.extend(LOOPBACK_INDEX.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
-
-    // No protocol is 0, NETLINK_ROUTE.
-    let route = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
-    sendto(route.as_fd(), &message, SendFlags::empty(), &netlink::SocketAddrNetlink::new(0, 0))?;
-    let mut answer = [0; 64];
-    let (n_read, _) = recv(route.as_fd(), &mut answer[..], RecvFlags::empty())?;
-    // struct nlmsgerr: the header, then a negative error number or 0.
-    let Some(code) = answer[..n_read].get(16..20) else { bail!("a short answer from the kernel") };
-    let code = i32::from_ne_bytes(code.try_into()?);
-    ensure!(code == 0, "set lo up: {}", std::io::Error::from_raw_os_error(-code));
-    Ok(())
 }

@@ -1,11 +1,9 @@
 //! Waits for a CPU, followed one by one by a judge, under loads that are not pinned: they wake across CPUs, begin tasks,
 //! move and preempt.
 
-use std::env;
-
 use anyhow::{Result, ensure};
 
-use super::Check;
+use super::{Check, is_emulated};
 use crate::judge::{Begin, Bounds, Judge, Load, Verdict};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -33,9 +31,6 @@ const NATIVE: Bounds = Bounds { count: 0.005, sum: 0.02, quantile: 0.0906, lowes
 /// Emulated CPUs are slow: two judges, of which the one looks on after the other, differ by more.
 const EMULATED: Bounds = Bounds { count: 0.05, sum: 0.05, quantile: 0.0906, lowest: 0.05 };
 
-/// The kernel hands parameters that it does not know to init: see `src/bin/guest.rs`.
-const GUEST: &str = "hostlens_guest";
-
 /// A machine that others disturb upsets a run; a fault upsets all.
 const RUNS: usize = 3;
 
@@ -49,8 +44,4 @@ fn judged(load: Load) -> Result<String> {
         }
     }
     Ok(verdict?.to_string())
-}
-
-fn is_emulated() -> bool {
-    env::var_os(GUEST).is_some()
 }

@@ -106,6 +106,12 @@ fn statements(question: &[&str], answer: &[&str]) -> Result<Vec<(String, bool)>>
                 _ => bail!("a field has an offset and a size"),
             }
         }
+        // Where a bit field is cannot be asked; but it is one, or has one byte.
+        (["bits", path], _) => {
+            let (root, rest) = path.split_once('.').context("a field without a struct")?;
+            let set = format!("void f(struct {root} *it) {{ it->{rest} = 1; }}");
+            vec![(set, answer != ["-"])]
+        }
         (["enumerator", name], ["-"]) => vec![(format!("long x = {name};"), false)],
         (["enumerator", name], [value]) => vec![(format!("_Static_assert({name} == {value}, \"\");"), true)],
         (["hook", name], ["-"]) => vec![(format!("btf_trace_{name} x;"), false)],
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn agrees_with_what_is_so() {
-        let claims = "field task.pid = 16 4\nfield task.state = 0 4\nfield task.bits = -\nfield task.uid = -\n\
+        let claims = "field task.pid = 16 4\nfield task.state = 0 4\nfield task.bits = -\nbits task.bits = 128 3\nfield task.uid = -\n\
                       field cfs.rq = -\nenumerator CLOCK_BIT = 4\nenumerator CLOCK = -\nhook switch = 3\nhook wake = -\n\
                       argument switch task 3 = 1\nargument switch cfs 3 = -";
         assert_eq!(wrong(claims), [""; 0]);
@@ -197,6 +203,7 @@ mod tests {
             "field task.pid = 16 8",
             "field task.pid = -",
             "field task.uid = 4 4",
+            "bits task.byte = 128 3",
             "enumerator CLOCK_BIT = 5",
             "enumerator CLOCK_BIT = -",
             "hook switch = 2",

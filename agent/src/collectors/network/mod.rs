@@ -14,8 +14,12 @@ mod nfs;
 mod nfsd;
 mod packet_drops;
 mod qdisc;
+mod socket_drops;
 mod sockstat;
 mod softnet;
+mod tcp_connections;
+mod tcp_events;
+mod tcp_rtt;
 mod tcpstat;
 mod udp_queues;
 mod xfrm;
@@ -36,8 +40,12 @@ super::register! {
     nfsd::Nfsd,
     packet_drops::PacketDrops,
     qdisc::Qdiscs,
+    socket_drops::SocketDrops,
     sockstat::Sockstat,
     softnet::Softnet,
+    tcp_connections::TcpConnections,
+    tcp_events::TcpEvents,
+    tcp_rtt::TcpRtt,
     tcpstat::Tcpstat,
     udp_queues::UdpQueues,
     xfrm::Xfrm,

@@ -141,23 +141,40 @@ impl Btf {
     }
 
     fn one_field(&self, path: &str) -> Result<Field, FieldError> {
+        let (bits, id, width) = self.place(path)?;
+        if width != 0 || !bits.is_multiple_of(8) {
+            return Err(FieldError::BitField(path.to_owned()));
+        }
+        let size = self.size(id, 0).ok_or_else(|| FieldError::NoField(path.to_owned()))?;
+        Ok(Field { offset: bits / 8, size })
+    }
+
+    /// A bit field, or a field of one byte, as [`probe_abi::bits`] has it.
+    pub fn bits(&self, path: &str) -> Result<u32, FieldError> {
+        let (place, id, width) = self.place(path)?;
+        let width = match width {
+            0 => self.size(id, 0).and_then(|it| it.checked_mul(8)),
+            width => Some(width),
+        };
+        let constant = width.and_then(|width| probe_abi::bits::constant(place, width));
+        constant.ok_or_else(|| FieldError::BitField(path.to_owned()))
+    }
+
+    /// Where a field begins, in bits; its type; and its width in bits if it is a bit field, else 0.
+    fn place(&self, path: &str) -> Result<(u32, u32, u32), FieldError> {
         let no_field = || FieldError::NoField(path.to_owned());
         let mut names = path.split('.');
         let root = names.next().unwrap_or_default();
         let mut id = self.find(STRUCT, root).ok_or_else(|| FieldError::NoStruct(root.to_owned()))?;
         let mut bits = 0u32;
-        let mut bit_field = false;
+        let mut bit_width = 0;
         for name in names {
-            let (member_bits, member_id, is_bit_field) =
+            let (member_bits, member_id, width) =
                 self.resolve(id).and_then(|it| self.member(it, name, 0, &mut 0)).ok_or_else(no_field)?;
             bits = bits.checked_add(member_bits).ok_or_else(no_field)?;
-            (id, bit_field) = (member_id, is_bit_field);
+            (id, bit_width) = (member_id, width);
         }
-        if bit_field || !bits.is_multiple_of(8) {
-            return Err(FieldError::BitField(path.to_owned()));
-        }
-        let size = self.size(id, 0).ok_or_else(no_field)?;
-        Ok(Field { offset: bits / 8, size })
+        Ok((bits, id, bit_width))
     }
 
     /// How many arguments a `tp_btf` hook gives; `None` if this kernel has no such hook.
@@ -241,8 +258,8 @@ impl Btf {
         Some((1..prototype.n_members).filter_map(move |idx| self.word(prototype.members + idx * 8 + 4)))
     }
 
-    /// A member's offset in bits, its type, and whether it is a bit field.
-    fn member(&self, of: Type, name: &str, depth: u32, visits: &mut u32) -> Option<(u32, u32, bool)> {
+    /// A member's offset in bits, its type, and its width in bits if it is a bit field, else 0.
+    fn member(&self, of: Type, name: &str, depth: u32, visits: &mut u32) -> Option<(u32, u32, u32)> {
         if depth > MAX_DEPTH || !matches!(of.kind, STRUCT | UNION) {
             return None;
         }
@@ -256,24 +273,26 @@ impl Btf {
                 (self.word(member)?, self.word(member + 4)?, self.word(member + 8)?);
             let (bits, width) = if of.kind_flag { (place & 0xff_ffff, place >> 24) } else { (place, 0) };
             if self.is_name(member_name, name) {
-                return Some((bits, id, width != 0 || self.is_narrow(id)));
+                let (inner, narrow) = self.narrow(id);
+                return Some((bits.checked_add(inner)?, id, if width == 0 { narrow } else { width }));
             }
             if !self.is_name(member_name, "") {
                 return None;
             }
-            let (inner_bits, id, is_bit_field) = self.member(self.resolve(id)?, name, depth + 1, visits)?;
-            Some((bits.checked_add(inner_bits)?, id, is_bit_field))
+            let (inner_bits, id, width) = self.member(self.resolve(id)?, name, depth + 1, visits)?;
+            Some((bits.checked_add(inner_bits)?, id, width))
         })
     }
 
-    /// Whether it is an integer of fewer bits than its bytes have: a bit field, as compilers once wrote them.
-    fn is_narrow(&self, id: u32) -> bool {
-        self.resolve(id).filter(|it| it.kind == INT).is_some_and(|it| {
-            self.word(it.members).is_none_or(|encoding| {
-                let (bits, offset) = (encoding & 0xff, encoding >> 16 & 0xff);
-                offset != 0 || Some(bits) != it.size_or_type.checked_mul(8)
-            })
-        })
+    /// Of an integer that has fewer bits than its bytes, which is a bit field as compilers once wrote them: where in its
+    /// bytes it begins, and its width. 0 and 0 of any other type.
+    fn narrow(&self, id: u32) -> (u32, u32) {
+        let integer = self.resolve(id).filter(|it| it.kind == INT);
+        let encoding = integer.as_ref().and_then(|it| self.word(it.members));
+        let (Some(integer), Some(encoding)) = (integer, encoding) else { return (0, 0) };
+        let (width, offset) = (encoding & 0xff, encoding >> 16 & 0xff);
+        let is_whole = offset == 0 && Some(width) == integer.size_or_type.checked_mul(8);
+        if is_whole { (0, 0) } else { (offset, width) }
     }
 
     /// In bytes.

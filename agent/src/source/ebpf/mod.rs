@@ -58,6 +58,7 @@ pub use probe_abi::{
     QueueClock,
     block::{Failure, Operation, Requests},
     histogram::{self, Histogram},
+    socket, tcp,
 };
 
 /// A probe that a collector reads, and which of its features.

@@ -90,6 +90,7 @@ fn find(origin: &Origin, btf: &Btf) -> Result<u32, Error> {
             }
             Ok(field.offset)
         }
+        Origin::Bits { path } => btf.bits(path).map_err(Error::NoField),
         Origin::Argument { hook, of } => btf.argument(hook, of).ok_or(Error::NoArgument { hook, what: of }),
         Origin::ArgumentOfType { hook, of } => {
             btf.argument_of_type(hook, of).ok_or(Error::NoArgument { hook, what: of })

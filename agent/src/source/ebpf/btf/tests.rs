@@ -98,9 +98,11 @@ fn refuses_bit_fields_in_either_form() {
     let btf = blob.btf();
     assert_eq!(btf.field("new.whole"), place(4, 4));
     assert_eq!(btf.field("old.whole"), place(0, 4));
-    for path in ["new.bits", "new.aligned", "old.bits"] {
+    for (path, at, width) in [("new.bits", 64, 3), ("new.aligned", 96, 8), ("old.bits", 32, 3)] {
         assert_eq!(btf.field(path), Err(FieldError::BitField(path.into())));
+        assert_eq!(btf.bits(path).ok(), probe_abi::bits::constant(at, width));
     }
+    assert_eq!(btf.bits("new.whole"), Err(FieldError::BitField("new.whole".into())));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! All that probes ask of a kernel's types, and the answers: a line each, for others to check.
 //!
-//! `field STRUCT.FIELD = OFFSET SIZE`, `enumerator NAME = VALUE`, `hook NAME = ARGUMENTS`,
+//! `field STRUCT.FIELD = OFFSET SIZE`, `bits STRUCT.FIELD = FIRST WIDTH`, `enumerator NAME = VALUE`, `hook NAME = ARGUMENTS`,
 //! `argument HOOK STRUCT ARGUMENTS = POSITION`, `function NAME = PARAMETERS`; each with `-` for what is not there.
 
 use std::{collections::BTreeSet, fmt::Display};
@@ -12,6 +12,7 @@ use ebpf_probes::spec::{Attach, Origin, Spec};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Question {
     Field(&'static str),
+    Bits(&'static str),
     Enumerator(&'static str),
     Hook(&'static str),
     Argument(&'static str, &'static str),
@@ -32,6 +33,7 @@ impl Question {
             for constant in spec.constants {
                 match constant.origin {
                     Origin::Field { path, .. } => questions.extend(path.split('|').map(Self::Field)),
+                    Origin::Bits { path } => questions.extend([Self::Bits(path)]),
                     Origin::Argument { hook, of } => questions.extend([Self::Argument(hook, of)]),
                     Origin::Arity { hook } => questions.extend([Self::Hook(hook)]),
                     Origin::Parameters { function } => questions.extend([Self::Function(function)]),
@@ -59,6 +61,10 @@ impl Question {
             Self::Field(path) => {
                 let answer = btf.field(path).ok().map(|it| format!("{} {}", it.offset, it.size));
                 format!("field {path} = {}", or_none(answer))
+            }
+            Self::Bits(path) => {
+                let answer = btf.bits(path).ok().map(|it| format!("{} {}", it & 0xff_ffff, it >> 24));
+                format!("bits {path} = {}", or_none(answer))
             }
             Self::Enumerator(name) => format!("enumerator {name} = {}", or_none(btf.enumerator(name))),
             Self::Hook(name) => format!("hook {name} = {}", or_none(btf.arity(name))),

@@ -10,14 +10,14 @@ pub(super) fn reduce(btf: &Btf, questions: &BTreeSet<Question>) -> Vec<u8> {
         Reduction { btf, names: BTreeSet::new(), blob: Blob::default(), done: HashMap::new() };
     for question in questions {
         match question {
-            Question::Field(path) => reduction.names.extend(path.split('.').skip(1)),
+            Question::Field(path) | Question::Bits(path) => reduction.names.extend(path.split('.').skip(1)),
             Question::Enumerator(name) => reduction.names.extend([*name]),
             _ => {}
         }
     }
     // Structs first: what only bears their name, as the type of an argument, must not be found in their stead.
     for question in questions {
-        if let Question::Field(path) = question
+        if let Question::Field(path) | Question::Bits(path) = question
             && let Some(id) = btf.find(STRUCT, path.split('.').next().unwrap_or_default())
         {
             reduction.keep(id);
@@ -29,7 +29,7 @@ pub(super) fn reduce(btf: &Btf, questions: &BTreeSet<Question>) -> Vec<u8> {
             Question::Hook(hook) | Question::Argument(hook, _) => reduction.keep_hook(hook),
             Question::Function(name) => reduction.keep_function(name),
             Question::List(name) => reduction.keep_function(&Question::function_of_list(name)),
-            Question::Field(_) | Question::Enumerator(_) => {}
+            Question::Field(_) | Question::Bits(_) | Question::Enumerator(_) => {}
         }
     }
     reduction.blob.bytes()
