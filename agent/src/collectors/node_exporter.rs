@@ -295,7 +295,10 @@ known! {
         fields: Pattern = "^(oom_kill|pgpg|pswp|pg.*fault).*",
     }
     watchdog = true {}
-    wifi = false {}
+    wifi = false {
+        /// Folder to read in place of asking netlink.
+        fixtures: PathBuf = "",
+    }
     xfrm = false {}
     xfs = true {}
     zfs = true {}
@@ -329,7 +332,6 @@ pub const ALIASES: &[Alias] = &[
     renamed("web.config", "web.config_file"),
     ignored("runtime.gomaxprocs", true, "hostlens has no Go runtime"),
     ignored("collector.systemd.private", false, "the system bus is asked"),
-    ignored("collector.wifi.fixtures", true, "it is for node_exporter's own tests"),
     ignored("collector.boottime", false, NOT_LINUX),
     ignored("collector.devstat", false, NOT_LINUX),
     ignored("collector.exec", false, NOT_LINUX),

@@ -222,6 +222,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         why: "Where the state of one socket is not known, no count of any state is.",
     },
     Exception {
+        collector: "wifi",
+        wound: ".json",
+        family: "node_wifi_",
+        why: "A text in JSON is read as a whole, or not at all.",
+    },
+    Exception {
         collector: "qdisc",
         wound: "results.json",
         family: "node_qdisc_",

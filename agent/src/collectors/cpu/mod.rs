@@ -6,6 +6,7 @@ mod cpu_vulnerabilities;
 mod cpufreq;
 mod interrupts;
 mod loadavg;
+mod perf;
 mod runqueue;
 mod schedstat;
 mod softirqs;
@@ -17,6 +18,7 @@ super::register! {
     cpufreq::Cpufreq,
     interrupts::Interrupts,
     loadavg::Loadavg,
+    perf::Perf,
     runqueue::Runqueue,
     schedstat::Schedstat,
     softirqs::Softirqs,

@@ -22,6 +22,7 @@ mod tcp_events;
 mod tcp_rtt;
 mod tcpstat;
 mod udp_queues;
+mod wifi;
 mod xfrm;
 
 super::register! {
@@ -48,5 +49,6 @@ super::register! {
     tcp_rtt::TcpRtt,
     tcpstat::Tcpstat,
     udp_queues::UdpQueues,
+    wifi::WifiStations,
     xfrm::Xfrm,
 }

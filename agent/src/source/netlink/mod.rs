@@ -14,6 +14,7 @@ pub(crate) mod qdisc;
 pub(crate) mod route;
 pub(crate) mod socket;
 pub(crate) mod tcp_states;
+pub(crate) mod wifi;
 
 pub(crate) use address::Address;
 pub(crate) use generic::Generic;
@@ -25,3 +26,4 @@ pub(crate) use route::{Hop, Route};
 pub(crate) use socket::Request;
 pub use socket::Socket;
 pub(crate) use tcp_states::TcpStates;
+pub(crate) use wifi::{HardwareAddress, Station, Wifi, WifiNetwork};
