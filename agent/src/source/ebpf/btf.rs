@@ -11,8 +11,8 @@ const MAX_DEPTH: u32 = 32;
 /// How many members are looked at for one name. The largest structs have a few hundred.
 const MAX_VISITS: u32 = 1 << 20;
 
-const MAGIC: u16 = 0xeb9f;
-const HEADER_LEN: usize = 24;
+pub(super) const MAGIC: u16 = 0xeb9f;
+pub(super) const HEADER_LEN: usize = 24;
 
 const INT: u32 = 1;
 const PTR: u32 = 2;
@@ -20,12 +20,12 @@ const ARRAY: u32 = 3;
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
 const ENUM: u32 = 6;
-const FWD: u32 = 7;
-const TYPEDEF: u32 = 8;
+pub(super) const FWD: u32 = 7;
+pub(super) const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
-const FUNC: u32 = 12;
+pub(super) const FUNC: u32 = 12;
 const FUNC_PROTO: u32 = 13;
 const VAR: u32 = 14;
 const DATASEC: u32 = 15;
@@ -125,6 +125,13 @@ impl Btf {
         }
         types.shrink_to_fit();
         Ok(Self { bytes, types, strings })
+    }
+
+    /// The kind and the name of each type, in the order of their numbers; of at most 256 bytes.
+    pub(super) fn names(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        (1..=self.types.len() as u32)
+            .filter_map(|id| self.get(id))
+            .map(|it| (it.kind, self.name(it.name).unwrap_or_default()))
     }
 
     /// The place of a field: `struct.field.field`, or several such paths with `|` between, of which the first that is
@@ -338,11 +345,14 @@ impl Btf {
     }
 
     /// The name at an offset among the strings, of at most 256 bytes.
-    fn string(&self, offset: u32) -> Option<String> {
+    fn name(&self, offset: u32) -> Option<&[u8]> {
         let rest = self.bytes.get(self.strings.clone())?.get(offset as usize..)?;
         let rest = &rest[..rest.len().min(256)];
-        let len = rest.iter().position(|it| *it == 0)?;
-        Some(String::from_utf8_lossy(&rest[..len]).into_owned())
+        Some(&rest[..rest.iter().position(|it| *it == 0)?])
+    }
+
+    fn string(&self, offset: u32) -> Option<String> {
+        Some(String::from_utf8_lossy(self.name(offset)?).into_owned())
     }
 
     /// Whether the name at an offset among the strings is this one. Looks at no more bytes than `name` has, and one:

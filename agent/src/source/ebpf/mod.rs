@@ -5,7 +5,8 @@
 //! the running kernel's BTF, hands their offsets to the probe and attaches it. From then on the kernel counts and the
 //! agent reads shared memory: a scrape makes no system call here, and needs no privilege.
 //!
-//! The modules: [`kernel`] the running kernel and its probes, [`types`] its types, [`btf`] their reader, [`resolve`] what
+//! The modules: [`kernel`] the running kernel and its probes, [`types`] its types, [`btf`] their reader, [`outline`] what the loader
+//! needs of them, [`resolve`] what
 //! a probe declares found there, [`probe`] how it is loaded, [`loaded`] what of it is in the kernel, [`map`] tables in
 //! shared memory, [`by_id`] those whose rows owners come to have and lose, [`disks`] such tables of disks, [`list`]
 //! lists of the kernel, [`probes`] all that are loaded, [`budget`] what they may cost, [`calibration`] what a run takes
@@ -28,6 +29,7 @@ pub mod loaded;
 pub mod map;
 pub mod memory;
 mod others;
+mod outline;
 pub mod probe;
 mod probes;
 mod resolve;
