@@ -49,20 +49,27 @@ impl QueueClock {
         ktime.wrapping_add(self.offset)
     }
 
-    /// Takes note of what the three clocks say at a time.
+    /// Takes note of what the three clocks say: the monotonic one just before and just after the others. If the CPU was
+    /// taken away in between, much is possible, and the offset stays what it was as far as that is.
     #[inline(always)]
-    pub const fn compare(&mut self, clock: u64, ktime: u64, count: u64) {
+    pub const fn compare(&mut self, clock: u64, [before, after]: [u64; 2], count: u64) {
         // An error of the helper.
         if (count as i64) < 0 {
             self.unread += 1;
-            self.offset = clock.wrapping_sub(ktime);
+            self.offset = clock.wrapping_sub(after);
             return;
         }
         if clock > count && clock - count > self.start {
             self.start = clock - count;
         }
-        self.offset = (self.start + count).wrapping_sub(ktime);
-        self.compared = ktime;
+        let least = (self.start + count).wrapping_sub(after);
+        let most = (self.start + count).wrapping_sub(before);
+        if (self.offset.wrapping_sub(least) as i64) < 0 {
+            self.offset = least;
+        } else if (most.wrapping_sub(self.offset) as i64) < 0 {
+            self.offset = most;
+        }
+        self.compared = after;
     }
 }
 
@@ -75,18 +82,35 @@ mod tests {
         let mut row = QueueClock::default();
         // The event began at 700 of the queue's clock, and the monotonic clock is 5000 ahead of it: the queue's was read 40
         // ago, then just now, then 500 ago.
-        row.compare(1000, 6040, 340);
+        row.compare(1000, [6040, 6040], 340);
         assert_eq!((row.start, row.at(6040)), (660, 1000));
-        row.compare(2000, 7000, 1300);
+        row.compare(2000, [7000, 7000], 1300);
         assert_eq!((row.start, row.at(7020)), (700, 2020));
-        row.compare(2500, 8000, 2300);
+        row.compare(2500, [8000, 8000], 2300);
         assert_eq!((row.at(8000), row.compared), (3000, 8000));
+    }
+
+    #[test]
+    fn a_cpu_that_was_taken_away_meanwhile_moves_no_clock() {
+        let mut row = QueueClock::default();
+        row.compare(1000, [6000, 6000], 300);
+        // 40 between the readings, and the clocks as far apart as before.
+        row.compare(2000, [7000, 7040], 1320);
+        assert_eq!((row.start, row.at(7000)), (700, 2000));
+        // 900 before the count was read, then 900 after it.
+        row.compare(3000, [8000, 8900], 3200);
+        assert_eq!(row.at(8000), 3000);
+        row.compare(4000, [9000, 9900], 3300);
+        assert_eq!(row.at(9000), 4000);
+        // The monotonic clock has lost 30.
+        row.compare(5000, [9970, 9980], 4310);
+        assert_eq!(row.at(9980), 5010);
     }
 
     #[test]
     fn without_an_event_the_clock_is_taken_as_it_is() {
         let mut row = QueueClock::default();
-        row.compare(1000, 500, -2i64 as u64);
+        row.compare(1000, [500, 500], -2i64 as u64);
         assert_eq!((row.at(500), row.unread), (1000, 1));
     }
 

@@ -2,11 +2,14 @@
 //!
 //! The clock is read where a task becomes runnable (`sched_wakeup`, `sched_wakeup_new`, and the `sched_switch` that
 //! takes the CPU from it) and where it gets a CPU. Between the two it may be moved as often as the kernel likes: that is
-//! one wait. Nothing is taken from the kernel's own account of waits but the number of arrivals, and that only to tell
-//! when an event was not seen: some kernels run no tracing program for some tasks.
+//! one wait. The kernel queues a task that wakes up some time before `sched_wakeup`, as it tells the CPU first, and after
+//! `sched_waking`: so a wait is at least as long as from the one, and at most as long as from the other.
+//!
+//! Nothing is taken from the kernel's own account but the number of arrivals, and that only to tell when an event was not
+//! seen, as some kernels run no tracing program for some tasks: for those few waits the kernel's word is taken.
 
 use ebpf_probes::{
-    Small,
+    Object, Small,
     maps::{Hash, Rows},
     probe,
 };
@@ -23,22 +26,30 @@ probe! {
         ON_CPU: Small = field("task_struct.on_cpu");
         /// How often it got a CPU.
         PCOUNT: u64 = field("task_struct.sched_info.pcount");
+        LAST_QUEUED: u64 = field("task_struct.sched_info.last_queued");
+        CFS_RQ: Object = field("task_struct.se.cfs_rq");
+        RQ: Object = field("cfs_rq.rq");
+        CLOCK: u64 = field("rq.clock");
         /// The process whose waits alone count; absent if all do.
         ONLY = setting();
         /// Waits that there is room for on each CPU.
         ROOM = setting();
-        /// 1 if a wait begins anew when its task is moved.
-        ANEW = setting();
     }
     maps {
+        /// The tasks that are about to be queued, by number.
+        WAKING: Hash<u32, Stamp>;
         /// The tasks that wait, by number.
         WAITING: Hash<u32, Stamp>;
-        /// In nanoseconds; `ROOM` for each CPU, in the order in which they ended.
+        /// In nanoseconds, at least and at most; `ROOM` for each CPU, in the order in which they ended.
         WAITS: Rows<u64>;
-        /// Eight for each CPU: its waits, and the tasks it took of which it is not known since when they had waited.
+        /// Eight for each CPU: its waits, and those among them of which it was not seen when they began.
         COUNTS: Rows<u64>;
     }
     programs {
+        tp_btf("sched_waking") fn waking(args, _) {
+            kernel::waking(args.object(0));
+        }
+
         tp_btf("sched_wakeup") fn wakeup(args, _) {
             kernel::woken(args.object(0));
         }
@@ -47,40 +58,44 @@ probe! {
             kernel::woken(args.object(0));
         }
 
-        tp_btf("sched_migrate_task") fn migrate(args, _) {
-            kernel::moved(args.object(0));
-        }
-
         tp_btf("sched_switch") fn switch(args, cpu) {
             kernel::switched(args.number(0) as u8 != 0, args.object(1), args.object(2), cpu);
         }
     }
 }
 
-/// Since when a task waits.
+/// Since when a task waits, on the monotonic clock in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Stamp {
-    /// Of the monotonic clock, in nanoseconds.
-    pub at: u64,
+    pub earliest: u64,
+    pub latest: u64,
     pub n_arrivals: u64,
 }
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{Object, now};
+    use ebpf_probes::now;
 
     use super::*;
 
     #[inline(always)]
-    pub(super) fn moved(task: Object) {
-        let pid = PID.of(task);
-        if ANEW.get() == 1
-            && let Some(stamp) = WAITING.get(pid)
-            && stamp.n_arrivals == PCOUNT.of(task)
-        {
-            // The task cannot run before the move is over.
-            WAITING.put(pid, Stamp { at: now(), ..stamp });
+    pub(super) fn waking(task: Object) {
+        let now = now();
+        WAKING.put(PID.of(task), Stamp { earliest: now, latest: now, n_arrivals: PCOUNT.of(task) });
+    }
+
+    #[inline(always)]
+    pub(super) fn woken(task: Object) {
+        let now = now();
+        // One that runs is told that it need not go to sleep.
+        if ON_CPU.small(task) != 0 {
+            return;
+        }
+        let (pid, n_arrivals) = (PID.of(task), PCOUNT.of(task));
+        if WAITING.get(pid).is_none_or(|it| it.n_arrivals != n_arrivals) {
+            let waking = WAKING.take(pid).filter(|it| it.n_arrivals == n_arrivals);
+            stamp(pid, waking.map_or(now, |it| it.earliest), now, n_arrivals);
         }
     }
 
@@ -92,7 +107,7 @@ mod kernel {
         if pid != 0 {
             let can_run = if STATE.is_present() { STATE.of(prev) == 0 } else { LONG_STATE.of(prev) == 0 };
             if can_run || is_preempted {
-                stamp(pid, now, PCOUNT.of(prev));
+                stamp(pid, now, now, PCOUNT.of(prev));
             } else {
                 WAITING.take(pid);
             }
@@ -106,27 +121,19 @@ mod kernel {
             return;
         }
         match begin {
-            Some(it) if it.n_arrivals == PCOUNT.of(next) => push(cpu, now - it.at),
-            _ => COUNTS.add(cpu * 8 + 1, 1),
+            Some(it) if it.n_arrivals == PCOUNT.of(next) => push(cpu, now - it.latest, now - it.earliest),
+            _ => {
+                COUNTS.add(cpu * 8 + 1, 1);
+                let (clock, queued) = (CLOCK.of(RQ.of(CFS_RQ.of(next))), LAST_QUEUED.of(next));
+                let wait = if queued == 0 { 0 } else { clock.saturating_sub(queued) };
+                push(cpu, wait, wait);
+            }
         }
     }
 
     #[inline(always)]
-    pub(super) fn woken(task: Object) {
-        let now = now();
-        // One that runs is told that it need not go to sleep.
-        if ON_CPU.small(task) != 0 {
-            return;
-        }
-        let (pid, n_arrivals) = (PID.of(task), PCOUNT.of(task));
-        if WAITING.get(pid).is_none_or(|it| it.n_arrivals != n_arrivals) {
-            stamp(pid, now, n_arrivals);
-        }
-    }
-
-    #[inline(always)]
-    fn stamp(pid: u32, at: u64, n_arrivals: u64) {
-        if !WAITING.put(pid, Stamp { at, n_arrivals }) {
+    fn stamp(pid: u32, earliest: u64, latest: u64, n_arrivals: u64) {
+        if !WAITING.put(pid, Stamp { earliest, latest, n_arrivals }) {
             // Its wait will be one whose begin is not known.
             WAITING.take(pid);
         }
@@ -134,10 +141,12 @@ mod kernel {
 
     /// Puts down a wait, in words that are this CPU's own.
     #[inline(always)]
-    fn push(cpu: u32, wait: u64) {
+    fn push(cpu: u32, least: u64, most: u64) {
         let Some(n_waits) = COUNTS.load(cpu * 8) else { return };
         if n_waits < ROOM.get().into() {
-            WAITS.store(cpu * ROOM.get() + n_waits as u32, wait);
+            let place = (cpu * ROOM.get() + n_waits as u32) * 2;
+            WAITS.store(place, least);
+            WAITS.store(place + 1, most);
         }
         COUNTS.store(cpu * 8, n_waits + 1);
     }

@@ -81,7 +81,7 @@ mod kernel {
             end = read_again(row, clock);
         } else if clock.wrapping_sub(row.sampled) > QueueClock::SAMPLED_FOR {
             row.sampled = clock;
-            row.compare(clock, now(), CPU_CLOCKS.read());
+            compare(row, clock, now());
         }
         if queued == 0 {
             // The idle task, or one that was preempted on its way to sleep.
@@ -129,9 +129,16 @@ mod kernel {
     fn read_again(row: &mut QueueClock, clock: u64) -> u64 {
         let now = now();
         if now.wrapping_sub(row.compared) > QueueClock::COMPARED_FOR {
-            row.compare(clock, now, CPU_CLOCKS.read());
+            compare(row, clock, now);
         }
         row.at(now).max(clock)
+    }
+
+    /// `before`: the monotonic clock.
+    #[inline(always)]
+    fn compare(row: &mut QueueClock, clock: u64, before: u64) {
+        let count = CPU_CLOCKS.read();
+        row.compare(clock, [before, now()], count);
     }
 
     /// What is known of a task since its last arrival, of which this one takes the place; `last` is what it has waited on

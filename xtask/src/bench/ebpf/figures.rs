@@ -63,8 +63,8 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
         Figure { floor, noise, ..figure(what, "%", percent("hostlens"), 3.0) }
     };
     vec![
-        figure("run-queue program, net, a switch", "ns", switch_ns(Load::Switch), 40.0),
-        figure("the same on all CPUs at once", "ns", switch_ns(Load::Storm), 40.0),
+        figure("run-queue program, net, a switch", "ns", switch_ns(Load::Switch), 60.0),
+        figure("the same on all CPUs at once", "ns", switch_ns(Load::Storm), 60.0),
         figure("run queue against runqlat", "x", against(Load::Switch, "runqlat"), 0.1),
         figure("block I/O against biolatency", "x", against(Load::Disk, "biolatency"), 0.5),
         slow_down("CPU an operation of `switch`", Load::Switch),
