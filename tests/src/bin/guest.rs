@@ -165,7 +165,7 @@ fn kill() -> Result<String> {
     let held = KernelObjects::held_by(agent.pid())?;
     ensure!(held.programs.len() >= 2 && held.maps.len() >= 2 && held.links.len() >= 2, "it holds but {held}");
     agent.signal(Signal::KILL)?;
-    let after = held.wait_until_gone(Duration::from_secs(1))?;
+    let after = held.wait_until_gone(Duration::from_secs(5))?;
     let n_objects = held.programs.len() + held.maps.len() + held.links.len();
     Ok(format!("{n_objects} gone in {} ms", after.as_millis()))
 }
