@@ -44,7 +44,9 @@ impl Collector for ThermalZone {
 fn push_zone(folder: &Folder, zone: &str, out: &mut Families) -> Result<(), source::Error> {
     let files = folder.unlisted_attributes();
     let kind = files.value("type");
-    let temperature = files.number("temp").map(|millidegrees| millidegrees as f64 / 1000.0);
+    // A zone whose sensor sleeps, is gone or broken answers with all sorts of errors: it has no temperature.
+    let millidegrees: Option<i64> = folder.number("temp").ok().flatten();
+    let temperature = millidegrees.map(|it| it as f64 / 1000.0);
     out.push(TEMPERATURE, (zone, kind.as_deref().unwrap_or_default()), temperature);
     files.end()
 }
