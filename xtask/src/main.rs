@@ -19,6 +19,7 @@ mod table;
 mod test;
 mod tidy;
 mod vm;
+mod wound;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "rules", summary: rules::SUMMARY, help: rules::HELP, run: rules::run },
     Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
+    Verb { name: "wound", summary: wound::SUMMARY, help: wound::HELP, run: wound::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
     Verb { name: "soak", summary: soak::SUMMARY, help: soak::HELP, run: soak::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },

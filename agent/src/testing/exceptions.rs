@@ -10,7 +10,7 @@ pub(super) struct Exception {
 }
 
 /// All that is known, and why it cannot be otherwise.
-pub(super) const EXCEPTIONS: &[Exception] = &[
+const EXCEPTIONS: &[Exception] = &[
     Exception {
         collector: "cpu",
         wound: "cpu0/online",
@@ -22,12 +22,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         wound: "cpu0/t",
         family: "node_cpu_core_throttles_total",
         why: "All CPUs of a core count for it: where one does not, the next one does.",
-    },
-    Exception {
-        collector: "cpufreq",
-        wound: "cpufreq/scaling_",
-        family: "node_cpu_scaling_governor",
-        why: "Which governor is in use, and which are not, is known from both files together.",
     },
     Exception {
         collector: "interrupts",
@@ -46,12 +40,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         wound: "bonding/slaves",
         family: "node_bonding_",
         why: "A bond has as many interfaces as its list has words, whatever they are.",
-    },
-    Exception {
-        collector: "bonding",
-        wound: "bonding_slave/mii_status",
-        family: "node_bonding_active",
-        why: "Where one interface does not tell, nobody knows how many have a link.",
     },
     Exception {
         collector: "ipvs",
@@ -106,18 +94,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         wound: "softnet_stat: ",
         family: "node_softnet_",
         why: "A column that the kernel lacks is 0 as long as there is a line, as in node_exporter.",
-    },
-    Exception {
-        collector: "cpu_vulnerabilities",
-        wound: ": cut after",
-        family: "node_cpu_vulnerabilities_info",
-        why: "A text that begins with no known state is shown whole, as in node_exporter.",
-    },
-    Exception {
-        collector: "diskstats",
-        wound: "/queue/rotational",
-        family: "node_disk_info",
-        why: "A disk of which it is not known counts as one that does not turn, as node_exporter has it.",
     },
     Exception {
         collector: "diskstats",
@@ -234,6 +210,13 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         why: "A text in JSON is read as a whole, or not at all.",
     },
 ];
+
+/// What lets the wound harm the family.
+pub(super) fn exception(collector: &str, wound: &str, family: &str) -> Option<&'static Exception> {
+    EXCEPTIONS
+        .iter()
+        .find(|it| it.collector == collector && wound.contains(it.wound) && family.starts_with(it.family))
+}
 
 #[test]
 fn each_exception_has_its_reason() {

@@ -3,6 +3,7 @@
 mod exceptions;
 mod fuzz;
 mod perturb;
+mod recorded;
 mod wounds;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     config::{Config, Section},
     exposition::Encoder,
     metric::Families,
-    source::Host,
+    source::{Host, faults::with_fault},
 };
 use expect_test::Expect;
 pub(crate) use fuzz::fuzz;
@@ -20,6 +21,7 @@ use proptest::{
     sample::Index,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
+use rustix::io::Errno;
 use std::{env, fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
@@ -49,6 +51,19 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
         Err(error) => error,
     };
     expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
+}
+
+/// The same as [`check`] without the wounds, while reads of the file at `path` give `errno`.
+#[track_caller]
+pub(crate) fn check_errno<S: Spec>(files: &[(&str, &str)], (path, errno): (&str, Errno), expect: Expect) {
+    let host = TestHost::new(files);
+    let path = fs::canonicalize(host.path().join(path)).unwrap();
+    let mut out = Families::new(S::METRICS);
+    with_fault(&path, errno, || {
+        let collected = host.open::<S>("").and_then(|mut it| it.collect(&mut out));
+        collected.expect("the collector succeeds");
+    });
+    expect.assert_eq(&host.render(&out));
 }
 
 /// Spoils each of `files` in turn, in many ways that are the same at each run, and scrapes: any samples and any error

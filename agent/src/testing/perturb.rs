@@ -17,14 +17,19 @@ pub(super) fn tokens(text: &str) -> Vec<Range<usize>> {
 /// The line with one number or word changed, in every way that is tried.
 pub(super) fn perturbed(line: &str) -> impl Iterator<Item = String> {
     tokens(line).into_iter().flat_map(move |at| {
-        let token = &line[at.clone()];
-        let others = match token.bytes().any(|it| it.is_ascii_digit()) {
-            true => vec![next(token), format!("1{token}"), "0".to_owned(), "1".to_owned()],
-            false => vec![next(token), format!("{token}x")],
-        };
-        let others = others.into_iter().filter(move |it| it != token);
+        let others = others(&line[at.clone()]).into_iter();
         others.map(move |it| format!("{}{it}{}", &line[..at.start], &line[at.end..]))
     })
+}
+
+/// What is tried in the place of a token.
+pub(super) fn others(token: &str) -> Vec<String> {
+    let mut others = match token.bytes().any(|it| it.is_ascii_digit()) {
+        true => vec![next(token), format!("1{token}"), "0".to_owned(), "1".to_owned()],
+        false => vec![next(token), format!("{token}x")],
+    };
+    others.retain(|it| it != token);
+    others
 }
 
 /// Another token of the same kind: its last digit, or its last letter, is the next one.

@@ -6,12 +6,12 @@
 
 use super::{
     TestHost,
-    exceptions::{EXCEPTIONS, Exception},
+    exceptions::exception,
     perturb::{perturbed, tokens},
 };
 use crate::{
     collector::{Error, Spec},
-    metric::{Families, Value, gather},
+    metric::{Families, Meta, Value, gather},
     source::faults::with_fault,
 };
 use rustix::io::Errno;
@@ -24,7 +24,7 @@ use std::{
 };
 
 /// What no kernel file says.
-const GARBAGE: &str = "?garbage?";
+pub(super) const GARBAGE: &str = "?garbage?";
 
 /// Where drivers answer with an error when they have no value.
 const SENSORS: [&str; 4] = ["sys/block/", "sys/bus/", "sys/class/", "sys/devices/p"];
@@ -72,16 +72,30 @@ fn places<'a>(path: &'a str, text: &'a str) -> Vec<Place<'a>> {
 
 /// What comes from a place.
 #[derive(Clone, Default)]
-struct Origin {
+pub(super) struct Origin {
     /// Series that changed, or got another name, while the collector found nothing wrong.
-    sure: BTreeSet<Key>,
+    pub(super) sure: BTreeSet<Key>,
     /// Those of them that got another value.
-    valued: BTreeSet<Key>,
+    pub(super) valued: BTreeSet<Key>,
     /// Series that were lost when the collector took what was there for wrong.
-    perhaps: BTreeSet<Key>,
+    pub(super) perhaps: BTreeSet<Key>,
 }
 
 impl Origin {
+    /// Notes what `now`, with other words at the place, has not as in `sound`.
+    pub(super) fn compare(&mut self, sound: &Series, (now, is_well): &(Series, bool)) {
+        for (key, value) in sound {
+            match now.get(key) {
+                Some(now) if now == value => {}
+                None if !is_well => drop(self.perhaps.insert(key.clone())),
+                now => {
+                    self.sure.insert(key.clone());
+                    self.valued.extend(now.map(|_| key.clone()));
+                }
+            }
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.sure.extend(other.sure.iter().cloned());
         self.valued.extend(other.valued.iter().cloned());
@@ -106,12 +120,17 @@ fn split<'a>(
 
 /// The name and the labels of a series; a label without a value is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    family: String,
+pub(super) struct Key {
+    pub(super) family: String,
     labels: BTreeMap<String, String>,
 }
 
 impl Key {
+    /// Without labels.
+    pub(super) fn new(family: &str) -> Self {
+        Self { family: family.to_owned(), labels: BTreeMap::new() }
+    }
+
     fn has_garbage(&self) -> bool {
         self.family.contains("garbage") || self.labels.values().any(|it| it.contains("garbage"))
     }
@@ -124,7 +143,31 @@ impl std::fmt::Display for Key {
     }
 }
 
-type Series = BTreeMap<Key, String>;
+pub(super) type Series = BTreeMap<Key, String>;
+
+/// The series that a collector gives, and whether it found nothing wrong; `None` when it panics. A host that lacks the
+/// thing is not wrong.
+pub(super) fn scrape(
+    metrics: &'static [Meta],
+    collect: impl FnOnce(&mut Families) -> Result<(), Error>,
+) -> Option<(Series, bool)> {
+    let mut out = Families::new(metrics);
+    let collected = catch_unwind(AssertUnwindSafe(|| collect(&mut out))).ok()?;
+    let is_well = matches!(collected, Ok(()) | Err(Error::Absent(_)));
+    let mut series = Series::new();
+    gather(&[&out], |family, rows| {
+        for row in rows {
+            let labels = row.labels().filter(|(_, value)| !value.is_empty());
+            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let value = match row.value() {
+                Value::Number(number) => number.to_string(),
+                other => format!("{other:?}"),
+            };
+            series.insert(Key { family: family.name.to_owned(), labels }, value);
+        }
+    });
+    Some((series, is_well))
+}
 
 /// A collector on a host that is well at first.
 struct Patient<'a, S> {
@@ -158,42 +201,16 @@ impl<'a, S: Spec> Patient<'a, S> {
         patient
     }
 
-    /// The series now, and whether the collector found nothing wrong; `None` when it panics. A host that lacks the thing
-    /// is not wrong.
     fn scrape(&self) -> Option<(Series, bool)> {
-        let mut out = Families::new(S::METRICS);
-        let collect = || self.host.open::<S>(self.section).and_then(|mut it| it.collect(&mut out));
-        let collected = catch_unwind(AssertUnwindSafe(collect)).ok()?;
-        let is_well = matches!(collected, Ok(()) | Err(Error::Absent(_)));
-        let mut series = Series::new();
-        gather(&[&out], |family, rows| {
-            for row in rows {
-                let labels = row.labels().filter(|(_, value)| !value.is_empty());
-                let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                let value = match row.value() {
-                    Value::Number(number) => number.to_string(),
-                    other => format!("{other:?}"),
-                };
-                series.insert(Key { family: family.name.to_owned(), labels }, value);
-            }
-        });
-        Some((series, is_well))
+        scrape(S::METRICS, |out| self.host.open::<S>(self.section)?.collect(out))
     }
 
     fn origin(&self, place: &Place<'_>) -> Origin {
         let mut origin = Origin::default();
         for line in perturbed(&place.text[place.line.clone()]) {
             self.host.write(place.path, &place.with(&line));
-            let Some((series, is_well)) = self.scrape() else { continue };
-            for (key, value) in &self.sound {
-                match series.get(key) {
-                    Some(now) if now == value => {}
-                    None if !is_well => drop(origin.perhaps.insert(key.clone())),
-                    now => {
-                        origin.sure.insert(key.clone());
-                        origin.valued.extend(now.map(|_| key.clone()));
-                    }
-                }
+            if let Some(scraped) = self.scrape() {
+                origin.compare(&self.sound, &scraped);
             }
         }
         self.host.write(place.path, place.text);
@@ -287,10 +304,7 @@ impl<'a, S: Spec> Patient<'a, S> {
 
     /// Whether it is an exception that the wound harms the family.
     fn is_known(&self, wound: &str, family: &str) -> bool {
-        let is_exception = |it: &Exception| {
-            it.collector == self.collector && wound.contains(it.wound) && family.starts_with(it.family)
-        };
-        EXCEPTIONS.iter().any(is_exception)
+        exception(self.collector, wound, family).is_some()
     }
 
     /// Scrapes the wounded host and notes what is wrong with what is left.

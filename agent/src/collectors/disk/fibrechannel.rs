@@ -92,6 +92,8 @@ impl Statistics<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: [(&str, &str); 7] = [
         ("sys/class/fc_host/host0/port_state", "Online\n"),
@@ -150,6 +152,22 @@ mod tests {
             # TYPE node_fibrechannel_info gauge
             node_fibrechannel_info{dev_loss_tmo="",fabric_name="",fc_host="host1",port_id="",port_name="",port_state="",port_type="",speed="",supported_classes="",supported_speeds="",symbolic_name=""} 1
             parse sys/class/fc_host/host1/statistics/rx_words, line 1: expected a number, found `0x10000000000000000`"##]],
+        );
+    }
+
+    #[test]
+    fn a_port_that_does_not_know_its_speed_is_a_port() {
+        check_errno::<Fibrechannel>(
+            &HOST[..5],
+            ("sys/class/fc_host/host0/speed", Errno::INVAL),
+            expect![[r##"
+                # HELP node_fibrechannel_info What a Fibre Channel port says of itself; always 1.
+                # TYPE node_fibrechannel_info gauge
+                node_fibrechannel_info{dev_loss_tmo="",fabric_name="0",fc_host="host0",port_id="000002",port_name="",port_state="Online",port_type="",speed="",supported_classes="",supported_speeds="",symbolic_name=""} 1
+                # HELP node_fibrechannel_rx_frames_total Frames received.
+                # TYPE node_fibrechannel_rx_frames_total counter
+                node_fibrechannel_rx_frames_total{fc_host="host0"} 58
+            "##]],
         );
     }
 

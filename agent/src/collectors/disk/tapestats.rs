@@ -83,6 +83,8 @@ impl Stats<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const STATS: [(&str, &str); 10] = [
         ("sys/class/scsi_tape/st0/stats/in_flight", "1\n"),
@@ -157,6 +159,22 @@ mod tests {
             "",
             &[("sys/class/scsi_tape/st0/stats/io_ns", "x\n")],
             expect!["parse sys/class/scsi_tape/st0/stats/io_ns, line 1: expected a number, found `x`"],
+        );
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_had_costs_itself() {
+        check_errno::<Tapestats>(
+            &STATS[..3],
+            ("sys/class/scsi_tape/st0/stats/io_ns", Errno::INVAL),
+            expect![[r##"
+                # HELP node_tape_io_now Requests issued to a tape drive and not completed yet.
+                # TYPE node_tape_io_now gauge
+                node_tape_io_now{device="st0"} 1
+                # HELP node_tape_io_others_total Requests that neither read nor write, such as rewinding.
+                # TYPE node_tape_io_others_total counter
+                node_tape_io_others_total{device="st0"} 1409
+            "##]],
         );
     }
 

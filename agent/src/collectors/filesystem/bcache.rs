@@ -354,6 +354,24 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_lacks_files_costs_those_alone() {
+        let files = [FILES[4], FILES[5], ("sys/fs/bcache/feed-face/tree_depth", "1\n")];
+        check::<Bcache>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_bcache_root_usage_percent Percentage of the tree's root that is used; when it is high, the tree grows deeper.
+            # TYPE node_bcache_root_usage_percent gauge
+            node_bcache_root_usage_percent{uuid="dead-beef"} 0
+            # HELP node_bcache_tree_depth Depth of the tree; 0 for a root alone.
+            # TYPE node_bcache_tree_depth gauge
+            node_bcache_tree_depth{uuid="dead-beef"} 2
+            node_bcache_tree_depth{uuid="feed-face"} 1
+        "##]],
+        );
+    }
+
+    #[test]
     fn survives_any_text() {
         never_panics::<Bcache>("priority_stats = true", &FILES);
     }

@@ -297,6 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_one_costs_no_other() {
+        let files = [
+            ("sys/fs/bcachefs/bad-cafe/btree_cache_size", "much\n"),
+            ("sys/fs/bcachefs/bad-cafe/dev-0/nbuckets", "5\n"),
+            FILES[0],
+        ];
+        check_error::<Bcachefs>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_bcachefs_btree_cache_size_bytes Memory that the cache of trees takes, in bytes.
+            # TYPE node_bcachefs_btree_cache_size_bytes gauge
+            node_bcachefs_btree_cache_size_bytes{uuid="dead-beef"} 2.201170739e+09
+            # HELP node_bcachefs_device_buckets Buckets of a device.
+            # TYPE node_bcachefs_device_buckets gauge
+            node_bcachefs_device_buckets{device="0",uuid="bad-cafe"} 5
+            # HELP node_bcachefs_device_info A device of a file system; always 1.
+            # TYPE node_bcachefs_device_info gauge
+            node_bcachefs_device_info{device="0",label="",state="",uuid="bad-cafe"} 1
+            # HELP node_bcachefs_info A mounted bcachefs file system; always 1.
+            # TYPE node_bcachefs_info gauge
+            node_bcachefs_info{uuid="bad-cafe"} 1
+            node_bcachefs_info{uuid="dead-beef"} 1
+            parse sys/fs/bcachefs/bad-cafe/btree_cache_size, line 1: expected a size, found `much`"##]],
+        );
+    }
+
+    #[test]
     fn survives_any_text() {
         never_panics::<Bcachefs>("", &FILES);
     }

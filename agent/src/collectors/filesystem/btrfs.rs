@@ -314,6 +314,45 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_cannot_be_read_costs_no_other_file_system() {
+        let files = [
+            ("sys/fs/btrfs/00000000-0000-0000-0000-000000000001/label", "first\n"),
+            ("sys/fs/btrfs/00000000-0000-0000-0000-000000000001/allocation/global_rsv_size", "4096 pages\n"),
+            ("sys/fs/btrfs/00000000-0000-0000-0000-000000000002/label", "second\n"),
+            ("sys/fs/btrfs/00000000-0000-0000-0000-000000000002/allocation/global_rsv_size", "4096\n"),
+        ];
+        check_error::<Btrfs>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_btrfs_commit_seconds_total Seconds that commits took, added up.
+            # TYPE node_btrfs_commit_seconds_total counter
+            node_btrfs_commit_seconds_total{uuid="00000000-0000-0000-0000-000000000001"} 0
+            node_btrfs_commit_seconds_total{uuid="00000000-0000-0000-0000-000000000002"} 0
+            # HELP node_btrfs_commits_total Transactions committed.
+            # TYPE node_btrfs_commits_total counter
+            node_btrfs_commits_total{uuid="00000000-0000-0000-0000-000000000001"} 0
+            node_btrfs_commits_total{uuid="00000000-0000-0000-0000-000000000002"} 0
+            # HELP node_btrfs_global_rsv_size_bytes Bytes reserved for operations that must not fail.
+            # TYPE node_btrfs_global_rsv_size_bytes gauge
+            node_btrfs_global_rsv_size_bytes{uuid="00000000-0000-0000-0000-000000000002"} 4096
+            # HELP node_btrfs_info A mounted btrfs file system; always 1.
+            # TYPE node_btrfs_info gauge
+            node_btrfs_info{label="first",uuid="00000000-0000-0000-0000-000000000001"} 1
+            node_btrfs_info{label="second",uuid="00000000-0000-0000-0000-000000000002"} 1
+            # HELP node_btrfs_last_commit_seconds Duration of the last commit in seconds.
+            # TYPE node_btrfs_last_commit_seconds gauge
+            node_btrfs_last_commit_seconds{uuid="00000000-0000-0000-0000-000000000001"} 0
+            node_btrfs_last_commit_seconds{uuid="00000000-0000-0000-0000-000000000002"} 0
+            # HELP node_btrfs_max_commit_seconds Duration of the longest commit in seconds.
+            # TYPE node_btrfs_max_commit_seconds gauge
+            node_btrfs_max_commit_seconds{uuid="00000000-0000-0000-0000-000000000001"} 0
+            node_btrfs_max_commit_seconds{uuid="00000000-0000-0000-0000-000000000002"} 0
+            parse sys/fs/btrfs/00000000-0000-0000-0000-000000000001/allocation/global_rsv_size, line 1: expected a number, found `4096 pages`"##]],
+        );
+    }
+
+    #[test]
     fn survives_any_text() {
         never_panics::<Btrfs>("", &FILES);
     }

@@ -287,6 +287,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_one_pool_costs_no_other() {
+        let files = [
+            ("proc/spl/kstat/zfs/pool0/state", ""),
+            ("proc/spl/kstat/zfs/pool0/io", "12 3 0x00\nnread nwritten\nmany 5\n"),
+            FILES[4],
+        ];
+        check_error::<Zfs>(
+            "",
+            &files,
+            expect![[r##"
+            # HELP node_zfs_zpool_nwritten A figure of a pool: the column of this name in its file io.
+            # TYPE node_zfs_zpool_nwritten untyped
+            node_zfs_zpool_nwritten{zpool="pool0"} 5
+            # HELP node_zfs_zpool_state Whether a pool is in a state.
+            # TYPE node_zfs_zpool_state gauge
+            node_zfs_zpool_state{state="degraded",zpool="pool1"} 1
+            node_zfs_zpool_state{state="faulted",zpool="pool1"} 0
+            node_zfs_zpool_state{state="offline",zpool="pool1"} 0
+            node_zfs_zpool_state{state="online",zpool="pool1"} 0
+            node_zfs_zpool_state{state="removed",zpool="pool1"} 0
+            node_zfs_zpool_state{state="suspended",zpool="pool1"} 0
+            node_zfs_zpool_state{state="unavail",zpool="pool1"} 0
+            parse proc/spl/kstat/zfs/pool0/io, line 3: expected a number for each name above"##]],
+        );
+    }
+
+    #[test]
     fn survives_any_text() {
         never_panics::<Zfs>("", &FILES);
     }

@@ -71,6 +71,8 @@ fn push_info(card: &str, device: &Folder, out: &mut Families) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/class/drm/card0", "-> ../../devices/pci0000:00/0000:03:00.0/drm/card0"),
@@ -127,6 +129,25 @@ mod tests {
     #[test]
     fn a_host_without_graphics_gives_no_samples() {
         check::<Drm>("", &[], expect![[""]]);
+    }
+
+    #[test]
+    fn a_card_that_sleeps_has_no_load() {
+        check_errno::<Drm>(
+            &HOST[..7],
+            ("sys/devices/pci0000:00/0000:03:00.0/gpu_busy_percent", Errno::INVAL),
+            expect![[r##"
+                # HELP node_drm_card_chip_info 1 for each graphics card, with its name in the sensors' metrics (node_hwmon_*).
+                # TYPE node_drm_card_chip_info gauge
+                node_drm_card_chip_info{card="card0",chip="pci0000:00_0000:03:00_0"} 1
+                # HELP node_drm_card_info 1 for each graphics card.
+                # TYPE node_drm_card_info gauge
+                node_drm_card_info{card="card0",memory_vendor="samsung",power_performance_level="",unique_id="",vendor="amd"} 1
+                # HELP node_drm_memory_vram_size_bytes Memory of the card, in bytes.
+                # TYPE node_drm_memory_vram_size_bytes gauge
+                node_drm_memory_vram_size_bytes{card="card0"} 8.573157376e+09
+            "##]],
+        );
     }
 
     #[test]

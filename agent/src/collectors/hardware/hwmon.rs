@@ -165,6 +165,8 @@ fn millionths(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     /// A chip as a driver of today makes it, and a device with two chips.
     const HOST: &[(&str, &str)] = &[
@@ -413,6 +415,25 @@ mod tests {
     #[test]
     fn a_host_without_the_class_has_none() {
         check_error::<Hwmon>("", &[], expect!["not on this host: sys/class/hwmon does not exist"]);
+    }
+
+    #[test]
+    fn a_sensor_that_is_gone_costs_itself() {
+        check_errno::<Hwmon>(
+            &HOST[..6],
+            ("sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_input", Errno::IO),
+            expect![[r##"
+                # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
+                # TYPE node_hwmon_chip_names gauge
+                node_hwmon_chip_names{chip="platform_coretemp_0",chip_name="coretemp"} 1
+                # HELP node_hwmon_sensor_label 1 for each sensor that has a name, such as the part of the board that it measures.
+                # TYPE node_hwmon_sensor_label gauge
+                node_hwmon_sensor_label{chip="platform_coretemp_0",label="Package id 0",sensor="temp1"} 1
+                # HELP node_hwmon_temp_crit_alarm_celsius Temperature or its limit, in degrees Celsius; alarms are 0.001 when raised.
+                # TYPE node_hwmon_temp_crit_alarm_celsius gauge
+                node_hwmon_temp_crit_alarm_celsius{chip="platform_coretemp_0",sensor="temp1"} 0.001
+            "##]],
+        );
     }
 
     #[test]

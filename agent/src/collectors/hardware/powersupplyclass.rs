@@ -131,6 +131,8 @@ impl Supply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/class/power_supply/AC/online", "1\n"),
@@ -219,6 +221,23 @@ mod tests {
             "",
             &[],
             expect!["not on this host: sys/class/power_supply does not exist"],
+        );
+    }
+
+    #[test]
+    fn a_battery_that_does_not_answer_costs_what_it_was_asked() {
+        check_errno::<Powersupplyclass>(
+            &HOST[..4],
+            ("sys/class/power_supply/BAT0/capacity", Errno::INVAL),
+            expect![[r##"
+                # HELP node_power_supply_info 1 for each power supply, labelled with what its driver says about it.
+                # TYPE node_power_supply_info gauge
+                node_power_supply_info{power_supply="BAT0"} 1
+                node_power_supply_info{power_supply="AC",type="Mains"} 1
+                # HELP node_power_supply_online 1 if the supply gives power now; 2 if a USB supply does so at a voltage that the host chose.
+                # TYPE node_power_supply_online gauge
+                node_power_supply_online{power_supply="AC"} 1
+            "##]],
         );
     }
 

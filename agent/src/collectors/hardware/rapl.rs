@@ -137,6 +137,8 @@ fn split_index(name: &str, n_of_name: &HashMap<String, i64>) -> (String, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/class/powercap/intel-rapl/enabled", "1\n"),
@@ -237,6 +239,19 @@ mod tests {
             # TYPE node_rapl_package_joules_total counter
             node_rapl_package_joules_total{index="1",path="sys/class/powercap/intel-rapl:0"} 240422.366267
         "##]],
+        );
+    }
+
+    #[test]
+    fn a_zone_that_cannot_be_read_costs_itself() {
+        check_errno::<Rapl>(
+            &HOST[1..7],
+            ("sys/class/powercap/intel-rapl:0/energy_uj", Errno::NODATA),
+            expect![[r##"
+                # HELP node_rapl_dram_joules_total Energy that the part of the processor in the metric's name used, in joules; it begins anew at a limit that the hardware sets.
+                # TYPE node_rapl_dram_joules_total counter
+                node_rapl_dram_joules_total{index="0",path="sys/class/powercap/intel-rapl:0:0"} 1e-06
+            "##]],
         );
     }
 

@@ -63,6 +63,8 @@ fn push_cooling_device(folder: &Folder, device: &str, out: &mut Families) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/class/thermal/thermal_zone0/type", "x86_pkg_temp\n"),
@@ -130,6 +132,19 @@ mod tests {
     #[test]
     fn a_host_without_the_class_gives_no_samples() {
         check::<ThermalZone>("", &[], expect![[""]]);
+    }
+
+    #[test]
+    fn a_sensor_that_answers_with_an_error_is_no_failure() {
+        check_errno::<ThermalZone>(
+            &HOST[..4],
+            ("sys/class/thermal/thermal_zone0/temp", Errno::INVAL),
+            expect![[r##"
+                # HELP node_thermal_zone_temp Temperature of the zone in degrees Celsius.
+                # TYPE node_thermal_zone_temp gauge
+                node_thermal_zone_temp{type="acpitz",zone="10"} -273.2
+            "##]],
+        );
     }
 
     #[test]

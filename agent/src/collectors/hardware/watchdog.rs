@@ -62,6 +62,8 @@ impl Collector for Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/class/watchdog/watchdog0/bootstatus", "32\n"),
@@ -132,6 +134,22 @@ mod tests {
     #[test]
     fn a_host_without_the_class_has_none() {
         check_error::<Watchdog>("", &[], expect!["not on this host: sys/class/watchdog does not exist"]);
+    }
+
+    #[test]
+    fn a_driver_that_does_not_know_the_time_left_costs_that() {
+        check_errno::<Watchdog>(
+            &HOST[5..],
+            ("sys/class/watchdog/watchdog0/timeleft", Errno::OPNOTSUPP),
+            expect![[r##"
+                # HELP node_watchdog_info 1 for each watchdog, with what its driver says about it.
+                # TYPE node_watchdog_info gauge
+                node_watchdog_info{identity="",name="watchdog0",options="",pretimeout_governor="",state="active",status="0x8000"} 1
+                # HELP node_watchdog_timeout_seconds Time without a sign of life after which the watchdog resets the host, in seconds.
+                # TYPE node_watchdog_timeout_seconds gauge
+                node_watchdog_timeout_seconds{name="watchdog0"} 30
+            "##]],
+        );
     }
 
     #[test]
