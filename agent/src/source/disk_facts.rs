@@ -1,7 +1,7 @@
 //! What a disk is: from udev, and from `queue/rotational` in sysfs.
 
 use super::{
-    Folder, number,
+    Error, Folder, number,
     proc::diskstats::Disk,
     udev::{Properties, Udev},
 };
@@ -12,8 +12,8 @@ use tracing::debug;
 pub struct DiskFacts {
     pub name: String,
     pub serial: String,
-    /// 1 for a disk that turns, else 0.
-    pub rotational: u16,
+    /// `1` for a disk that turns, `0` for one that does not, empty for one that does not tell.
+    pub rotational: &'static str,
     /// The values of `PROPERTIES`.
     pub properties: [String; PROPERTIES.len()],
     /// Of an ATA disk: whether it has a write cache, whether that is on, and revolutions per minute.
@@ -47,22 +47,31 @@ impl DiskFacts {
             debug!(device = name, %error, "no udev properties");
             Properties::default()
         });
-        // sysfs has `cciss!c0d0` for `cciss/c0d0`.
-        let attribute = format!("{}/queue/rotational", name.replace('/', "!"));
-        let rotational =
-            sys_block.map_or(Ok(None), |it| it.number::<u64>(&attribute)).unwrap_or_else(|error| {
-                debug!(device = name, %error, "cannot tell whether it rotates");
-                None
-            });
+        let rotational = sys_block.map_or(Ok("0"), |it| rotational(it, &name)).unwrap_or_else(|error| {
+            debug!(device = name, %error, "cannot tell whether it rotates");
+            ""
+        });
         let text = |key| String::from_utf8_lossy(properties.get(key).unwrap_or_default()).into_owned();
         let serials = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"].map(text);
         let ata = ["ID_ATA_WRITE_CACHE", "ID_ATA_WRITE_CACHE_ENABLED", "ID_ATA_ROTATION_RATE_RPM"];
         Self {
             name,
             serial: serials.into_iter().find(|it| !it.is_empty()).unwrap_or_default(),
-            rotational: rotational.is_some_and(|it| it != 0).into(),
+            rotational,
             properties: PROPERTIES.map(text),
             ata: (!text("ID_ATA").is_empty()).then(|| ata.map(|key| properties.get(key).and_then(number))),
         }
     }
+}
+
+/// What has no queue, such as a partition, counts as not turning.
+fn rotational(sys_block: &Folder, disk: &str) -> Result<&'static str, Error> {
+    // sysfs has `cciss!c0d0` for `cciss/c0d0`.
+    let queue = format!("{}/queue", disk.replace('/', "!"));
+    let Some(queue) = sys_block.folder(&queue)? else { return Ok("0") };
+    Ok(match queue.number::<u64>("rotational")? {
+        Some(0) => "0",
+        Some(_) => "1",
+        None => "",
+    })
 }
