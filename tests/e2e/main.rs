@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails is the test")]
 
+mod clients;
 mod config;
 mod doctor;
 mod flags;

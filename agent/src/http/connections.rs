@@ -72,6 +72,16 @@ impl Connections {
             timeout(LOOK, changed).await.ok();
         }
     }
+
+    /// Waits for up to `pause` for a connection to end, and tells one to: a newcomer could not be accepted.
+    pub(super) async fn make_room(&self, pause: Duration) {
+        let _waiting = Waiting::new(self);
+        let mut changed = std::pin::pin!(self.changed.notified());
+        changed.as_mut().enable();
+        lock(&self.open).make_room();
+        // Whether one has ended or not, it is time to try again.
+        timeout(pause, changed).await.ok();
+    }
 }
 
 impl Open {
@@ -84,6 +94,12 @@ impl Open {
             self.by_id.insert(id, Arc::clone(&it));
             return Some((id, it));
         }
+        self.make_room();
+        None
+    }
+
+    /// Tells one to go for each newcomer that waits.
+    fn make_room(&self) {
         let n_going = self.by_id.values().filter(|it| lock(&it.state).is_evicted).count();
         if n_going < self.n_waiting {
             let idle = self.by_id.values().filter_map(|it| Some((lock(&it.state).may_go_since()?, it)));
@@ -91,7 +107,6 @@ impl Open {
                 longest.evict();
             }
         }
-        None
     }
 }
 
@@ -145,6 +160,16 @@ impl Use {
         let mut state = lock(&self.state);
         state.n_untaken -= 1;
         state.idle_since = Instant::now();
+    }
+
+    pub(super) fn has_asked(&self) -> bool {
+        lock(&self.state).has_asked
+    }
+
+    /// Whether a request is at work, and the client has taken all that was answered before.
+    pub(super) fn is_answering(&self) -> bool {
+        let state = lock(&self.state);
+        state.n_requests > 0 && state.n_untaken == 0
     }
 
     /// Tells it to end.

@@ -20,7 +20,7 @@ use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::timeout,
 };
 use tower::ServiceExt as _;
@@ -49,7 +49,8 @@ impl Limits {
     #[must_use]
     pub fn new(web: &Web, grace: Duration) -> Self {
         // Collectors need descriptors, too.
-        let max_connections = web.max_connections.min(descriptors::limit() / 4);
+        let max_connections =
+            web.max_connections.min(descriptors::limit() / 4).min(descriptors::n_free() / 2);
         let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
         Self { max_connections, idle: web.idle_timeout, grace }
     }
@@ -121,22 +122,27 @@ impl Server {
         const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = SHORTEST_PAUSE;
+        // For so many at a time room is made; the others wait in the kernel's queue.
+        let places = Arc::new(Semaphore::new((self.limits.max_connections / 8).clamp(1, 16)));
         loop {
-            let accepted = tokio::select! {
-                accepted = acceptor.accept() => accepted,
+            let accepted: io::Result<_> = tokio::select! {
+                accepted = async {
+                    let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+                    Ok((acceptor.accept().await?, place))
+                } => accepted,
                 () = self.shutdown.begun() => return,
             };
             match accepted {
-                Ok(stream) => {
+                Ok((stream, place)) => {
                     pause = SHORTEST_PAUSE;
-                    let peer = stream.peer_addr().ok().map(|it| it.ip());
-                    // Here and not in the connection's own task: those that wait for room wait in the kernel's queue.
-                    let entered = tokio::select! {
-                        entered = self.connections.enter(peer) => entered,
-                        () = self.shutdown.begun() => return,
-                    };
                     let (server, alive) = (Arc::clone(&self), alive.clone());
                     tokio::spawn(async move {
+                        let peer = stream.peer_addr().ok().map(|it| it.ip());
+                        let entered = tokio::select! {
+                            entered = server.connections.enter(peer) => entered,
+                            () = server.shutdown.begun() => return,
+                        };
+                        drop(place);
                         server.connection(stream, Arc::new(entered)).await;
                         drop(alive);
                     });
@@ -146,7 +152,7 @@ impl Server {
                 Err(error) => {
                     warn!(%error, seconds = pause.as_secs_f64(), "no connection can be accepted for now");
                     tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
+                        () = self.connections.make_room(pause) => {}
                         () = self.shutdown.begun() => return,
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -239,8 +245,21 @@ impl Server {
             }
             () = entered.it.evicted() => {
                 debug!("connection closed to make room for another");
+                // What a newcomer has sent may not have been read yet.
+                if !entered.it.has_asked()
+                    && let Ok(ended) = timeout(LAST_WORD, connection.as_mut()).await
+                {
+                    return Ok(ended.map(drop)?);
+                }
                 connection.as_mut().graceful_shutdown();
-                Ok(timeout(LAST_WORD, connection).await?.map(drop)?)
+                loop {
+                    match timeout(LAST_WORD, connection.as_mut()).await {
+                        Ok(ended) => return Ok(ended.map(drop)?),
+                        // Its request came just then: a scraper is not to lose it.
+                        Err(_) if entered.it.is_answering() => {}
+                        Err(late) => return Err(late.into()),
+                    }
+                }
             }
         }
     }

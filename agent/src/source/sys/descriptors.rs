@@ -1,7 +1,10 @@
 //! The descriptors that a thread holds.
 #![expect(unsafe_code, reason = "calls close_range, which no crate wraps")]
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    fs::{Mode, OFlags},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
@@ -26,6 +29,15 @@ pub fn raise_limit() -> io::Result<u64> {
 #[must_use]
 pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// How many more may be opened.
+#[must_use]
+pub fn n_free() -> u64 {
+    // The kernel gives the lowest number that is free, and few below it are: that is exact enough.
+    let lowest = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let n_used = lowest.map_or(u64::MAX, |it| u64::try_from(it.as_raw_fd()).unwrap_or(0));
+    limit().saturating_sub(n_used)
 }
 
 /// Whether one may stay open between scrapes: the upper half of the numbers is for what comes and goes. The kernel
