@@ -7,6 +7,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 fn hostlens(folder: &Path, args: &[&str]) -> Output {
@@ -360,6 +361,17 @@ fn ten_megabytes() {
         hostlens.toml: error: the config file is larger than 1 MiB
     "#]],
     );
+}
+
+#[test]
+fn a_key_of_a_megabyte() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hostlens.toml"), "k".repeat(1_000_000) + " = 1\n").unwrap();
+    let start = Instant::now();
+    let check = hostlens(folder.path(), &["check-config", "--format=json", "hostlens.toml"]);
+    assert_eq!(check.status.code(), Some(2));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(findings(&check).starts_with("hostlens.toml:1:1: error: unknown key `kkk"));
 }
 
 #[test]
