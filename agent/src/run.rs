@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hostlens: error: {error:#}");
+            log::last_words(&format!("hostlens: error: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -54,7 +54,8 @@ fn run() -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Err(Stop::Errors(errors)) => {
-            errors.iter().for_each(|error| eprintln!("hostlens: error: {error}"));
+            let lines = errors.iter().map(|error| format!("hostlens: error: {error}\n"));
+            log::last_words(&lines.collect::<String>());
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -68,13 +69,13 @@ fn run() -> Result<ExitCode> {
     match verb {
         Verb::CheckConfig { strict, json } => check(&sources, loaded, strict, json),
         _ if !loaded.is_usable() => {
-            anstream::eprint!("{}", diagnostic::render(&loaded.diagnostics));
+            log::last_words(&diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
         Verb::Run => match cli::faults(&loaded.config)[..] {
             [] => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
             ref faults => {
-                anstream::eprint!("{}", diagnostic::render(faults));
+                log::last_words(&diagnostic::render(faults));
                 Ok(ExitCode::FAILURE)
             }
         },

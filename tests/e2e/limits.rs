@@ -1,6 +1,6 @@
 //! An agent that is short of something: readers of its log, descriptors, memory, threads, somebody to bury the dead.
 
-use hostlens_tests::Agent;
+use hostlens_tests::{Agent, agent::program};
 use rustix::process::Signal;
 use std::{
     collections::BTreeSet,
@@ -31,6 +31,15 @@ fn scrape(agent: &Agent) -> String {
     answer.text()
 }
 
+/// Of a process what is resident beside files now, and what was at most with them, in KiB.
+fn memory(pid: u32) -> [u64; 2] {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    ["RssAnon:", "VmHWM:"].map(|key| {
+        let value = status.lines().find_map(|it| it.strip_prefix(key)).unwrap();
+        value.trim().trim_end_matches(" kB").parse().unwrap()
+    })
+}
+
 /// Collectors that gave all they have.
 fn running(agent: &Agent) -> BTreeSet<String> {
     let text = scrape(agent);
@@ -54,6 +63,40 @@ fn a_log_that_nobody_reads_stops_nothing() {
         })
         .unwrap();
     assert!(agent.stop().unwrap().success());
+}
+
+#[test]
+fn a_start_that_fails_waits_for_no_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bad.toml"), "x = 1\n").unwrap();
+    let full_pipe =
+        "mkfifo pipe && exec 3<>pipe && head -c 65536 /dev/zero >&3 && exec timeout 30 \"$@\" 2>&3";
+    for arg in ["--config.file=bad.toml", "--no-such-flag", "--path.procfs=/nonexistent"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", full_pipe, "sh"]).arg(program().unwrap()).arg(arg);
+        // Else the port may be what fails.
+        let ended = shell.arg("--web.listen-address=127.0.0.1:0").current_dir(&folder).status().unwrap();
+        fs::remove_file(folder.path().join("pipe")).unwrap();
+        assert_eq!(ended.code(), Some(1), "{arg}");
+    }
+}
+
+#[test]
+fn a_kernel_file_that_is_huge_costs_its_collector_alone() {
+    let make = |folder: &Path, command: &mut Command| {
+        let proc = folder.join("proc");
+        fs::create_dir(&proc).unwrap();
+        fs::write(proc.join("loadavg"), "0.21 0.37 0.39 1/719 19737\n").unwrap();
+        fs::File::create(proc.join("meminfo")).unwrap().set_len(50 << 20).unwrap();
+        command.arg(format!("--path.procfs={}", proc.display()));
+    };
+    let agent = Agent::start_prepared("", &[NO_PROBES], make).unwrap();
+    let text = scrape(&agent);
+    assert!(text.contains("\nnode_load1 0.21\n"), "{text}");
+    assert!(text.contains("\nnode_scrape_collector_success{collector=\"meminfo\"} 0\n"), "{text}");
+    assert!(text.contains("/meminfo: File too large"), "{text}");
+    let [resident, peak] = memory(agent.pid());
+    assert!(peak < 120 << 10 && resident < 40 << 10, "{resident} KiB, {peak} at most");
 }
 
 #[test]
@@ -180,6 +223,25 @@ fn short_of_memory_it_runs_without_probes_and_says_so() {
     group.set(MEMORY_LIMIT, 64 << 20);
     let agent = start(&group.shell(), &["--ebpf.enabled=auto"]);
     assert!(scrape(&agent).contains("\nnode_sched_runqueue_latency_seconds_count "));
+    agent.stop().unwrap();
+}
+
+#[test]
+#[ignore = "loads eBPF in a control group: needs root and BTF"]
+fn the_memory_that_the_manifest_asks_for_is_enough() {
+    let manifest = include_str!("../../config/kubernetes/base/daemonset.yaml");
+    let sizes = manifest.lines().filter_map(|it| it.trim().strip_prefix("memory: ")?.strip_suffix("Mi"));
+    let sizes: Vec<u64> = sizes.map(|it| it.parse().unwrap()).collect();
+    let [request, limit] = sizes[..] else { panic!("a request and a limit: {sizes:?}") };
+    let group = Group::new("memory", "manifest");
+    group.set(MEMORY_LIMIT, limit << 20);
+    let agent = start(&group.shell(), &["--ebpf.enabled=auto"]);
+    for _ in 0..3 {
+        assert!(scrape(&agent).contains("\nnode_sched_runqueue_latency_seconds_count "));
+    }
+    let [resident, peak] = memory(agent.pid());
+    println!("{resident} KiB resident, {peak} KiB at most, of {request} and {limit} MiB");
+    assert!(resident <= request << 10 && peak <= limit << 10, "{resident} KiB, {peak} KiB at most");
     agent.stop().unwrap();
 }
 

@@ -5,12 +5,13 @@ mod governor;
 mod queue;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use anstream::AutoStream;
 use governor::Governor;
 use prometheus_client::metrics::counter::Counter;
 use queue::Queue;
 use std::{
     fmt::{self, Write as _},
-    io,
+    io::{self, Write as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -82,8 +83,19 @@ impl Control {
 
     /// Waits until all is written, for a second at most.
     pub fn end(&self) {
-        self.queue.drain(Duration::from_secs(1));
+        self.queue.drain(PATIENCE);
     }
+}
+
+/// How long the end waits for who reads the log.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes to stderr why the process cannot go on, without the log; coloured only for a terminal. Where nobody reads it
+/// ends all the same.
+pub fn last_words(text: &str) {
+    let mut words = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
+    words.write_all(text.as_bytes()).expect("there is room in memory");
+    queue::write_within(&mut words.into_inner(), PATIENCE);
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

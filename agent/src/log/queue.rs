@@ -52,7 +52,7 @@ impl Queue {
             drop(state);
             self.changed.notify_all();
         } else {
-            write_at_once(&mut state.waiting);
+            write_within(&mut state.waiting, Duration::ZERO);
         }
     }
 
@@ -96,11 +96,11 @@ impl Queue {
     }
 }
 
-/// Writes as much of `waiting` as needs no waiting.
-fn write_at_once(waiting: &mut Vec<u8>) {
+/// Writes as much of `waiting` to stderr as goes without waiting longer than `patience` for a reader.
+pub(super) fn write_within(waiting: &mut Vec<u8>, patience: Duration) {
     let stderr = io::stderr();
     let mut n_written = 0;
-    while n_written < waiting.len() && is_ready(&stderr) {
+    while n_written < waiting.len() && is_ready(&stderr, patience) {
         let end = waiting.len().min(n_written + AT_ONCE);
         match rustix::io::write(&stderr, &waiting[n_written..end]) {
             Ok(n_bytes) => n_written += n_bytes,
@@ -112,9 +112,10 @@ fn write_at_once(waiting: &mut Vec<u8>) {
     waiting.drain(..n_written);
 }
 
-fn is_ready(file: &impl AsFd) -> bool {
+fn is_ready(file: &impl AsFd, patience: Duration) -> bool {
+    let patience = Timespec::try_from(patience).expect("it is a second at most");
     let mut one = [PollFd::new(file, PollFlags::OUT)];
-    poll(&mut one, Some(&Timespec::default())).is_ok_and(|n_ready| n_ready > 0)
+    poll(&mut one, Some(&patience)).is_ok_and(|n_ready| n_ready > 0)
 }
 
 /// A line as a whole is one write of the formatter's.

@@ -151,3 +151,22 @@ pub(super) fn read<B: Buffer<u8>>(fd: &OwnedFd, buffer: B, offset: u64) -> Resul
     super::faults::check(fd)?;
     rustix::io::pread(fd, buffer, offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_no_kernel_writes_is_refused_and_holds_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slabinfo");
+        let on_disk = std::fs::File::create(&path).unwrap();
+        let mut file = File::new(path);
+        on_disk.set_len(MAX_BYTES as u64).unwrap();
+        assert_eq!(file.read().unwrap().len(), MAX_BYTES);
+        on_disk.set_len(MAX_BYTES as u64 + 1).unwrap();
+        let error = file.read().unwrap_err().to_string();
+        assert!(error.ends_with("/slabinfo: File too large (os error 27)"), "{error}");
+        assert_eq!(file.buffer.capacity(), 0);
+    }
+}
