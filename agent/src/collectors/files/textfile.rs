@@ -491,6 +491,26 @@ mod tests {
         }
     }
 
+    /// As in node_exporter, which counts it as an error in gathering.
+    #[test]
+    fn of_a_sample_in_two_files_that_of_the_first_stays() {
+        let files = [
+            ("d/a.prom", "# TYPE g gauge\ng{a=\"1\"} 1\ng{a=\"2\"} 2\n"),
+            ("d/b.prom", "# TYPE g gauge\ng{a=\"1\"} 7\ng{a=\"3\"} 3\n"),
+        ];
+        let host = host(&files);
+        let mut out = Families::new(METRICS);
+        open(&host, "directory = 'ROOT/d'").collect(&mut out).unwrap();
+        let mut answer = Vec::new();
+        let conflicts = Encoder::default().write(&[&out], &mut answer);
+        let conflicts: Vec<_> = conflicts.iter().map(|it| (it.family.as_str(), it.why)).collect();
+        assert_eq!(conflicts, [("g", "the same labels were given twice")]);
+        let answer = String::from_utf8(answer).unwrap();
+        let shown: Vec<_> = answer.lines().filter(|it| it.starts_with("g{")).collect();
+        assert_eq!(shown, ["g{a=\"1\"} 1", "g{a=\"2\"} 2", "g{a=\"3\"} 3"]);
+        assert!(answer.contains("\nnode_textfile_scrape_error 0\n"), "{answer}");
+    }
+
     #[test]
     fn leaves_out_what_is_too_old() {
         check_folder(
