@@ -15,14 +15,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use hostlens_tests::{Agent, Exposition, load};
+use hostlens_tests::{
+    Agent, Exposition,
+    first_process::{self, undisturbed},
+    load,
+};
 use rustix::{
     fs::OFlags,
     mount::{MountFlags, UnmountFlags, mount, unmount},
 };
 use tempfile::{NamedTempFile, TempDir};
-
-use crate::first_process;
 
 const CONFIG: &str = "
 [collector.block_io]
@@ -109,22 +111,6 @@ fn count(page: &Exposition, family: &str, device: &str, operation: &str) -> f64 
 
 fn seconds(page: &Exposition, family: &str, device: &str) -> Result<f64> {
     page.sum(&format!("{family}_sum"), &[("device", device), ("operation", "read")])
-}
-
-/// Runs a check again if it fails while process 1 ran, on kernels that run no program for what interrupts it, as the end
-/// of a request may.
-fn undisturbed<T>(check: impl Fn() -> Result<T>) -> Result<T> {
-    const TRIES: usize = 5;
-    for _ in 1..TRIES {
-        let watch = first_process::watch()?;
-        match check() {
-            Err(error) if first_process::may_have_missed(&watch)? => {
-                println!("again, as process 1 ran: {error:#}");
-            }
-            outcome => return outcome,
-        }
-    }
-    check()
 }
 
 /// Memory for direct I/O.

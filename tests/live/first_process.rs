@@ -1,29 +1,16 @@
 //! What a doctor says of process 1, against what a probe of ours sees of it.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hostlens::ebpf::{FirstProcess, Kernel, Sight};
-use hostlens_tests::{agent::program, truth};
-
-/// Longer than process 1 of a host sleeps.
-const LIMIT: Duration = Duration::from_secs(30);
-
-pub(crate) fn watch() -> Result<FirstProcess> {
-    let watch = FirstProcess::watch(&Kernel::new(None), Path::new("/proc"));
-    watch.map_err(|error| anyhow!("watch process 1: {}", error.reason()))
-}
-
-/// Whether process 1 had a CPU since `watch` began, and this kernel runs no program then.
-pub(crate) fn may_have_missed(watch: &FirstProcess) -> Result<bool> {
-    Ok(watch.switches()?.counted > 0 && watch.sight(LIMIT)? == Sight::Barred)
-}
+use hostlens::ebpf::Sight;
+use hostlens_tests::{agent::program, first_process, truth};
 
 pub(crate) fn is_told() -> Result<()> {
-    let watch = watch()?;
+    let watch = first_process::watch()?;
     let told = truth::doctor_of_process_1(program()?)?;
     make_orphans()?;
-    let sight = watch.sight(LIMIT)?;
+    let sight = watch.sight(first_process::LIMIT)?;
     println!("{:?}: {sight:?}; {told}", watch.switches()?);
     let words = match sight {
         Sight::Open => "what happens while it has a CPU is seen",

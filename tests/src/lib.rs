@@ -3,7 +3,9 @@
 //! Used by the end-to-end tests, by the live tests (root and BTF), and by the guests of `cargo xtask vm`.
 
 pub mod agent;
+pub mod cgroup;
 pub mod exposition;
+pub mod first_process;
 pub mod judge;
 pub mod kernel_objects;
 pub mod libtest;

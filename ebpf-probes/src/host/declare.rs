@@ -25,7 +25,7 @@
 /// A constant with a type is the offset of a field of that type, one of `bits` a bit field, any other a number. Where a
 /// kernel may lack it:
 /// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing, and
-/// `with(CONSTANT)` if it has nothing to do without that.
+/// `with(CONSTANT)` if it has nothing to do without that, or is for that feature alone.
 /// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for
 /// an interruption, see [`Meter`](probe_abi::Meter).
 #[macro_export]

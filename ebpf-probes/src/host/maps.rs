@@ -42,6 +42,10 @@ pub struct CounterBy<const N: usize>;
 #[derive(Debug)]
 pub struct HistogramBy<const N: usize>;
 
+/// `N` words for each possible CPU, which that CPU alone writes: whole cache lines.
+#[derive(Debug)]
+pub struct CpuWords<const N: usize>;
+
 /// A hash of as many entries as the agent says, for the programs alone.
 #[derive(Debug)]
 pub struct Hash<K, V>(PhantomData<(K, V)>);
@@ -49,6 +53,10 @@ pub struct Hash<K, V>(PhantomData<(K, V)>);
 /// The same, in which the oldest entry goes where there is no room.
 #[derive(Debug)]
 pub struct LruHash<K, V>(PhantomData<(K, V)>);
+
+/// When what `N` tasks do began, for the programs alone.
+#[derive(Debug)]
+pub struct Started<const N: usize>;
 
 /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
 #[derive(Debug)]
@@ -59,7 +67,7 @@ impl Kind for CpuClocks {
 }
 
 impl<T> Kind for PerCpu<T> {
-    const ENTRIES: Entries = Entries::PerCpu;
+    const ENTRIES: Entries = Entries::PerCpu(1);
 }
 
 impl<T> Shared for PerCpu<T> {
@@ -99,12 +107,24 @@ impl<const N: usize> Shared for HistogramBy<N> {
     type Row = Histogram;
 }
 
+impl<const N: usize> Kind for CpuWords<N> {
+    const ENTRIES: Entries = Entries::PerCpu(N as u32);
+}
+
+impl<const N: usize> Shared for CpuWords<N> {
+    type Row = u64;
+}
+
 impl<K, V> Kind for Hash<K, V> {
     const ENTRIES: Entries = Entries::Setting;
 }
 
 impl<K, V> Kind for LruHash<K, V> {
     const ENTRIES: Entries = Entries::Setting;
+}
+
+impl<const N: usize> Kind for Started<N> {
+    const ENTRIES: Entries = Entries::Fixed(N as u32);
 }
 
 /// The meters of a probe's programs: for each that has some a row for each possible CPU.

@@ -110,7 +110,7 @@ pub enum Need {
     Optional,
     /// A constant is known to have this value then.
     Otherwise(u32),
-    /// A program is left out unless the kernel has this constant as well as the hook.
+    /// A program is left out unless the kernel has this constant, or a collector wants this feature.
     With(&'static str),
 }
 
@@ -125,9 +125,9 @@ pub struct MapSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entries {
     Fixed(u32),
-    /// One for each CPU that the kernel may ever have online.
-    PerCpu,
-    /// The same, each an event that counts the CPU's clock.
+    /// So many for each CPU that the kernel may ever have online.
+    PerCpu(u32),
+    /// One for each such CPU, each an event that counts the CPU's clock.
     CpuClocks,
     /// So many in each bank, of which there is one for each CPU as far as memory allows; each entry has these bytes.
     Banked {

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use probe_abi::{Histogram, histogram::slot, table};
 
-use crate::Number;
+use crate::{Number, now, thread};
 
 /// An array in memory that the agent reads. The agent sets the number of entries.
 type Shared<T> = Array<T, 1, { BPF_F_MMAPABLE as usize }>;
@@ -62,6 +62,9 @@ kinds! {
     /// `N` histograms, and one for all whose index is higher.
     HistogramBy<; const N> = Shared<Histogram>;
 
+    /// `N` words for each possible CPU, which that CPU alone writes: whole cache lines.
+    CpuWords<; const N> = Shared<u64>;
+
     /// A hash of as many entries as the agent says, for the programs alone.
     Hash<K, V> = HashMap<K, V, 1>;
 
@@ -70,6 +73,9 @@ kinds! {
 
     /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
     CpuClocks<> = PerfEventArray;
+
+    /// When what `N` tasks do began, for the programs alone.
+    Started<; const N> = HashMap<u32, u64, 1>;
 }
 
 impl CpuClocks {
@@ -179,14 +185,72 @@ impl<T> Rows<T> {
     }
 }
 
-impl Rows<Histogram> {
-    /// Counts a time in nanoseconds, without losing what others count.
-    #[inline(always)]
-    pub fn record(self, row: u32, ns: u64) {
-        if let Some(row) = self.0.get_ptr_mut(row) {
-            // SAFETY: the row is in a map.
-            unsafe { record(row, ns) };
+/// What can be done with rows of histograms, whoever else counts in them.
+macro_rules! histograms {
+    ($($kind:ident<Histogram $(; const $n:ident)?>)*) => {$(
+        impl<$(const $n: usize)?> $kind<Histogram, $($n)?> {
+            /// Counts a time in nanoseconds, without losing what others count.
+            #[inline(always)]
+            pub fn record(self, row: u32, ns: u64) {
+                if let Some(row) = self.0.get_ptr_mut(row) {
+                    // SAFETY: the row is in a map.
+                    unsafe { record(row, ns) };
+                }
+            }
         }
+    )*};
+}
+
+histograms! {
+    Rows<Histogram>
+    Fixed<Histogram; const N>
+}
+
+/// An index of `N` and more is that of another CPU's word: it must be less.
+impl<const N: usize> CpuWords<N> {
+    /// A word of this CPU, whatever interrupts this one does to it; 0 for one that is not there.
+    #[inline(always)]
+    pub fn load(self, cpu: u32, index: u32) -> u64 {
+        match self.0.get_ptr(cpu * N as u32 + index) {
+            // SAFETY: the map outlives the program; a word is read at once.
+            Some(word) => unsafe { ptr::read_volatile(word) },
+            None => 0,
+        }
+    }
+
+    /// Sets a word of this CPU.
+    #[inline(always)]
+    pub fn store(self, cpu: u32, index: u32, word: u64) {
+        if let Some(place) = self.0.get_ptr_mut(cpu * N as u32 + index) {
+            // SAFETY: the map outlives the program; a word is written at once.
+            unsafe { ptr::write_volatile(place, word) };
+        }
+    }
+
+    /// Adds to a word of this CPU. No program that interrupts this one may do the same.
+    #[inline(always)]
+    pub fn add(self, cpu: u32, index: u32, n: u64) {
+        if let Some(word) = self.0.get_ptr_mut(cpu * N as u32 + index) {
+            // SAFETY: the map outlives the program, and nobody else writes the word meanwhile.
+            unsafe { *word += n };
+        }
+    }
+}
+
+impl<const N: usize> Started<N> {
+    /// The current thread begins now; `false` if there is no room.
+    #[inline(always)]
+    pub fn begin(self) -> bool {
+        self.0.insert(thread(), now(), BPF_ANY.into()).is_ok()
+    }
+
+    /// The current thread ends: the nanoseconds since it began, `None` if that was not seen.
+    #[inline(always)]
+    pub fn end(self) -> Option<u64> {
+        let thread = thread();
+        // SAFETY: the value is copied at once, and this thread's alone.
+        let begin = unsafe { self.0.get(&thread) }.copied()?;
+        self.0.remove(&thread).is_ok().then_some(now() - begin)
     }
 }
 

@@ -189,7 +189,7 @@ impl Args {
         unsafe { ptr::read(self.0.add(position)) }
     }
 
-    /// The argument at a position that differs between kernels, of the first six.
+    /// The argument at a position that differs between kernels, of the first twelve.
     #[inline(always)]
     pub fn object_at(self, position: &Number) -> Object {
         Object(self.number_at(position) as *const c_void)
@@ -204,7 +204,13 @@ impl Args {
             2 => self.nth::<16>(),
             3 => self.nth::<24>(),
             4 => self.nth::<32>(),
-            _ => self.nth::<40>(),
+            5 => self.nth::<40>(),
+            6 => self.nth::<48>(),
+            7 => self.nth::<56>(),
+            8 => self.nth::<64>(),
+            9 => self.nth::<72>(),
+            10 => self.nth::<80>(),
+            _ => self.nth::<88>(),
         }
     }
 
@@ -264,6 +270,18 @@ impl Item {
 pub fn now() -> u64 {
     // SAFETY: the helper has no obligations.
     unsafe { aya_ebpf::helpers::bpf_ktime_get_ns() }
+}
+
+/// The number of the current thread, as the host sees it.
+#[inline(always)]
+pub fn thread() -> u32 {
+    aya_ebpf::helpers::bpf_get_current_pid_tgid() as u32
+}
+
+/// Whether the current thread's name begins with these bytes.
+#[inline(always)]
+pub fn is_thread_named(begin: &[u8; 8]) -> bool {
+    aya_ebpf::helpers::bpf_get_current_comm().is_ok_and(|name| name[..8] == begin[..])
 }
 
 /// Helpers such as the kernel's clock are for programs under the GPL only.

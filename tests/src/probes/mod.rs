@@ -1,18 +1,34 @@
 //! What each probe counts, against what somebody else counts under a known load: a file a probe. The live tests run all
 //! of it on this machine, and the guest of `cargo xtask vm` on other kernels.
 
+mod irq_time;
+mod memory_stalls;
+mod oom_kills;
 mod packet_drops;
+mod page_cache;
+mod page_faults;
+mod process_events;
 mod runqueue;
+mod signals;
 mod socket_drops;
+mod softirq_time;
 mod tcp_connections;
 mod tcp_events;
+mod timer_handlers;
+mod tlb_flushes;
+mod workqueues;
+mod writeback_throttle;
 
-use std::{collections::BTreeSet, env, fs};
+use std::{
+    collections::BTreeSet,
+    env,
+    fs::{self, File, read_to_string},
+};
 
 use anyhow::{Context, Result, ensure};
 use hostlens::ebpf::btf::Btf;
 
-use crate::Agent;
+use crate::{Agent, Exposition, first_process, truth::Bounded};
 
 /// A claim about the families of a collector, held against a judge of its own.
 #[derive(Debug)]
@@ -26,11 +42,23 @@ pub struct Check {
 
 /// All checks, probe by probe.
 pub const ALL: &[&[Check]] = &[
+    irq_time::CHECKS,
+    memory_stalls::CHECKS,
+    oom_kills::CHECKS,
     packet_drops::CHECKS,
+    page_cache::CHECKS,
+    page_faults::CHECKS,
+    process_events::CHECKS,
     runqueue::CHECKS,
+    signals::CHECKS,
     socket_drops::CHECKS,
+    softirq_time::CHECKS,
     tcp_connections::CHECKS,
     tcp_events::CHECKS,
+    timer_handlers::CHECKS,
+    tlb_flushes::CHECKS,
+    workqueues::CHECKS,
+    writeback_throttle::CHECKS,
 ];
 
 /// A config in which all that is checked is enabled.
@@ -46,7 +74,7 @@ pub fn config() -> String {
 pub fn run_all(agent: &Agent) -> Result<()> {
     let mut failures = Vec::new();
     for Check { collector, claim, run } in ALL.iter().copied().flatten() {
-        match run(agent) {
+        match first_process::undisturbed(|| run(agent)) {
             Ok(figures) => println!("{collector}: {claim}: {figures}"),
             Err(error) => failures.push(format!("{collector}: {claim}: {error:#}")),
         }
@@ -80,4 +108,57 @@ fn undisturbed(check: impl Fn() -> Result<String>) -> Result<String> {
 fn hooks() -> Result<Btf> {
     let types = fs::read("/sys/kernel/btf/vmlinux").context("read the kernel's types")?;
     Btf::parse(types).map_err(|why| anyhow::anyhow!("{why}"))
+}
+
+/// By how much the samples of a name grew with these labels, all together, while `load` ran. One that is not there counts
+/// as 0: it may be the first of its kind.
+fn growth(
+    agent: &Agent,
+    name: &str,
+    labels: &[(&str, &str)],
+    load: impl FnOnce() -> Result<()>,
+) -> Result<f64> {
+    let before = total(&agent.scrape()?, name, labels);
+    load()?;
+    Ok(total(&agent.scrape()?, name, labels) - before)
+}
+
+/// The same beside a counter of the kernel's, which is read before and after the agent.
+fn beside(
+    agent: &Agent,
+    name: &str,
+    labels: &[(&str, &str)],
+    kernel: impl Fn() -> Result<f64>,
+    load: impl FnOnce() -> Result<()>,
+) -> Result<Bounded> {
+    let first = kernel()?;
+    let (mut second, mut third) = (first, first);
+    let grown = growth(agent, name, labels, || {
+        second = kernel()?;
+        load()?;
+        third = kernel()?;
+        Ok(())
+    })?;
+    Ok(Bounded { low: third - second, agent: grown, high: kernel()? - first })
+}
+
+fn total(page: &Exposition, name: &str, labels: &[(&str, &str)]) -> f64 {
+    page.samples(name, labels).map(|it| it.value).sum()
+}
+
+/// The number behind a key at the beginning of a line of a kernel file.
+pub(crate) fn counter(path: &str, key: &str) -> Result<f64> {
+    let text = read_to_string(path).with_context(|| format!("read {path}"))?;
+    let mut lines =
+        text.lines().filter_map(|it| it.trim_start().strip_prefix(key)?.split_whitespace().next());
+    lines.next().with_context(|| format!("{path} has no {key}"))?.parse().context("read a number")
+}
+
+/// A file to write and read, or in a guest its disk: not in memory, as a guest's files are.
+fn on_disk() -> Result<File> {
+    let file = match is_emulated() {
+        true => File::options().read(true).write(true).open("/dev/nvme0n1"),
+        false => tempfile::tempfile_in("."),
+    };
+    file.context("open what is on a disk")
 }

@@ -5,11 +5,15 @@ mod cpu;
 mod cpu_vulnerabilities;
 mod cpufreq;
 mod interrupts;
+mod irq_time;
 mod loadavg;
 mod perf;
 mod runqueue;
 mod schedstat;
+mod softirq_latency;
+mod softirq_time;
 mod softirqs;
+mod tlb_flushes;
 
 super::register! {
     "cpu":
@@ -17,9 +21,13 @@ super::register! {
     cpu_vulnerabilities::CpuVulnerabilities,
     cpufreq::Cpufreq,
     interrupts::Interrupts,
+    irq_time::IrqTime,
     loadavg::Loadavg,
     perf::Perf,
     runqueue::Runqueue,
     schedstat::Schedstat,
+    softirq_latency::SoftirqLatency,
+    softirq_time::SoftirqTime,
     softirqs::Softirqs,
+    tlb_flushes::TlbFlushes,
 }

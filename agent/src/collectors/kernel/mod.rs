@@ -6,13 +6,17 @@ mod filefd;
 mod kernel_hung;
 mod os;
 mod pressure;
+mod process_events;
 mod processes;
 mod selinux;
+mod signals;
 mod stat;
 mod sysctl;
 mod time;
+mod timer_handlers;
 mod timex;
 mod uname;
+mod workqueues;
 
 super::register! {
     "kernel":
@@ -22,11 +26,15 @@ super::register! {
     kernel_hung::KernelHung,
     os::Os,
     pressure::Pressure,
+    process_events::ProcessEvents,
     processes::Processes,
     selinux::Selinux,
+    signals::Signals,
     stat::Stat,
     sysctl::Sysctl,
     time::Time,
+    timer_handlers::TimerHandlers,
     timex::Timex,
     uname::Uname,
+    workqueues::Workqueues,
 }

@@ -48,7 +48,7 @@ impl Kernel {
         let running = shared.iter().filter_map(Weak::upgrade);
         let mut running = running.filter(|it| it.loaded().spec().name == spec.name);
         if let Some(probe) = running.find(|it| it.serves(features, settings)) {
-            return Ok(probe);
+            return whole(probe, features);
         }
         let overhead = match self.probes.are_measured() {
             true => self.probes.overhead(|| calibration::overhead(&self.types, &self.probes)),
@@ -58,7 +58,7 @@ impl Kernel {
         let probe = Arc::new(probe);
         self.probes.add(probe.loaded());
         shared.push(Arc::downgrade(&probe));
-        Ok(probe)
+        whole(probe, features)
     }
 
     /// The names of an enum's enumerators in the running kernel, each at the index that is its value, without the first
@@ -83,5 +83,13 @@ impl Kernel {
     /// probe that is loaded later reads them again.
     pub fn release(&self) {
         self.types.release();
+    }
+}
+
+/// The probe, if this kernel has the hooks of all its programs for these features.
+fn whole(probe: Arc<Probe>, features: &[&str]) -> Result<Arc<Probe>, Error> {
+    match probe.missing(features) {
+        Some(program) => Err(Error::NoHook { hook: program.attach }),
+        None => Ok(probe),
     }
 }

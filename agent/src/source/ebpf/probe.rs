@@ -12,7 +12,7 @@ use aya::{
 };
 use ebpf_probes::{
     maps::{CounterBy, HistogramBy, METERS, Map, Shared},
-    spec::{Constant, Entries, Origin, Program, Spec},
+    spec::{Constant, Entries, Need, Origin, Program, Spec},
 };
 use probe_abi::{ABSENT, Meter, table};
 
@@ -73,7 +73,7 @@ impl Probe {
         let is_measured = probes.are_measured();
         let decided = decided(spec, probes, features, settings)?;
         let loaded = types.with(|types| {
-            let resolved = resolve(spec, &types.btf)?;
+            let resolved = resolve(spec, &types.btf, &decided)?;
             let metered: Vec<&Program> = spec.programs.iter().filter(|it| it.meter.is_some()).collect();
             let mut constants = resolved.constants;
             constants.extend(&decided);
@@ -144,6 +144,12 @@ impl Probe {
         &self.loaded
     }
 
+    /// A program for one of these features that this kernel has no hook for.
+    pub(super) fn missing(&self, features: &[&str]) -> Option<&'static Program> {
+        let is_for = |it: &&Program| matches!(it.need, Need::With(feature) if features.contains(&feature));
+        self.loaded.spec().programs.iter().filter(is_for).find(|it| !self.loaded.has(it.name))
+    }
+
     /// Whether it will do for a collector that wants these features and settings.
     pub(super) fn serves(&self, features: &[&str], settings: &Settings<'_>) -> bool {
         let has = |name: &str, value| self.settings.iter().any(|it| it.0 == name && it.1 == value);
@@ -207,7 +213,8 @@ fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Re
     for map in spec.maps {
         let n_entries = match map.entries {
             Entries::Fixed(n) => n,
-            Entries::PerCpu | Entries::CpuClocks => n_cpus,
+            Entries::PerCpu(n) => n * n_cpus,
+            Entries::CpuClocks => n_cpus,
             Entries::Banked { per_bank, .. } => {
                 per_bank * banks(spec, settings, n_cpus).expect("a map of the probe is banked")
             }

@@ -18,14 +18,18 @@ pub(super) struct Resolved {
     pub(super) programs: Vec<&'static Program>,
 }
 
-/// Finds the value of each constant and the hook of each program.
+/// Finds the value of each constant and the hook of each program. `decided`: the features and settings, with their values.
 ///
 /// # Errors
 /// When the kernel lacks what the probe cannot do without, or has it otherwise than the probe reads it.
-pub(super) fn resolve(spec: &'static Spec, btf: &Btf) -> Result<Resolved, Error> {
+pub(super) fn resolve(
+    spec: &'static Spec,
+    btf: &Btf,
+    decided: &[(&'static str, u32)],
+) -> Result<Resolved, Error> {
     let mut programs = Vec::new();
     for program in spec.programs {
-        if lacks_its_constant(program, spec, btf) {
+        if is_idle(program, spec, btf, decided) {
             continue;
         }
         if is_in(&program.attach, btf) {
@@ -51,18 +55,25 @@ fn is_in(attach: &Attach, btf: &Btf) -> bool {
     }
 }
 
-/// Whether a program has nothing to do without a constant that this kernel lacks.
-fn lacks_its_constant(program: &Program, spec: &Spec, btf: &Btf) -> bool {
+/// Whether a program has nothing to do: this kernel lacks the constant, or nobody wants the feature, that it is for.
+fn is_idle(program: &Program, spec: &Spec, btf: &Btf, decided: &[(&str, u32)]) -> bool {
     let Need::With(name) = program.need else { return false };
-    let constant = spec.constants.iter().find(|it| it.name == name);
-    constant.is_none_or(|it| find(&it.origin, btf).is_err())
+    match spec.constants.iter().find(|it| it.name == name).map(|it| it.origin) {
+        Some(Origin::Feature | Origin::Setting) => !decided.contains(&(name, 1)),
+        Some(origin) => find(&origin, btf).is_err(),
+        None => true,
+    }
 }
 
 fn may_lack(program: &Program, spec: &Spec, btf: &Btf) -> bool {
     match program.need {
         Need::Optional => true,
         Need::Unless(other) => spec.programs.iter().any(|it| it.name == other && is_in(&it.attach, btf)),
-        Need::Always | Need::Otherwise(_) | Need::With(_) => false,
+        // Who wants the feature is told, and the others do without.
+        Need::With(name) => {
+            spec.constants.iter().any(|it| it.name == name && matches!(it.origin, Origin::Feature))
+        }
+        Need::Always | Need::Otherwise(_) => false,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     testing::fuzz,
 };
-use ebpf_probes::spec::{Constant, Need, Origin};
+use ebpf_probes::spec::{Constant, Need, Origin, Spec};
 
 const KERNELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/source/ebpf/btf/kernels");
 const TABLE: &str = include_str!("../kernels/table.txt");
@@ -41,12 +41,18 @@ fn kernels(folder: &Path) -> Vec<Kernel> {
     kernels
 }
 
+/// All features of a probe, wanted.
+fn features(spec: &Spec) -> Vec<(&'static str, u32)> {
+    let features = spec.constants.iter().filter(|it| matches!(it.origin, Origin::Feature));
+    features.map(|it| (it.name, 1)).collect()
+}
+
 /// A row for each probe and each of its constants, a column for each kernel.
 fn table(kernels: &[Kernel]) -> String {
     let mut rows = vec![vec!["probe and constant".to_owned()]];
     rows[0].extend(kernels.iter().map(|it| it.series.clone()));
     for spec in ALL {
-        let found: Vec<_> = kernels.iter().map(|it| resolve(spec, &it.btf)).collect();
+        let found: Vec<_> = kernels.iter().map(|it| resolve(spec, &it.btf, &features(spec))).collect();
         let runs = found.iter().map(|it| it.as_ref().map_or_else(Error::reason, |_| "runs".to_owned()));
         rows.push([spec.name.to_owned()].into_iter().chain(runs).collect());
         let is_found = |it: &&Constant| !matches!(it.origin, Origin::Setting | Origin::Feature);
@@ -126,7 +132,7 @@ fn whole_kernels_say_what_their_reductions_say() {
 fn interrogate(bytes: &[u8]) {
     let Ok(btf) = Btf::parse(bytes.to_vec()) else { return };
     for spec in ALL {
-        resolve(spec, &btf).ok();
+        resolve(spec, &btf, &features(spec)).ok();
     }
     for question in Question::of(ALL) {
         question.claim(&btf);

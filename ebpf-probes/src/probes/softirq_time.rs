@@ -1,0 +1,83 @@
+//! How long softirqs ran; and, where it is wanted, how long each had to wait from being raised, and took.
+
+use ebpf_probes::{
+    maps::{CpuWords, HistogramBy},
+    probe,
+};
+
+probe! {
+    name: "softirq_time",
+    constants {
+        /// Whether the histograms are wanted.
+        LATENCY = feature();
+    }
+    maps {
+        /// Since when each type waits on each CPU; 0 if it does not.
+        RAISED: CpuWords<TYPE_ROWS>;
+        /// When the one that runs on each CPU began: the first word.
+        ENTERED: CpuWords<8>;
+        /// Nanoseconds that each type ran on each CPU.
+        TIMES: CpuWords<TYPE_ROWS>;
+        /// From being raised to running, by type.
+        LATENCIES: HistogramBy<TYPES>;
+        /// From beginning to end, by type.
+        DURATIONS: HistogramBy<TYPES>;
+    }
+    programs {
+        // One that is raised again before it runs has waited since the first time.
+        tp_btf("softirq_raise") fn raised(args, cpu), with(LATENCY) {
+            let kind = args.number(0) as u32;
+            if kind < TYPES as u32 && RAISED.load(cpu, kind) == 0 {
+                RAISED.store(cpu, kind, ebpf_probes::now());
+            }
+        }
+
+        tp_btf("softirq_entry") fn entered(args, cpu) {
+            let now = ebpf_probes::now();
+            ENTERED.store(cpu, 0, now);
+            if LATENCY.get() != 0 {
+                kernel::waited(args.number(0) as u32, cpu, now);
+            }
+        }
+
+        tp_btf("softirq_exit") fn exited(args, cpu) {
+            let kind = args.number(0) as u32;
+            let time = ebpf_probes::now().saturating_sub(ENTERED.load(cpu, 0));
+            if kind < TYPES as u32 && time < LONGEST {
+                TIMES.add(cpu, kind, time);
+                if LATENCY.get() != 0 {
+                    DURATIONS.record(kind, cpu, time);
+                }
+            }
+        }
+    }
+}
+
+/// `enum` in include/linux/interrupt.h, the same since 4.2.
+pub const TYPES: usize = 10;
+
+/// `TYPES` in whole cache lines.
+pub const TYPE_ROWS: usize = 16;
+
+/// 2^34 ns, 17 s. What seems to take longer began before the probe was detached for a while.
+#[cfg(target_arch = "bpf")]
+const LONGEST: u64 = 1 << 34;
+
+#[cfg(target_arch = "bpf")]
+mod kernel {
+    use super::*;
+
+    /// One that was raised runs now.
+    #[inline(always)]
+    pub(super) fn waited(kind: u32, cpu: u32, now: u64) {
+        if kind >= TYPES as u32 {
+            return;
+        }
+        let raised = RAISED.load(cpu, kind);
+        RAISED.store(cpu, kind, 0);
+        let latency = now.saturating_sub(raised);
+        if raised != 0 && latency < LONGEST {
+            LATENCIES.record(kind, cpu, latency);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Agents whose cgroup may not use the memory they start with, and in a guest those that the host gives up on request.
+
+use std::{fs::write, process::Child};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Check, beside, counter, is_emulated, process_events::running, total};
+use crate::{Agent, cgroup::Cgroup};
+
+pub(super) const CHECKS: &[Check] =
+    &[Check { collector: "oom_kills", claim: "each kill is one, of what was short of memory", run: kills }];
+
+const KILLS: &str = "node_oom_kills_total";
+
+const LIMIT: u64 = 8 << 20;
+const N: usize = 3;
+
+fn kills(agent: &Agent) -> Result<String> {
+    let mut figures = format!("cgroup {}", kills_of(agent, "cgroup", || kill_in_cgroup(agent))?);
+    // Elsewhere the kernel may choose another's process.
+    if is_emulated() {
+        write(format!("/proc/{}/oom_score_adj", agent.pid()), "-1000").context("spare the agent")?;
+        figures += &format!(", host {}", kills_of(agent, "host", || kill_of_host(agent))?);
+    }
+    Ok(figures)
+}
+
+fn kills_of(agent: &Agent, scope: &str, kill: impl Fn() -> Result<()>) -> Result<String> {
+    let kernel = || counter("/proc/vmstat", "oom_kill ");
+    let before = agent.scrape()?;
+    let all = beside(agent, KILLS, &[], kernel, || (0..N).try_for_each(|_| kill()))?;
+    ensure!(all.low >= N as f64, "the kernel says {} kills of {N}", all.low);
+    all.inside()?;
+    let of = |scope| {
+        Ok::<_, anyhow::Error>(
+            total(&agent.scrape()?, KILLS, &[("scope", scope)]) - total(&before, KILLS, &[("scope", scope)]),
+        )
+    };
+    let (scoped, unknown) = (of(scope)?, of("unknown")?);
+    ensure!(scoped >= N as f64 || unknown >= N as f64, "{scoped} for {scope} and {unknown} unknown of {N}");
+    Ok(format!("{all}, {scoped} of its own"))
+}
+
+fn kill_in_cgroup(agent: &Agent) -> Result<()> {
+    let cgroup = Cgroup::with_memory(LIMIT)?;
+    // It reads the kernel's types, which take several times as much.
+    is_killed(cgroup.inside(|| running(agent, &[]))?)
+}
+
+fn kill_of_host(agent: &Agent) -> Result<()> {
+    let child = running(agent, &["--collector.disable-defaults"])?;
+    write(format!("/proc/{}/oom_score_adj", child.id()), "1000").context("offer a process")?;
+    // Documentation/admin-guide/sysrq.rst.
+    write("/proc/sysrq-trigger", "f").context("ask for a kill")?;
+    is_killed(child)
+}
+
+fn is_killed(mut child: Child) -> Result<()> {
+    let status = child.wait()?;
+    ensure!(status.code().is_none(), "it was not killed: {status}");
+    Ok(())
+}
