@@ -39,7 +39,7 @@ fn every_collector_with_a_probe_is_checked() {
         .map(|entry| entry.name)
         .collect();
     // Theirs are the tests below.
-    assert_eq!(unchecked, ["block_bio", "block_io"]);
+    assert_eq!(unchecked, ["block_bio", "block_io", "block_io_stages"]);
 }
 
 #[test]
@@ -88,6 +88,13 @@ fn a_request_takes_what_the_application_waits_for_it() -> Result<()> {
 fn waiting_for_a_free_request_is_in_the_time_from_submission() -> Result<()> {
     let _alone = alone();
     disk::waits_for_a_request_are_in_the_time_from_submission()
+}
+
+#[test]
+#[ignore = "loads probes and attaches loop devices: needs root and BTF"]
+fn a_request_waits_in_the_queue_or_at_the_device() -> Result<()> {
+    let _alone = alone();
+    disk::stages_are_apart()
 }
 
 #[test]

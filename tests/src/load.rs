@@ -147,7 +147,8 @@ fn on_any_cpu(n_threads: u64, work: impl Fn(u64) + Sync) -> Result<()> {
     })
 }
 
-fn compute(time: Duration) {
+/// Computes for so long.
+pub fn compute(time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         std::hint::spin_loop();

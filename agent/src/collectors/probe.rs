@@ -1,4 +1,5 @@
-//! What the collectors with probes share: latencies from the kernel's slots to a histogram, and tables of disks.
+//! What the collectors with probes share: latencies from the kernel's slots to a histogram, tables of disks, and names
+//! of signals.
 
 use crate::{
     collector::Error,
@@ -25,6 +26,17 @@ pub(super) fn latency_slots(host: &Host) -> Slots {
     }
 }
 
+/// How sizes in bytes of a probe that is attached now are shown.
+pub(super) fn size_slots(host: &Host) -> Slots {
+    let exponent = histogram::BYTES_EXPONENT;
+    let seconds = latency_slots(host);
+    Slots {
+        zero_threshold: seconds.zero_threshold * f64::from(exponent).exp2(),
+        first_index: seconds.first_index + (exponent << seconds.schema),
+        ..seconds
+    }
+}
+
 /// Fills `buckets`, in seconds.
 pub(super) fn fill(buckets: &mut Buckets, slots: &Slots, latencies: &Histogram) {
     buckets.fill(slots, &latencies.slots, latencies.sum as f64 / 1e9);
@@ -41,9 +53,10 @@ pub(super) fn fill_shifted(buckets: &mut Buckets, slots: &Slots, times: &Histogr
     buckets.fill(&slots, &times.slots, times.sum as f64 * unit / 1e9);
 }
 
-/// Latencies that do not all count since the probe was attached.
+/// Histograms that do not all count since the probe was attached.
 pub(super) struct Latencies {
     slots: Slots,
+    sizes: Slots,
     /// Unix time when `CLOCK_MONOTONIC` was 0, as far as the clocks have kept step.
     epoch: f64,
 }
@@ -51,14 +64,22 @@ pub(super) struct Latencies {
 impl Latencies {
     pub(super) fn new(host: &Host) -> Self {
         let slots = latency_slots(host);
-        Self { slots, epoch: slots.created - seconds(ClockId::Monotonic) }
+        Self { slots, sizes: size_slots(host), epoch: slots.created - seconds(ClockId::Monotonic) }
     }
 
     /// Fills `buckets`, in seconds. `created`: nanoseconds on `CLOCK_MONOTONIC` since when they count, if it is not
     /// since the probe was attached.
     pub(super) fn fill(&self, buckets: &mut Buckets, latencies: &Histogram, created: Option<u64>) {
-        let created = created.map_or(self.slots.created, |it| self.epoch + it as f64 / 1e9);
-        fill(buckets, &Slots { created, ..self.slots }, latencies);
+        fill(buckets, &self.since(self.slots, created), latencies);
+    }
+
+    /// The same in bytes.
+    pub(super) fn fill_sizes(&self, buckets: &mut Buckets, sizes: &Histogram, created: Option<u64>) {
+        buckets.fill(&self.since(self.sizes, created), &sizes.slots, sizes.sum as f64);
+    }
+
+    fn since(&self, slots: Slots, created: Option<u64>) -> Slots {
+        Slots { created: created.map_or(slots.created, |it| self.epoch + it as f64 / 1e9), ..slots }
     }
 }
 
@@ -87,5 +108,48 @@ pub(super) fn word(operation: Operation) -> &'static str {
         Operation::Discard => "discard",
         Operation::Other => "other",
         Operation::Sync => "sync",
+    }
+}
+
+/// By the number less one, as most machines have them: include/uapi/asm-generic/signal.h.
+const SIGNALS: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
+
+/// The name of a signal; the real-time ones have numbers only.
+pub(super) fn signal(number: usize) -> String {
+    match number.checked_sub(1).and_then(|it| SIGNALS.get(it)) {
+        Some(name) => (*name).to_owned(),
+        None => number.to_string(),
     }
 }

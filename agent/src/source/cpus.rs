@@ -97,6 +97,67 @@ impl CpuFiles {
     }
 }
 
+/// Where a CPU is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub cpu: usize,
+    /// The first of the CPUs that share its last cache; where none is told of, its package.
+    pub cache: u32,
+    /// Of NUMA; 0 where there are none.
+    pub node: u32,
+}
+
+/// Where the CPUs are that are online. It stays while the same ones are.
+pub struct CpuPlaces {
+    cpus: Option<Folder>,
+    /// As the kernel spells it.
+    online: Vec<u8>,
+}
+
+impl CpuPlaces {
+    /// # Errors
+    /// When there is a folder of CPUs that cannot be opened.
+    pub fn new(host: &Host) -> Result<Self, Error> {
+        Ok(Self { cpus: Folder::open(host.sys("devices/system/cpu"))?, online: Vec::new() })
+    }
+
+    /// The places of all CPUs that are online, if others are than at the last call; else of none.
+    ///
+    /// # Errors
+    /// When it cannot be read which are; the next call tries again.
+    pub fn changed(&mut self) -> Result<Vec<Place>, Error> {
+        let Some(cpus) = &self.cpus else { return Ok(Vec::new()) };
+        let mut buffer = Vec::new();
+        let online = cpus.text("online", &mut buffer)?.unwrap_or_default();
+        if online == self.online {
+            return Ok(Vec::new());
+        }
+        let numbers = parse_set(online).unwrap_or_default();
+        self.online = online.to_vec();
+        Ok(numbers.into_iter().filter_map(|cpu| place(cpus, cpu)).collect())
+    }
+}
+
+/// `None` for one that has gone offline meanwhile.
+fn place(cpus: &Folder, cpu: u16) -> Option<Place> {
+    let folder = cpus.folder(&format!("cpu{cpu}")).ok().flatten()?;
+    let mut node = 0;
+    for name in folder.names().ok()? {
+        if let Some(number) = numbered(&name, "node") {
+            node = number.parse().ok()?;
+        }
+    }
+    let shared = (0..MAX_CACHES).rev().find_map(|it| {
+        let list = folder.value(&format!("cache/index{it}/shared_cpu_list")).ok().flatten()?;
+        Some(u32::from(*parse_set(&list)?.first()?))
+    });
+    let package = || folder.number("topology/physical_package_id").ok().flatten();
+    Some(Place { cpu: cpu.into(), cache: shared.or_else(package)?, node })
+}
+
+/// More than any CPU has.
+const MAX_CACHES: u32 = 6;
+
 /// Whether each CPU is in use, by number, where it tells.
 ///
 /// # Errors
@@ -112,7 +173,7 @@ pub fn online(cpus: &Folder) -> Result<Vec<(String, Option<bool>)>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_set;
+    use super::*;
 
     #[test]
     fn reads_sets_of_cpus() {

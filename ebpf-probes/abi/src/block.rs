@@ -75,6 +75,21 @@ pub struct Requests {
     pub failures: [u64; FAILURES],
 }
 
+/// What requests of one operation to one disk went through.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// Until the disk got it.
+    pub queued: Histogram,
+    /// Until the disk was done.
+    pub device: Histogram,
+    /// Bytes, see [`crate::histogram::of_bytes`]; the sum is one of bytes.
+    pub size: Histogram,
+    /// How often the disk gave one back.
+    pub requeues: u64,
+    pub unused: [u64; 7],
+}
+
 /// Why a request failed: the kernel's `blk_status_t` of this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -198,5 +213,6 @@ mod tests {
     #[test]
     fn rows_are_whole_cache_lines() {
         assert_eq!(size_of::<Requests>() % 64, 0);
+        assert_eq!(size_of::<Stages>() % 64, 0);
     }
 }

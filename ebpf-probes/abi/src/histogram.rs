@@ -49,6 +49,15 @@ impl Default for Histogram {
     }
 }
 
+/// Powers of two by which a histogram of bytes is coarser than one of seconds: its slot 0 is of at most 512 bytes.
+pub const BYTES_EXPONENT: i32 = 32;
+
+/// The nanoseconds whose slot stands for so many bytes: 2^32 bytes stand for a second.
+#[inline(always)]
+pub const fn of_bytes(n_bytes: u32) -> u64 {
+    (n_bytes as u64 * 1_000_000_000) >> BYTES_EXPONENT
+}
+
 /// 2^58 / 10^9, the fixed-point seconds in a nanosecond, with 28 more bits behind the point.
 const SCALE: u128 = (1 << (58 + 28)) / 1_000_000_000;
 const SCALE_WHOLE: u64 = (SCALE >> 28) as u64;
@@ -94,4 +103,16 @@ pub const fn slot(ns: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_are_bounds_are_in_the_slot_below() {
+        for exponent in 0..32 {
+            let n_bytes = 1 << exponent;
+            let bound = (exponent as i32 - BYTES_EXPONENT - MIN_EXPONENT).max(0) as usize * PER_OCTAVE;
+            assert_eq!(slot(of_bytes(n_bytes)), bound, "{n_bytes}");
+            assert!(slot(of_bytes(n_bytes + n_bytes / 8)) > bound || n_bytes < 512, "{n_bytes}");
+        }
+    }
+}

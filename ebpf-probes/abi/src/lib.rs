@@ -10,6 +10,7 @@ pub mod block;
 pub mod by_id;
 pub mod clock;
 pub mod histogram;
+pub mod left;
 pub mod meter;
 pub mod socket;
 pub mod table;

@@ -109,8 +109,14 @@ impl<T: Copy> Counts<T> {
     /// Adds a time to the histogram at `offset`.
     #[inline(always)]
     pub fn record(self, offset: usize, ns: u64) {
+        self.tally(offset, ns, ns);
+    }
+
+    /// Counts in the histogram at `offset`, in the slot of `ns`, what adds `n` to its sum.
+    #[inline(always)]
+    pub fn tally(self, offset: usize, ns: u64, n: u64) {
         self.add(offset + offset_of!(Histogram, slots), slot(ns), 1);
-        self.add(offset + offset_of!(Histogram, sum), 0, ns);
+        self.add(offset + offset_of!(Histogram, sum), 0, n);
     }
 }
 

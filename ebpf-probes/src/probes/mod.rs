@@ -4,6 +4,8 @@
 pub mod block_bio;
 #[cfg(any(not(target_arch = "bpf"), probe = "block_io"))]
 pub mod block_io;
+#[cfg(any(not(target_arch = "bpf"), probe = "block_io_stages"))]
+pub mod block_io_stages;
 #[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
 pub mod calibration;
 #[cfg(any(not(target_arch = "bpf"), probe = "first_process"))]
@@ -16,6 +18,8 @@ pub mod irq_time;
 pub mod judge;
 #[cfg(any(not(target_arch = "bpf"), probe = "memory_stalls"))]
 pub mod memory_stalls;
+#[cfg(any(not(target_arch = "bpf"), probe = "offcpu"))]
+pub mod offcpu;
 #[cfg(any(not(target_arch = "bpf"), probe = "oom_kills"))]
 pub mod oom_kills;
 #[cfg(any(not(target_arch = "bpf"), probe = "packet_drops"))]
@@ -54,12 +58,14 @@ pub mod writeback_throttle;
 pub static ALL: &[&crate::spec::Spec] = &[
     &block_bio::SPEC,
     &block_io::SPEC,
+    &block_io_stages::SPEC,
     &calibration::SPEC,
     &first_process::SPEC,
     &fixture::SPEC,
     &irq_time::SPEC,
     &judge::SPEC,
     &memory_stalls::SPEC,
+    &offcpu::SPEC,
     &oom_kills::SPEC,
     &packet_drops::SPEC,
     &page_cache::SPEC,

@@ -1,4 +1,5 @@
-//! How long tasks that could run waited for a CPU.
+//! How long tasks that could run waited for a CPU; and, where it is wanted, why CPUs left their tasks, for how long each
+//! had run in its turn, and how far tasks were moved.
 //!
 //! The kernel stamps a task with its run queue's clock when it queues it (`sched_info.last_queued`), and takes the
 //! stamp back when the task gets the CPU, just after `sched_switch`. So at `sched_switch` the wait of the next task is
@@ -13,7 +14,7 @@
 
 use ebpf_probes::{
     Object,
-    maps::{CpuClocks, Fixed, PerCpu},
+    maps::{CpuClocks, CpuWords, Fixed, PerCpu},
     probe,
 };
 use probe_abi::{Histogram, QueueClock, arrival};
@@ -40,6 +41,12 @@ probe! {
         RQ: Object = field("cfs_rq.rq");
         /// ns
         CLOCK: u64 = field("rq.clock");
+        /// Whether switches, turns and moves are wanted.
+        TURNS = feature();
+        /// ns of the clock of the queue when the task got the CPU, 0 if it never did.
+        LAST_ARRIVAL: u64 = field("task_struct.sched_info.last_arrival");
+        /// Moved in 5.16.
+        TASK_CPU: u32 = field("task_struct.thread_info.cpu|task_struct.cpu");
     }
     maps {
         WAITS: PerCpu<Histogram>;
@@ -47,16 +54,56 @@ probe! {
         /// Of each task's last arrival.
         ARRIVALS: Fixed<u64, { arrival::WORDS }>;
         CPU_CLOCKS: CpuClocks;
+        /// By [`Switch`], then by [`Distance`] of the moves that each CPU made, then when the turn of its task began.
+        COUNTS: CpuWords<COUNT_WORDS>;
+        /// Of tasks that left each CPU.
+        TURN_TIMES: PerCpu<Histogram>;
+        /// Where each CPU is, see [`place`]. The agent writes it.
+        PLACES: CpuWords<1>;
     }
     programs {
         tp_btf("sched_switch") fn sched_switch(args, cpu) {
-            kernel::switched(args.object(1), args.object(2), cpu);
+            kernel::switched(args.number(0) & 1 != 0, args.object(1), args.object(2), cpu);
         }
 
-        tp_btf("sched_migrate_task") fn sched_migrate_task(args, _), with(SCHED_DELAYED) {
-            kernel::moved(args.object(0));
+        tp_btf("sched_migrate_task") fn sched_migrate_task(args, cpu) {
+            kernel::moved(args.object(0), args.number(1) as u32, cpu);
         }
     }
+}
+
+/// Why a CPU left a task, a word each.
+#[derive(Clone, Copy, Debug)]
+pub enum Switch {
+    /// It was the idle task.
+    Idle,
+    /// It could have gone on.
+    Involuntary,
+    Voluntary,
+}
+
+/// How far a task was moved, a word each.
+#[derive(Clone, Copy, Debug)]
+pub enum Distance {
+    /// To a CPU with the same last cache.
+    Cache = 3,
+    /// To another one of the same node.
+    Node,
+    Remote,
+    /// Where one of the two is, is not known.
+    Unknown,
+}
+
+/// When the turn of a CPU's task began, on its queue's clock: the word behind the others.
+#[cfg(target_arch = "bpf")]
+const BEGAN: u32 = 7;
+
+/// A cache line.
+pub const COUNT_WORDS: usize = 8;
+
+/// Where a CPU is: its last cache and its node, numbers that tell them from others. 0 is not known.
+pub const fn place(cache: u32, node: u32) -> u64 {
+    ((node as u64 + 1) << 32) | cache as u64
 }
 
 #[cfg(target_arch = "bpf")]
@@ -68,7 +115,7 @@ mod kernel {
 
     /// The hook runs with interrupts off and is not entered twice on a CPU.
     #[inline(always)]
-    pub(super) fn switched(prev: Object, next: Object, cpu: u32) {
+    pub(super) fn switched(is_preempted: bool, prev: Object, next: Object, cpu: u32) {
         let Some(row) = CLOCKS.own(cpu) else { return };
         let clock = CLOCK.of(RQ.of(CFS_RQ.of(next)));
         let queued = LAST_QUEUED.of(next);
@@ -82,6 +129,9 @@ mod kernel {
         } else if clock.wrapping_sub(row.sampled) > QueueClock::SAMPLED_FOR {
             row.sampled = clock;
             compare(row, clock, now());
+        }
+        if TURNS.get() != 0 {
+            turn_ended(is_preempted, prev, end, cpu);
         }
         if queued == 0 {
             // The idle task, or one that was preempted on its way to sleep.
@@ -108,10 +158,39 @@ mod kernel {
         }
     }
 
+    /// `end`: of the turn, on the clock of the queue.
+    #[inline(always)]
+    fn turn_ended(is_preempted: bool, prev: Object, end: u64, cpu: u32) {
+        let began = COUNTS.load(cpu, BEGAN);
+        COUNTS.store(cpu, BEGAN, end);
+        if PID.of(prev) == 0 {
+            COUNTS.add(cpu, Switch::Idle as u32, 1);
+            return;
+        }
+        let is_voluntary = !is_preempted && !can_run(prev);
+        COUNTS.add(cpu, if is_voluntary { Switch::Voluntary } else { Switch::Involuntary } as u32, 1);
+        // The kernel's own stamp is no later than ours, unless the probe was detached meanwhile.
+        let turn = end.wrapping_sub(began.max(LAST_ARRIVAL.of(prev)));
+        TURN_TIMES.record(cpu, if turn as i64 >= 0 { turn } else { 0 });
+    }
+
     /// A task that sleeps has its word marked when it is moved.
     #[inline(always)]
-    pub(super) fn moved(task: Object) {
-        if SCHED_DELAYED.of(task) != 0 {
+    pub(super) fn moved(task: Object, to: u32, cpu: u32) {
+        if TURNS.get() != 0 {
+            let (from, to) = (PLACES.load(TASK_CPU.of(task), 0), PLACES.load(to, 0));
+            let distance = if from == 0 || to == 0 {
+                Distance::Unknown
+            } else if from == to {
+                Distance::Cache
+            } else if from >> 32 == to >> 32 {
+                Distance::Node
+            } else {
+                Distance::Remote
+            };
+            COUNTS.add(cpu, distance as u32, 1);
+        }
+        if SCHED_DELAYED.is_present() && SCHED_DELAYED.of(task) != 0 {
             let pid = PID.of(task);
             let word = arrival::word(pid, PCOUNT.of(task), RUN_DELAY.of(task));
             ARRIVALS.store(arrival::place(pid), arrival::moved_asleep(word));

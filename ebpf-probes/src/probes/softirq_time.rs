@@ -56,6 +56,10 @@ probe! {
 /// `enum` in include/linux/interrupt.h, the same since 4.2.
 pub const TYPES: usize = 10;
 
+/// Their names, as /proc/softirqs has them.
+pub const NAMES: [&str; TYPES] =
+    ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
+
 /// `TYPES` in whole cache lines.
 pub const TYPE_ROWS: usize = 16;
 

@@ -106,7 +106,7 @@ fn press_host() -> Result<()> {
     let mut disk = on_disk()?;
     let before = read_to_string(RESERVE)?;
     // So much is left that what is read can make way for what is read next.
-    let reserve = counter("/proc/meminfo", "MemFree:")? as u64 - (READ / 4 >> 10) as u64;
+    let reserve = counter("/proc/meminfo", "MemFree:")? as u64 - ((READ / 4) >> 10) as u64;
     write(RESERVE, reserve.to_string()).context("raise the kernel's reserve")?;
     let read = copy(&mut (&mut disk).take(READ as u64), &mut sink());
     write(RESERVE, before.trim()).context("lower the kernel's reserve")?;

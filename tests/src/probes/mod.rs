@@ -3,12 +3,14 @@
 
 mod irq_time;
 mod memory_stalls;
+mod offcpu;
 mod oom_kills;
 mod packet_drops;
 mod page_cache;
 mod page_faults;
 mod process_events;
 mod runqueue;
+mod sched_turns;
 mod signals;
 mod socket_drops;
 mod softirq_time;
@@ -44,12 +46,14 @@ pub struct Check {
 pub const ALL: &[&[Check]] = &[
     irq_time::CHECKS,
     memory_stalls::CHECKS,
+    offcpu::CHECKS,
     oom_kills::CHECKS,
     packet_drops::CHECKS,
     page_cache::CHECKS,
     page_faults::CHECKS,
     process_events::CHECKS,
     runqueue::CHECKS,
+    sched_turns::CHECKS,
     signals::CHECKS,
     socket_drops::CHECKS,
     softirq_time::CHECKS,

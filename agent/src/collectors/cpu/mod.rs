@@ -7,8 +7,10 @@ mod cpufreq;
 mod interrupts;
 mod irq_time;
 mod loadavg;
+mod offcpu;
 mod perf;
 mod runqueue;
+mod sched_turns;
 mod schedstat;
 mod softirq_latency;
 mod softirq_time;
@@ -24,7 +26,9 @@ super::register! {
     irq_time::IrqTime,
     loadavg::Loadavg,
     perf::Perf,
+    offcpu::Offcpu,
     runqueue::Runqueue,
+    sched_turns::SchedTurns,
     schedstat::Schedstat,
     softirq_latency::SoftirqLatency,
     softirq_time::SoftirqTime,

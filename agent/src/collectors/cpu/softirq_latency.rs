@@ -1,11 +1,13 @@
 //! How long softirqs wait to run and then take, counted by the probe `ebpf-probes/src/probes/softirq_time.rs` where each is
 //! raised, begins and ends.
 
-use super::softirq_time::NAMES;
 use crate::{
     collectors::{prelude::*, probe},
     metric::Slots,
-    source::ebpf::{Histograms, Probe, Settings, Use, declared::softirq_time},
+    source::ebpf::{
+        Histograms, Probe, Settings, Use,
+        declared::softirq_time::{self, NAMES},
+    },
 };
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use crate::{
     collectors::prelude::*,
     source::ebpf::{
         Probe, Settings, Table, Use,
-        declared::softirq_time::{self, TYPE_ROWS, TYPES},
+        declared::softirq_time::{self, NAMES, TYPE_ROWS},
     },
 };
 use std::sync::Arc;
@@ -12,10 +12,6 @@ use std::sync::Arc;
 metrics! {
     TIME: Counter "node_softirq_seconds_total" ["cpu", "type"], "Time that each CPU ran softirqs of each type, with the interrupts that came meanwhile: measured, where that of node_cpu_seconds_total is most often made of samples.";
 }
-
-/// In the kernel's order: include/linux/interrupt.h.
-pub(super) const NAMES: [&str; TYPES] =
-    ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
 
 pub(super) struct SoftirqTime {
     probe: Arc<Probe>,

@@ -2,6 +2,7 @@
 
 mod block_bio;
 mod block_io;
+mod block_io_stages;
 mod diskstats;
 mod dmmultipath;
 mod fibrechannel;
@@ -14,6 +15,7 @@ super::register! {
     "disk":
     block_bio::BlockBioLatency,
     block_io::BlockIoLatency,
+    block_io_stages::BlockIoStageTimes,
     diskstats::Diskstats,
     dmmultipath::Dmmultipath,
     fibrechannel::Fibrechannel,

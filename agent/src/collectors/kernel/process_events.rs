@@ -1,7 +1,7 @@
 //! Processes that begin, execute and end, counted by the probe `ebpf-probes/src/probes/process_events.rs` at each.
 
 use crate::{
-    collectors::{kernel::signals, prelude::*, probe},
+    collectors::{prelude::*, probe},
     metric::Slots,
     source::ebpf::{
         Histogram, Probe, Settings, Table, Use,
@@ -57,7 +57,7 @@ impl Collector for ProcessEvents {
         let mut killed = 0;
         for (signal, n) in self.killed.rows().enumerate().filter(|it| it.1 != 0) {
             killed += n;
-            out.push(SIGNALS, [signals::name(signal)], n);
+            out.push(SIGNALS, [probe::signal(signal)], n);
         }
         out.push(EXITS, ["signal"], killed);
         probe::fill(out.push_histogram(LIFETIME, ()), &self.slots, &self.lifetimes.sum(0..1));

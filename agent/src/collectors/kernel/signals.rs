@@ -1,7 +1,7 @@
 //! Signals that are sent, counted by the probe `ebpf-probes/src/probes/signals.rs` at each.
 
 use crate::{
-    collectors::prelude::*,
+    collectors::{prelude::*, probe},
     source::ebpf::{
         Counters, Probe, Settings, Use,
         declared::signals::{self, KINDS, RESULTS},
@@ -15,41 +15,6 @@ metrics! {
 
 /// In the kernel's order.
 const RESULT_NAMES: [&str; RESULTS] = ["delivered", "ignored", "already_pending", "overflow", "lost_info"];
-
-/// By the number less one, as most machines have them: include/uapi/asm-generic/signal.h.
-const SIGNALS: [&str; 31] = [
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
-];
 
 pub(super) struct Signals {
     probe: Arc<Probe>,
@@ -76,7 +41,7 @@ impl Collector for Signals {
             match row < KINDS {
                 true => {
                     let (signal, result) = (row / RESULTS, RESULT_NAMES[row % RESULTS]);
-                    out.push(SENT, (name(signal), result), n);
+                    out.push(SENT, (probe::signal(signal), result), n);
                 }
                 false => out.push(SENT, ["~other", ""], n),
             }
@@ -86,13 +51,5 @@ impl Collector for Signals {
 
     fn probes(&self) -> Vec<&Probe> {
         vec![&self.probe]
-    }
-}
-
-/// The name of a signal; the real-time ones have numbers only.
-pub(super) fn name(number: usize) -> String {
-    match number.checked_sub(1).and_then(|it| SIGNALS.get(it)) {
-        Some(name) => (*name).to_owned(),
-        None => number.to_string(),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use probe_abi::{
     Histogram,
-    block::{self, Operation, Requests},
+    block::{self, Operation, Requests, Stages},
     by_id::{MAX_ROWS, Owner},
     table::{banks, rows},
 };
@@ -25,6 +25,14 @@ const MIN_ROWS: usize = 256;
 
 /// Numbers of queues that are foreseen for however few disks.
 const MIN_QUEUES: usize = 1024;
+
+/// With less room a CPU, the kernel forgets what is still under way: see kernel/bpf/bpf_lru_list.c.
+const STARTED_A_CPU: u32 = 256;
+
+/// Entries for what is under way, `wanted` or as many as it takes.
+pub(super) fn started(wanted: u32, n_cpus: u32) -> u32 {
+    wanted.max(n_cpus * STARTED_A_CPU)
+}
 
 /// How large the tables are.
 #[derive(Clone, Copy, Debug)]
@@ -173,6 +181,18 @@ impl Row for Requests {
     }
 }
 
+impl Row for Stages {
+    fn add(&mut self, mut words: impl Iterator<Item = u64>) {
+        for histogram in [&mut self.queued, &mut self.device, &mut self.size] {
+            let mut its = words.by_ref().take(size_of::<Histogram>() / size_of::<u64>());
+            histogram.add(&mut its);
+            // What fills up its last cache line.
+            its.for_each(drop);
+        }
+        self.requeues = self.requeues.wrapping_add(words.next().unwrap_or_default());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{convert::Infallible, time::Duration};
@@ -242,6 +262,19 @@ mod tests {
         requests.add(0..size_of::<Requests>() as u64 / 8);
         assert_eq!(requests.latency.slots[..2], [0, 1]);
         assert_eq!(requests.failures[..2], [first, first + 1]);
+    }
+
+    #[test]
+    fn the_stages_lie_one_behind_the_other() {
+        let words = size_of::<Stages>() as u64 / 8;
+        let mut stages = Stages::default();
+        stages.add(0..words);
+        let histogram = size_of::<Histogram>() as u64 / 8;
+        assert_eq!(
+            [stages.queued, stages.device, stages.size].map(|it| it.slots[0]),
+            [0, histogram, 2 * histogram]
+        );
+        assert_eq!(stages.requeues, 3 * histogram);
     }
 
     #[test]

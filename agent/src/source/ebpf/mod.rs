@@ -15,6 +15,7 @@
 
 pub mod block_bio;
 pub mod block_io;
+pub mod block_io_stages;
 pub mod btf;
 mod budget;
 pub mod by_id;
@@ -38,6 +39,7 @@ mod types;
 pub use self::{
     block_bio::BlockBio,
     block_io::BlockIo,
+    block_io_stages::BlockIoStages,
     by_id::ById,
     disks::{DiskCounts, Disks, Size},
     error::Error,
@@ -52,13 +54,14 @@ pub use self::{
     probes::Probes,
 };
 
+pub use super::sys::memory::WritableWords as Words;
 pub use ebpf_probes::{
     probes as declared,
     spec::{Attach, Spec},
 };
 pub use probe_abi::{
     QueueClock,
-    block::{Failure, Operation, Requests},
+    block::{Failure, Operation, Requests, Stages},
     histogram::{self, Histogram},
     socket, tcp,
 };

@@ -114,7 +114,7 @@ impl Probe {
 
     /// A map of the probe to be written, too: its words, and how many rows they are. For one collector at a time: after a
     /// reload it may be the next.
-    pub(super) fn writable<S: Shared>(&self, map: Map<S>) -> Result<(Arc<WritableWords>, usize), Error> {
+    pub fn writable<S: Shared>(&self, map: Map<S>) -> Result<(Arc<WritableWords>, usize), Error> {
         let mut writable = lock(&self.writable);
         if !writable.contains_key(map.name) {
             let taken =

@@ -1,0 +1,88 @@
+//! Where requests to disks spend their time, counted by the probe `ebpf-probes/src/probes/block_io_stages.rs` where a disk
+//! gets each, is done with it, or gives it back.
+
+use crate::{
+    collectors::{
+        prelude::*,
+        probe::{self, Latencies, word},
+    },
+    source::ebpf::{BlockIoStages, Probe, Stages, Use, declared},
+};
+
+metrics! {
+    QUEUED: Histogram "node_block_io_queue_seconds" ["device", "operation"], "Time from the allocation of a request until its disk got it, the last time if it gave it back: what an I/O scheduler held it, or it waited for the driver. The wait for a free request, before, is not in it.";
+    DEVICE: Histogram "node_block_io_device_seconds" ["device", "operation"], "Time from a disk's getting a request to the request's completion: what the driver and the disk take. With the time in the queue it is node_block_io_latency_seconds, but for writes that the kernel surrounds with flushes. The device ~other sums up what found no room in the probe's table.";
+    SIZE: Histogram "node_block_io_size_bytes" ["device", "operation"], "Bytes of the requests that a disk has done, those that failed among them; flushes have none and are not in it.";
+    REQUEUES: Counter "node_block_io_requeues_total" ["device", "operation"], "Requests that a disk gave back, as it was busy, to be issued again.";
+}
+
+section! {
+    pub(super) struct Config {
+        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
+        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
+        /// Devices to show, in place of `device_exclude`.
+        device_include: Option<Pattern> = "",
+        /// How many requests are followed at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
+        max_started: u64 = 8192,
+        /// KiB of kernel memory that the counts may take; CPUs share counters as far as it is too little for each. One set of counters is always made: 6 KiB for each device and operation twice, at least 1.4 MiB.
+        max_memory_kib: u64 = 4096,
+    }
+}
+
+pub(super) struct BlockIoStageTimes {
+    probe: BlockIoStages,
+    filter: Filter,
+    latencies: Latencies,
+    disks: Option<Folder>,
+}
+
+impl Spec for BlockIoStageTimes {
+    const SUMMARY: &'static str = "How long requests wait for their disk, how long it has them, and how large they are, by disk and operation, by eBPF.";
+    const ENABLED: bool = false;
+    const PROBES: &'static [Use] = &[Use::of(&declared::block_io_stages::SPEC)];
+    const COST: &'static str =
+        "some 400 ns at each request to a disk, and four histograms for each disk and operation";
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = Config;
+
+    fn open(config: Config, host: &Host) -> Result<Self, Error> {
+        let disks = Folder::open(host.sys("block"))?;
+        let size = probe::disk_tables(disks.as_ref(), config.max_memory_kib)?;
+        let max_started = u32::try_from(config.max_started).unwrap_or(u32::MAX);
+        Ok(Self {
+            probe: BlockIoStages::load_following(host.kernel()?, size, max_started)?,
+            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
+            latencies: Latencies::new(host),
+            disks,
+        })
+    }
+}
+
+impl Collector for BlockIoStageTimes {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        for disk in self.probe.read(|| probe::disks(self.disks.as_ref()))? {
+            if self.filter.keeps(&disk.name) {
+                let labels = [&*disk.name, word(disk.operation)];
+                push(out, &self.latencies, labels, &disk.counts, Some(disk.created));
+            }
+        }
+        let other = self.probe.other();
+        if other.device.sum != 0 {
+            push(out, &self.latencies, ["~other", "other"], &other, None);
+        }
+        Ok(())
+    }
+
+    fn probes(&self) -> Vec<&Probe> {
+        vec![self.probe.probe()]
+    }
+}
+
+fn push(out: &mut Families, slots: &Latencies, labels: [&str; 2], stages: &Stages, created: Option<u64>) {
+    slots.fill(out.push_histogram(QUEUED, labels), &stages.queued, created);
+    slots.fill(out.push_histogram(DEVICE, labels), &stages.device, created);
+    if stages.size.sum != 0 {
+        slots.fill_sizes(out.push_histogram(SIZE, labels), &stages.size, created);
+    }
+    out.push(REQUEUES, labels, stages.requeues);
+}

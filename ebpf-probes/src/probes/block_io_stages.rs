@@ -1,0 +1,125 @@
+//! How long requests waited until their disk got them, how long the disk had them, how large they were, and how often it
+//! gave them back, by disk and operation.
+//!
+//! When a request was issued is kept by its address until it is completed (block/blk-mq.c, `blk_mq_start_request`). What
+//! the kernel does around a request counts as what it is for the disk: a write between flushes when it is written, the
+//! flushes apart.
+
+use ebpf_probes::{
+    Object, Text,
+    maps::{LruHash, Rows},
+    probe,
+};
+use probe_abi::{block::Stages, by_id::Owner};
+
+probe! {
+    name: "block_io_stages",
+    constants {
+        /// Before 5.11 the queue stood before the request, and in some versions of 5.10.
+        ISSUED = argument("block_rq_issue", "request");
+        REQUEUED = argument("block_rq_requeue", "request");
+        /// 0 if the queue keeps no statistics.
+        START_TIME: u64 = field("request.start_time_ns");
+        /// Bytes that are not done yet.
+        DATA_LEN: u32 = field("request.__data_len");
+        /// The operation is in its low byte.
+        CMD_FLAGS: u32 = field("request.cmd_flags");
+        /// The number of the operation that appends to a zone, from 5.8.
+        ZONE_APPEND = enumerator("REQ_OP_ZONE_APPEND"), optional;
+        /// Before 5.17.
+        RQ_DISK: Object = field("request.rq_disk"), unless(QUEUE_DISK);
+        QUEUE: Object = field("request.q");
+        /// From 5.17.
+        QUEUE_DISK: Object = field("request_queue.disk"), unless(RQ_DISK);
+        QUEUE_ID: u32 = field("request_queue.id");
+        /// From 5.15.
+        DISKSEQ: u64 = field("gendisk.diskseq"), optional;
+        DISK_NAME: Text = field("gendisk.disk_name");
+        /// Banks of `ROWS` less one.
+        BANKS = setting();
+    }
+    maps {
+        ENTRIES: Rows<u64>;
+        OWNERS: Rows<Owner>;
+        ROWS: Rows<Stages>;
+        /// By address, when the disk got it, and its bytes. Should an end go by unseen, the entry goes when it is the
+        /// oldest, or when its address is another's.
+        ISSUES: LruHash<u64, [u64; 2]>;
+    }
+    programs {
+        tp_btf("block_rq_issue") fn block_rq_issue(args, _) {
+            kernel::issued(args.object_at(&ISSUED));
+        }
+
+        tp_btf("block_rq_requeue") fn block_rq_requeue(args, cpu) {
+            kernel::given_back(args.object_at(&REQUEUED), cpu);
+        }
+
+        tp_btf("block_rq_complete") fn block_rq_complete(args, cpu) {
+            kernel::completed(args.object(0), args.number(2) as u32, cpu);
+        }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+mod kernel {
+    use core::mem::offset_of;
+
+    use ebpf_probes::{
+        by_id::{ById, Counts},
+        disk::Disks,
+        now,
+    };
+    use probe_abi::{
+        block::{Operation, PASSTHROUGH},
+        histogram,
+    };
+
+    use super::*;
+
+    #[inline(always)]
+    pub(super) fn issued(request: Object) {
+        if !PASSTHROUGH.contains(&(CMD_FLAGS.of(request) & 0xff)) {
+            // One that cannot be kept has no times.
+            ISSUES.put(request.address(), [now(), DATA_LEN.of(request).into()]);
+        }
+    }
+
+    /// It will be issued again.
+    #[inline(always)]
+    pub(super) fn given_back(request: Object, cpu: u32) {
+        let Some([_, n_bytes]) = ISSUES.take(request.address()) else { return };
+        if let Some(counts) = counts(request, n_bytes, cpu) {
+            counts.add(offset_of!(Stages, requeues), 0, 1);
+        }
+    }
+
+    /// A driver may complete a request in parts: the hook fires for each, before the part is taken off.
+    #[inline(always)]
+    pub(super) fn completed(request: Object, n_done: u32, cpu: u32) {
+        if n_done < DATA_LEN.of(request) {
+            return;
+        }
+        let Some([issued, n_bytes]) = ISSUES.take(request.address()) else { return };
+        let Some(counts) = counts(request, n_bytes, cpu) else { return };
+        let start = START_TIME.of(request);
+        if start != 0 {
+            counts.record(offset_of!(Stages, queued), issued.saturating_sub(start));
+        }
+        counts.record(offset_of!(Stages, device), now().saturating_sub(issued));
+        if n_bytes != 0 {
+            counts.tally(offset_of!(Stages, size), histogram::of_bytes(n_bytes as u32), n_bytes);
+        }
+    }
+
+    /// The counts of a request's disk.
+    #[inline(always)]
+    fn counts(request: Object, n_bytes: u64, cpu: u32) -> Option<Counts<Stages>> {
+        let table = ById { entries: ENTRIES, owners: OWNERS, rows: ROWS, banks: &BANKS };
+        let disks = Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
+        let queue = QUEUE.of(request);
+        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(queue) };
+        let operation = Operation::of(CMD_FLAGS.of(request) & 0xff, n_bytes == 0, ZONE_APPEND.get());
+        disks.counts(&table, queue, disk, operation as u32, cpu)
+    }
+}
