@@ -110,7 +110,7 @@ mod tests {
     fn sizes_that_are_bounds_are_in_the_slot_below() {
         for exponent in 0..32 {
             let n_bytes = 1 << exponent;
-            let bound = (exponent as i32 - BYTES_EXPONENT - MIN_EXPONENT).max(0) as usize * PER_OCTAVE;
+            let bound = (exponent - BYTES_EXPONENT - MIN_EXPONENT).max(0) as usize * PER_OCTAVE;
             assert_eq!(slot(of_bytes(n_bytes)), bound, "{n_bytes}");
             assert!(slot(of_bytes(n_bytes + n_bytes / 8)) > bound || n_bytes < 512, "{n_bytes}");
         }
