@@ -72,6 +72,24 @@ const EXCEPTIONS: &[Exception] = &[
         why: "That there is a policy, and so a mode, is told by this file.",
     },
     Exception {
+        collector: "lnstat",
+        wound: ": doubled",
+        family: "node_lnstat_",
+        why: "The place of a line alone tells the CPU.",
+    },
+    Exception {
+        collector: "lnstat",
+        wound: ": removed",
+        family: "node_lnstat_",
+        why: "The place of a line alone tells the CPU.",
+    },
+    Exception {
+        collector: "drbd",
+        wound: "cs:Connected",
+        family: "node_drbd_",
+        why: "What a device counts stands below its line.",
+    },
+    Exception {
         collector: "sysctl",
         wound: ": doubled",
         family: "node_sysctl_",

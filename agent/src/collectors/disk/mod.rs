@@ -5,6 +5,7 @@ mod block_io;
 mod block_io_stages;
 mod diskstats;
 mod dmmultipath;
+mod drbd;
 mod fibrechannel;
 mod mdadm;
 mod nvme;
@@ -18,6 +19,7 @@ super::register! {
     block_io_stages::BlockIoStageTimes,
     diskstats::Diskstats,
     dmmultipath::Dmmultipath,
+    drbd::Drbd,
     fibrechannel::Fibrechannel,
     mdadm::Mdadm,
     nvme::Nvme,

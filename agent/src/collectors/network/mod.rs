@@ -6,6 +6,8 @@ mod conntrack;
 mod ethtool;
 mod infiniband;
 mod ipvs;
+mod lnstat;
+mod mountstats;
 mod netclass;
 mod netdev;
 mod netstat;
@@ -33,6 +35,8 @@ super::register! {
     ethtool::EthtoolStatistics,
     infiniband::Infiniband,
     ipvs::Ipvs,
+    lnstat::Lnstat,
+    mountstats::Mountstats,
     netclass::Netclass,
     netdev::Netdev,
     netstat::Netstat,

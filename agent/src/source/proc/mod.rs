@@ -6,6 +6,7 @@ pub(crate) mod ip_vs;
 pub mod kstat;
 pub mod mdstat;
 pub mod mountinfo;
+pub(crate) mod mountstats;
 pub(crate) mod net_dev;
 pub(crate) mod rpc;
 pub mod stat;
