@@ -12,6 +12,7 @@ pub mod network;
 pub mod node_exporter;
 mod presets;
 mod probe;
+pub mod services;
 
 use crate::{
     collector::Entry,
@@ -30,6 +31,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         network::ENTRIES,
         kernel::ENTRIES,
         hardware::ENTRIES,
+        services::ENTRIES,
         files::ENTRIES,
         bpf::ENTRIES,
     ];

@@ -275,6 +275,8 @@ known! {
         enable_restarts_metrics: bool = false,
         /// Shows when each unit started.
         enable_start_time_metrics: bool = false,
+        /// Asks systemd itself instead of the system bus.
+        private: bool = false,
     }
     tapestats = true {
         /// Regex over devices to leave out.
@@ -331,7 +333,6 @@ pub const ALIASES: &[Alias] = &[
     renamed("collector.systemd.unit-whitelist", "collector.systemd.unit_include"),
     renamed("web.config", "web.config_file"),
     ignored("runtime.gomaxprocs", true, "hostlens has no Go runtime"),
-    ignored("collector.systemd.private", false, "the system bus is asked"),
     ignored("collector.boottime", false, NOT_LINUX),
     ignored("collector.devstat", false, NOT_LINUX),
     ignored("collector.exec", false, NOT_LINUX),

@@ -135,6 +135,12 @@ impl Pattern {
         self.regex.is_match(&re2::as_go_sees(text.as_ref()))
     }
 
+    /// One that matches whole texts only.
+    #[must_use]
+    pub fn anchored(&self) -> Self {
+        Self::new(&format!("^(?:{})$", self.text)).expect("what is a regex is one in parentheses")
+    }
+
     /// As the user wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {

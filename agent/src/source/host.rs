@@ -1,7 +1,7 @@
 //! The mount points of the host as the agent sees them.
 
 use super::{
-    File, Foreign,
+    File, Foreign, dbus,
     ebpf::{self, Kernel, Probes},
     netlink, network_namespace,
 };
@@ -121,6 +121,12 @@ impl Host {
     #[must_use]
     pub fn udev_data(&self) -> &Path {
         &self.paths.udev_data
+    }
+
+    /// The system bus of D-Bus, where it may be.
+    pub(crate) fn system_bus(&self) -> Vec<dbus::Address> {
+        let sockets = ["run/dbus/system_bus_socket", "var/run/dbus/system_bus_socket"];
+        sockets.map(|it| dbus::Address::Bus(self.paths.rootfs.join(it))).to_vec()
     }
 
     /// A path below sysfs.

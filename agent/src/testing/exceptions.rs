@@ -84,6 +84,12 @@ const EXCEPTIONS: &[Exception] = &[
         why: "The place of a line alone tells the CPU.",
     },
     Exception {
+        collector: "mountstats",
+        wound: "xprt:",
+        family: "node_mountstats_nfs_transport_",
+        why: "Connections are numbered by their lines.",
+    },
+    Exception {
         collector: "drbd",
         wound: "cs:Connected",
         family: "node_drbd_",

@@ -127,7 +127,10 @@ srcversion: 1A9F77B1CA5FF92235C2213
 
     #[test]
     fn shows_devices() {
-        check::<Drbd>("", &[("proc/drbd", FILE)], expect![[r##"
+        check::<Drbd>(
+            "",
+            &[("proc/drbd", FILE)],
+            expect![[r##"
             # HELP node_drbd_activitylog_writes_total Updates of the activity log.
             # TYPE node_drbd_activitylog_writes_total counter
             node_drbd_activitylog_writes_total{device="drbd1"} 5
@@ -176,7 +179,8 @@ srcversion: 1A9F77B1CA5FF92235C2213
             # HELP node_drbd_remote_unacknowledged Requests received from the peer that are not answered.
             # TYPE node_drbd_remote_unacknowledged gauge
             node_drbd_remote_unacknowledged{device="drbd1"} 9
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -190,7 +194,10 @@ srcversion: 1A9F77B1CA5FF92235C2213
 
     #[test]
     fn a_broken_value_costs_itself() {
-        check_error::<Drbd>("", &[("proc/drbd", " 1: cs:WFConnection ro:Primary ds:a/b\n    ns:x nr:2\n")], expect![[r##"
+        check_error::<Drbd>(
+            "",
+            &[("proc/drbd", " 1: cs:WFConnection ro:Primary ds:a/b\n    ns:x nr:2\n")],
+            expect![[r##"
             # HELP node_drbd_connected Whether the device is connected to its peer.
             # TYPE node_drbd_connected gauge
             node_drbd_connected{device="drbd1"} 0
@@ -201,7 +208,8 @@ srcversion: 1A9F77B1CA5FF92235C2213
             # HELP node_drbd_network_received_bytes_total KiB received from the peer: node_exporter shows them so, whatever the name says.
             # TYPE node_drbd_network_received_bytes_total counter
             node_drbd_network_received_bytes_total{device="drbd1"} 2
-            parse proc/drbd, line 1: expected a device, or what it counts"##]]);
+            parse proc/drbd, line 1: expected a device, or what it counts"##]],
+        );
     }
 
     #[test]

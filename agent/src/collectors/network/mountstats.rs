@@ -411,7 +411,8 @@ device 10.0.0.1:/b mounted on /mnt/b with fstype nfs statvers=1.0
         host.open::<Mountstats>("").unwrap().collect(&mut out).unwrap();
         let text = host.render(&out);
         let chosen = ["age_seconds", "mountpoint_info", "maximum_rpc"];
-        let lines = text.lines().filter(|it| !it.starts_with('#') && chosen.iter().any(|name| it.contains(name)));
+        let lines =
+            text.lines().filter(|it| !it.starts_with('#') && chosen.iter().any(|name| it.contains(name)));
         expect![[r#"
             node_mountstats_nfs_age_seconds_total{export="s:/a",mountaddr="",protocol="rdma"} 1
             node_mountstats_nfs_age_seconds_total{export="s:/a",mountaddr="",protocol="tcp"} 1
@@ -423,7 +424,11 @@ device 10.0.0.1:/b mounted on /mnt/b with fstype nfs statvers=1.0
     #[test]
     fn a_host_without_nfs_is_no_fault() {
         let stats = "device proc mounted on /proc with fstype proc\n";
-        check::<Mountstats>("", &[("proc/self/mountinfo", INFO), ("proc/self/mountstats", stats)], expect![""]);
+        check::<Mountstats>(
+            "",
+            &[("proc/self/mountinfo", INFO), ("proc/self/mountstats", stats)],
+            expect![""],
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl<'a> Mount<'a> {
     /// What the file system says of itself behind `key=`; the last one holds.
     pub(crate) fn super_option(&self, key: &[u8]) -> Option<&'a [u8]> {
         let options = self.super_options.split(|&it| it == b',');
-        options.filter_map(|it| it.strip_prefix(key)?.strip_prefix(b"=")).last()
+        options.filter_map(|it| it.strip_prefix(key)?.strip_prefix(b"=")).next_back()
     }
 
     /// Whether writes are refused through this mount, whatever its file system would do.

@@ -1,0 +1,156 @@
+//! Messages on the wire: a header of 16 bytes and fields, padded to 8, and a body. Values are written and read by the
+//! zbus crate.
+
+use super::Error;
+use zbus::{
+    ObjectPath, Signature, Type, Variant,
+    wire::{Endian, serialized, serialized::Context, to_bytes},
+};
+
+/// What the specification allows is four times as much; no service that we ask answers with so much.
+const MAX_BYTES: usize = 32 << 20;
+/// All of the header that every message has, without its fields.
+const FIXED_BYTES: usize = 16;
+/// Where the fields stand, after their length.
+const FIELDS_AT: usize = 12;
+
+const CALL: u8 = 1;
+const RETURN: u8 = 2;
+const FAILED: u8 = 3;
+
+const PATH: u8 = 1;
+const INTERFACE: u8 = 2;
+const MEMBER: u8 = 3;
+const ERROR_NAME: u8 = 4;
+const REPLY_SERIAL: u8 = 5;
+const DESTINATION: u8 = 6;
+const SIGNATURE: u8 = 8;
+
+/// A method of an object, and what it is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) object: &'a str,
+    pub(crate) interface: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) arguments: &'a [&'a str],
+}
+
+impl Call<'_> {
+    /// Appends the message.
+    pub(super) fn write(&self, serial: u32, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut body = Vec::new();
+        for argument in self.arguments {
+            let context = Context::new(Endian::Little, body.len());
+            body.extend_from_slice(to_bytes(context, argument)?.bytes());
+        }
+        let mut fields = vec![
+            (PATH, Variant::from(ObjectPath::try_from(self.object)?)),
+            (INTERFACE, Variant::from(self.interface)),
+            (MEMBER, Variant::from(self.method)),
+            (DESTINATION, Variant::from(self.service)),
+        ];
+        if !self.arguments.is_empty() {
+            let signature = "s".repeat(self.arguments.len());
+            let signature = Signature::try_from(signature.as_str()).map_err(|_| Error::Malformed)?;
+            fields.push((SIGNATURE, Variant::from(signature)));
+        }
+        let length = u32::try_from(body.len()).map_err(|_| Error::Malformed)?;
+        let header = (b'l', CALL, 0u8, 1u8, length, serial, fields);
+        let header = to_bytes(Context::new(Endian::Little, 0), &header)?;
+        out.extend_from_slice(header.bytes());
+        out.resize(out.len() + padding(header.bytes().len()), 0);
+        out.extend_from_slice(&body);
+        Ok(())
+    }
+}
+
+/// What came back for a call: what a method returned, or an error.
+pub(crate) struct Reply<'a> {
+    /// The name of the error, such as `org.freedesktop.DBus.Error.UnknownProperty`; empty when there is none.
+    error: String,
+    signature: String,
+    values: serialized::Data<'a, 'static>,
+}
+
+impl Reply<'_> {
+    /// What was returned. `None` when there is no such thing, or not any more.
+    ///
+    /// # Errors
+    /// When it is something else, or another error, in words.
+    pub(crate) fn get<'d, T: serde::Deserialize<'d> + Type>(&'d self) -> Result<Option<T>, String> {
+        let name = self.error.rsplit('.').next().unwrap_or_default();
+        match name {
+            "" => self.read().map(Some).ok_or_else(|| format!("an answer of type `{}`", self.signature)),
+            "UnknownProperty" | "UnknownObject" | "UnknownInterface" | "UnknownMethod" | "ServiceUnknown"
+            | "NoSuchUnit" => Ok(None),
+            _ => Err(self.read::<&str>().map_or_else(|| name.to_owned(), |words| format!("{name}: {words}"))),
+        }
+    }
+
+    fn read<'d, T: serde::Deserialize<'d> + Type>(&'d self) -> Option<T> {
+        let is_of_type = *T::SIGNATURE == self.signature.as_str();
+        self.values.deserialize().ok().filter(|_| is_of_type).map(|(value, _)| value)
+    }
+}
+
+/// How many bytes the message takes that starts here; `None` when that is not known yet.
+pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, Error> {
+    if bytes.len() < FIXED_BYTES {
+        return Ok(None);
+    }
+    let number = |at: usize| read_u32(bytes, at).map(|it| it as usize);
+    let (body, fields) = (number(4)?, number(FIELDS_AT)?);
+    let header = FIXED_BYTES.saturating_add(fields);
+    let length = header.saturating_add(padding(header)).saturating_add(body);
+    if length > MAX_BYTES { Err(Error::Malformed) } else { Ok(Some(length)) }
+}
+
+/// The serial of the call that a whole message replies to, and what it says; `None` when it is no reply.
+pub(super) fn reply(bytes: &[u8]) -> Result<Option<(u32, Reply<'_>)>, Error> {
+    let endian = endian(bytes)?;
+    let kind = bytes[1];
+    if kind != RETURN && kind != FAILED {
+        return Ok(None);
+    }
+    let header = FIXED_BYTES + read_u32(bytes, FIELDS_AT)? as usize;
+    let (fields, body) = bytes.split_at_checked(header).ok_or(Error::Malformed)?;
+    let body = body.get(padding(header)..).ok_or(Error::Malformed)?;
+    let fields = serialized::Data::new(&fields[FIELDS_AT..], Context::new(endian, FIELDS_AT));
+    let (fields, _): (Vec<(u8, Variant<'_>)>, _) = fields.deserialize()?;
+    let (mut serial, mut signature, mut error) = (None, String::new(), String::new());
+    for (code, value) in fields {
+        match (code, value) {
+            (REPLY_SERIAL, Variant::U32(number)) => serial = Some(number),
+            (SIGNATURE, Variant::Signature(types)) => signature = types.to_string_no_parens(),
+            (ERROR_NAME, Variant::Str(name)) => error = name.as_str().to_owned(),
+            _ => {}
+        }
+    }
+    let values = serialized::Data::new(body, Context::new(endian, 0));
+    if (kind == FAILED) == error.is_empty() {
+        return Err(Error::Malformed);
+    }
+    serial.map(|serial| Some((serial, Reply { error, signature, values }))).ok_or(Error::Malformed)
+}
+
+fn endian(bytes: &[u8]) -> Result<Endian, Error> {
+    match bytes.first() {
+        Some(b'l') => Ok(Endian::Little),
+        Some(b'B') => Ok(Endian::Big),
+        _ => Err(Error::Malformed),
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Result<u32, Error> {
+    let four: [u8; 4] = bytes.get(at..at + 4).and_then(|it| it.try_into().ok()).ok_or(Error::Malformed)?;
+    Ok(match endian(bytes)? {
+        Endian::Little => u32::from_le_bytes(four),
+        Endian::Big => u32::from_be_bytes(four),
+    })
+}
+
+/// From here to the next multiple of 8.
+fn padding(length: usize) -> usize {
+    length.next_multiple_of(8) - length
+}
