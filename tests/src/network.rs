@@ -41,6 +41,11 @@ pub fn lose_all<S: AsFd>(socket: &S) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)])
 }
 
+/// Has a socket take all that comes for it, by a filter.
+pub fn take_all<S: AsFd>(socket: &S) -> io::Result<()> {
+    SockRef::from(socket).attach_filter(&[SockFilter::new(RETURN, 0, 0, u32::MAX)])
+}
+
 /// Has a TCP socket lose each segment whose data begins with this byte, until [`take_again`]. See
 /// Documentation/networking/filter.rst.
 pub fn lose_beginning_with<S: AsFd>(socket: &S, byte: u8) -> io::Result<()> {

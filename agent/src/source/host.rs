@@ -90,6 +90,14 @@ impl Host {
         File::new(self.net.join(name))
     }
 
+    /// The inode of the network namespace that [`net`](Self::net) is; 0, which is none's, where it cannot be seen.
+    #[must_use]
+    pub fn network_inode(&self) -> u32 {
+        let is_own = self.net == self.paths.procfs.join("net");
+        let link = if is_own { "/proc/self/ns/net".into() } else { self.net.with_file_name("ns/net") };
+        rustix::fs::stat(&link).map_or(0, |it| u32::try_from(it.st_ino).unwrap_or(0))
+    }
+
     /// Whether the kernel's answers to our own sockets are about another network than [`net`](Self::net) is.
     #[must_use]
     pub fn sockets_see_another_network(&self) -> bool {

@@ -9,6 +9,7 @@ pub mod bits;
 pub mod block;
 pub mod by_id;
 pub mod clock;
+pub mod device;
 pub mod histogram;
 pub mod left;
 pub mod meter;

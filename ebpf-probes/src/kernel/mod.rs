@@ -2,6 +2,7 @@
 
 pub mod by_id;
 mod declare;
+pub mod device;
 pub mod disk;
 pub mod maps;
 mod meter;

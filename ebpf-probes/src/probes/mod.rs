@@ -18,6 +18,8 @@ pub mod irq_time;
 pub mod judge;
 #[cfg(any(not(target_arch = "bpf"), probe = "memory_stalls"))]
 pub mod memory_stalls;
+#[cfg(any(not(target_arch = "bpf"), probe = "napi"))]
+pub mod napi;
 #[cfg(any(not(target_arch = "bpf"), probe = "offcpu"))]
 pub mod offcpu;
 #[cfg(any(not(target_arch = "bpf"), probe = "oom_kills"))]
@@ -38,6 +40,8 @@ pub mod signals;
 pub mod socket_drops;
 #[cfg(any(not(target_arch = "bpf"), probe = "softirq_time"))]
 pub mod softirq_time;
+#[cfg(any(not(target_arch = "bpf"), probe = "syscalls"))]
+pub mod syscalls;
 #[cfg(any(not(target_arch = "bpf"), probe = "tcp_connections"))]
 pub mod tcp_connections;
 #[cfg(any(not(target_arch = "bpf"), probe = "tcp_events"))]
@@ -67,12 +71,14 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &memory_stalls::SPEC,
     &offcpu::SPEC,
     &oom_kills::SPEC,
+    &napi::SPEC,
     &packet_drops::SPEC,
     &page_cache::SPEC,
     &page_faults::SPEC,
     &process_events::SPEC,
     &runqueue::SPEC,
     &socket_drops::SPEC,
+    &syscalls::SPEC,
     &tcp_connections::SPEC,
     &tcp_events::SPEC,
     &tcp_rtt::SPEC,

@@ -3,6 +3,7 @@
 
 mod irq_time;
 mod memory_stalls;
+mod napi;
 mod offcpu;
 mod oom_kills;
 mod packet_drops;
@@ -14,6 +15,7 @@ mod sched_turns;
 mod signals;
 mod socket_drops;
 mod softirq_time;
+mod syscalls;
 mod tcp_connections;
 mod tcp_events;
 mod timer_handlers;
@@ -48,6 +50,7 @@ pub const ALL: &[&[Check]] = &[
     memory_stalls::CHECKS,
     offcpu::CHECKS,
     oom_kills::CHECKS,
+    napi::CHECKS,
     packet_drops::CHECKS,
     page_cache::CHECKS,
     page_faults::CHECKS,
@@ -57,6 +60,7 @@ pub const ALL: &[&[Check]] = &[
     signals::CHECKS,
     socket_drops::CHECKS,
     softirq_time::CHECKS,
+    syscalls::CHECKS,
     tcp_connections::CHECKS,
     tcp_events::CHECKS,
     timer_handlers::CHECKS,
@@ -68,7 +72,8 @@ pub const ALL: &[&[Check]] = &[
 /// A config in which all that is checked is enabled.
 pub fn config() -> String {
     let collectors: BTreeSet<&str> = ALL.iter().copied().flatten().map(|it| it.collector).collect();
-    collectors.iter().map(|it| format!("[collector.{it}]\nenabled = true\n")).collect()
+    let more = |it| if it == "packet_drops" { "by_device = true\n" } else { "" };
+    collectors.iter().map(|it| format!("[collector.{it}]\nenabled = true\n{}", more(*it))).collect()
 }
 
 /// Runs all checks of one agent, one after the other. Fails with all that failed, when each has been run.

@@ -11,6 +11,7 @@ mod processes;
 mod selinux;
 mod signals;
 mod stat;
+mod syscalls;
 mod sysctl;
 mod time;
 mod timer_handlers;
@@ -31,6 +32,7 @@ super::register! {
     selinux::Selinux,
     signals::Signals,
     stat::Stat,
+    syscalls::Syscalls,
     sysctl::Sysctl,
     time::Time,
     timer_handlers::TimerHandlers,

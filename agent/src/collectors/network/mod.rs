@@ -8,8 +8,10 @@ mod infiniband;
 mod ipvs;
 mod lnstat;
 mod mountstats;
+mod napi;
 mod netclass;
 mod netdev;
+mod netfilter_queue;
 mod netstat;
 mod network_route;
 mod nfs;
@@ -37,8 +39,10 @@ super::register! {
     ipvs::Ipvs,
     lnstat::Lnstat,
     mountstats::Mountstats,
+    napi::Napi,
     netclass::Netclass,
     netdev::Netdev,
+    netfilter_queue::NetfilterQueue,
     netstat::Netstat,
     network_route::NetworkRoute,
     nfs::Nfs,

@@ -67,10 +67,27 @@ impl Kernel {
     /// # Errors
     /// When the kernel's types cannot be read.
     pub fn names(&self, of: &str, prefixes: &[&str]) -> Result<Vec<String>, Error> {
+        self.names_by(of, prefixes, |value| u16::try_from(value).ok())
+    }
+
+    /// The same by the lower half of the value, of values whose upper half says whose they are.
+    ///
+    /// # Errors
+    /// When the kernel's types cannot be read.
+    pub fn low_names(&self, of: &str, prefixes: &[&str]) -> Result<Vec<String>, Error> {
+        self.names_by(of, prefixes, |value| (value >> 16 != 0).then_some(value as u16))
+    }
+
+    fn names_by(
+        &self,
+        of: &str,
+        prefixes: &[&str],
+        index: fn(i64) -> Option<u16>,
+    ) -> Result<Vec<String>, Error> {
         self.types.with(|types| {
             let mut names = Vec::new();
             for (name, value) in types.btf.enumerators(of) {
-                let Some(value) = u16::try_from(value).ok().map(usize::from) else { continue };
+                let Some(value) = index(value).map(usize::from) else { continue };
                 let short = prefixes.iter().find_map(|it| name.strip_prefix(it));
                 names.resize(names.len().max(value + 1), String::new());
                 names[value] = short.unwrap_or(&name).to_owned();

@@ -24,6 +24,7 @@ mod clocks;
 pub mod disks;
 mod error;
 mod first_process;
+mod interfaces;
 pub mod kernel;
 pub mod list;
 pub mod loaded;
@@ -44,6 +45,7 @@ pub use self::{
     disks::{DiskCounts, Disks, Size},
     error::Error,
     first_process::{FirstProcess, Sight, Switches},
+    interfaces::Interfaces,
     kernel::Kernel,
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
@@ -62,6 +64,7 @@ pub use ebpf_probes::{
 pub use probe_abi::{
     QueueClock,
     block::{Failure, Operation, Requests, Stages},
+    device,
     histogram::{self, Histogram},
     socket, tcp,
 };
