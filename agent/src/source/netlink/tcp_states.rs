@@ -1,8 +1,10 @@
-//! TCP sockets by state: `SOCK_DIAG_BY_FAMILY` of sock_diag(7), counted as the kernel tells of them.
+//! TCP sockets by state, by sock_diag(7), counted as the kernel tells of them.
 
 use super::{Request, Socket, message::read_u32};
 use crate::source::Error;
 
+/// The older request is for IPv4 and IPv6 at once: half of the way through the kernel's table of sockets.
+const TCPDIAG_GETSOCK: u16 = 18;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const IPPROTO_TCP: u8 = 6;
 const AF_INET: u8 = 2;
@@ -10,8 +12,10 @@ const AF_INET6: u8 = 10;
 /// All states of a socket, `TCPF_ALL`; a request for a connection counts as `SYN_RECV`.
 const ALL_STATES: u32 = 0xfff;
 
-/// Bytes of `struct inet_diag_req_v2`, of which all but the first eight are zero.
+/// Bytes of `struct inet_diag_req_v2`, of which all but the first eight are zero, and of `struct inet_diag_req`, of which
+/// all but the first byte and the states are.
 const REQUEST: usize = 56;
+const OLD_REQUEST: usize = 60;
 /// Bytes of `struct inet_diag_msg`, and where in it stand what was received and not read, and what was sent and not
 /// confirmed.
 const ANSWER: usize = 72;
@@ -31,18 +35,28 @@ pub(crate) struct TcpStates {
 impl TcpStates {
     /// Counts the IPv4 and IPv6 sockets of the network.
     pub(crate) fn count(socket: &mut Socket) -> Result<Self, Error> {
+        // No more of each than its head: what TCP knows besides takes the socket's lock.
+        let mut payload = [0; OLD_REQUEST];
+        payload[0] = AF_INET;
+        payload[52..56].copy_from_slice(&ALL_STATES.to_ne_bytes());
         let mut states = Self::default();
+        if states.add_all(socket, TCPDIAG_GETSOCK, &payload).is_ok() {
+            return Ok(states);
+        }
+        states = Self::default();
         for family in [AF_INET, AF_INET6] {
             let mut payload = [0; REQUEST];
-            // No more of each than its head: what TCP knows besides takes the socket's lock.
             payload[..2].copy_from_slice(&[family, IPPROTO_TCP]);
             payload[4..8].copy_from_slice(&ALL_STATES.to_ne_bytes());
-            let request = Request { call: "list TCP sockets", kind: SOCK_DIAG_BY_FAMILY, payload: &payload };
-            socket.for_each(request, |message| {
-                states.add_message(message);
-            })?;
+            states.add_all(socket, SOCK_DIAG_BY_FAMILY, &payload)?;
         }
         Ok(states)
+    }
+
+    fn add_all(&mut self, socket: &mut Socket, kind: u16, payload: &[u8]) -> Result<(), Error> {
+        socket.for_each(Request { call: "list TCP sockets", kind, payload }, |message| {
+            self.add_message(message);
+        })
     }
 
     pub(crate) fn add(&mut self, state: u8, received: u64, sent: u64) {
