@@ -4,8 +4,10 @@
 //! And what it says where no probe can run: that some of the reasons are there takes no privilege.
 
 mod budget;
+mod counters;
 mod disk;
 mod first_process;
+mod network;
 mod reasons;
 
 use std::{
@@ -122,4 +124,23 @@ fn no_collector_fails() -> Result<()> {
     ensure!(bad.is_empty(), "{bad:?}");
     ensure!(agent.stop()?.success(), "the agent did not end well");
     Ok(())
+}
+
+#[test]
+#[ignore = "makes network namespaces: needs root, iproute2 and ethtool"]
+fn a_network_of_its_own_is_as_its_tools_say() -> Result<()> {
+    network::of_its_own_is_as_its_tools_say()
+}
+
+#[test]
+#[ignore = "makes network namespaces: needs root, iproute2 and ethtool"]
+fn a_network_of_the_host_is_shown_from_another() -> Result<()> {
+    network::of_the_host_is_shown_from_another()
+}
+
+#[test]
+#[ignore = "counts events of all CPUs: needs root"]
+fn counters_of_cpus_are_those_of_the_kernel() -> Result<()> {
+    let _alone = alone();
+    counters::are_those_of_the_kernel()
 }
