@@ -20,6 +20,10 @@ pub enum Error {
     SwitchedOff,
     #[error("loading probes takes {} MiB of memory, and {} are left", needed >> 20, left >> 20)]
     ShortOfMemory { needed: u64, left: u64 },
+    #[error(
+        "loading the probe takes {needed} descriptors, and {left} more may be opened, of which scrapes need some"
+    )]
+    FewDescriptors { needed: u64, left: u64 },
     #[error("read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("read the kernel's types from {}", path.display())]
@@ -83,6 +87,9 @@ impl Error {
             Self::SwitchedOff => "set `enabled = \"auto\"` in [ebpf]",
             Self::ShortOfMemory { .. } => {
                 "raise the memory limit of the service or the container; when probes are loaded, half of it is free again"
+            }
+            Self::FewDescriptors { .. } => {
+                "raise the limit of open files (LimitNOFILE= of the service, ulimit -n)"
             }
             Self::NoBtf { .. } => {
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF"

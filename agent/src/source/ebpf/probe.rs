@@ -25,7 +25,10 @@ use super::{
     resolve::resolve,
     types::{Parsed, Types, kept},
 };
-use crate::source::sys::memory::{SharedWords, WritableWords};
+use crate::source::sys::{
+    descriptors,
+    memory::{SharedWords, WritableWords},
+};
 
 /// What the agent decides when it loads a probe.
 #[derive(Clone, Copy)]
@@ -69,6 +72,7 @@ impl Probe {
         settings: &Settings<'_>,
         overhead: u64,
     ) -> Result<Self, Error> {
+        leave_descriptors(spec)?;
         let n_cpus = possible_cpus()?;
         let is_measured = probes.are_measured();
         let decided = decided(spec, probes, features, settings)?;
@@ -156,6 +160,15 @@ impl Probe {
         features.iter().all(|it| has(it, 1))
             && settings.constants.iter().all(|(name, value)| has(name, *value))
     }
+}
+
+/// Refuses a probe that would leave too few descriptors for connections and for the files of a scrape.
+fn leave_descriptors(spec: &Spec) -> Result<(), Error> {
+    const FOR_SCRAPES: u64 = 24;
+    // Each program has a link, and the object its types.
+    let needed = (2 * spec.programs.len() + spec.maps.len() + 1) as u64;
+    let left = descriptors::n_free();
+    if left < needed + FOR_SCRAPES { Err(Error::FewDescriptors { needed, left }) } else { Ok(()) }
 }
 
 /// The settings and features of a probe with their values.
