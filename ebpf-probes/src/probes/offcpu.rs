@@ -21,7 +21,7 @@ probe! {
         /// By [`left::Reason`].
         TIMES: HistogramBy<{ left::REASONS }>;
         /// Tasks that came back and whose word was another's.
-        LOST: Fixed<u64, 1>;
+        UNSEEN: Fixed<u64, 1>;
     }
     programs {
         tp_btf("sched_switch") fn switched(args, cpu) {
@@ -52,7 +52,7 @@ mod kernel {
         match since(left, comes, now) {
             Some((reason, time)) => TIMES.record(reason, cpu, time),
             // A new task has none.
-            None if left != 0 => LOST.add(0, 1),
+            None if left != 0 => UNSEEN.add(0, 1),
             None => {}
         }
     }

@@ -13,12 +13,12 @@ probe! {
         RUNNING: Started<WORKERS>;
         DURATIONS: Fixed<Histogram, 1>;
         /// Works that are not in the histogram, as more run at once than there is room for.
-        LOST: Fixed<u64, 1>;
+        UNSEEN: Fixed<u64, 1>;
     }
     programs {
         tp_btf("workqueue_execute_start") fn began(_, _) {
             if !RUNNING.begin() {
-                LOST.add(0, 1);
+                UNSEEN.add(0, 1);
             }
         }
 

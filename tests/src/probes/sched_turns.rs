@@ -2,6 +2,7 @@
 
 use std::{
     fs::read_to_string,
+    path::Path,
     thread::{self, available_parallelism},
     time::Duration,
 };
@@ -52,7 +53,17 @@ fn kinds(agent: &Agent) -> Result<String> {
     Ok(format!("{voluntary} voluntary for {SLEEPS} sleeps, {involuntary} involuntary, {lost} of them ours"))
 }
 
+/// Kernels without CONFIG_SCHEDSTATS have no such file: there the other checks of this collector must do.
+const NO_SCHEDSTAT: &str = "not judged: this kernel has no /proc/schedstat";
+
+fn has_schedstat() -> bool {
+    Path::new("/proc/schedstat").exists()
+}
+
 fn turns(agent: &Agent) -> Result<String> {
+    if !has_schedstat() {
+        return Ok(NO_SCHEDSTAT.to_owned());
+    }
     let kernel = || of_queues(8);
     let turns =
         but_for_process_1(|| beside(agent, "node_sched_timeslice_seconds_count", &[], kernel, mixed))?;
@@ -64,6 +75,9 @@ fn turns(agent: &Agent) -> Result<String> {
 }
 
 fn times(agent: &Agent) -> Result<String> {
+    if !has_schedstat() {
+        return Ok(NO_SCHEDSTAT.to_owned());
+    }
     let kernel = || Ok(of_queues(6)? / 1e9);
     let times = beside(agent, "node_sched_timeslice_seconds_sum", &[], kernel, mixed)?;
     let times = Bounded { low: times.low * (1.0 - STAMPS), high: times.high * (1.0 + STAMPS), ..times };

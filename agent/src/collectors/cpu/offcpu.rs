@@ -35,7 +35,7 @@ impl Spec for Offcpu {
         let probe = host.kernel()?.probe(&offcpu::SPEC, &[], &Settings::default())?;
         Ok(Self {
             times: probe.histograms(offcpu::TIMES)?,
-            lost: probe.table(offcpu::LOST)?,
+            lost: probe.table(offcpu::UNSEEN)?,
             slots: probe::latency_slots(host),
             probe,
         })

@@ -32,7 +32,7 @@ impl Spec for Workqueues {
         let probe = host.kernel()?.probe(&workqueues::SPEC, &[], &Settings::default())?;
         Ok(Self {
             durations: probe.table(workqueues::DURATIONS)?,
-            lost: probe.table(workqueues::LOST)?,
+            lost: probe.table(workqueues::UNSEEN)?,
             slots: probe::latency_slots(host),
             probe,
         })

@@ -24,6 +24,15 @@ use super::*;
 
 pub(super) mod fixture;
 
+/// One loader serves all probes and forgets no constant: it would write one into another probe's map.
+#[test]
+fn no_map_is_named_like_a_constant() {
+    let constants: Vec<_> = probes::ALL.iter().flat_map(|it| it.constants).map(|it| it.name).collect();
+    let maps = probes::ALL.iter().flat_map(|it| it.maps.iter().map(move |map| (it.name, map.name)));
+    let clashes: Vec<_> = maps.filter(|(_, map)| constants.contains(map)).collect();
+    assert!(clashes.is_empty(), "{clashes:?}");
+}
+
 /// The run-queue probe and its waits.
 struct RunQueue {
     probe: Arc<Probe>,
