@@ -13,7 +13,7 @@ probe! {
     constants {}
     maps {
         DIRECT: Started<TASKS>;
-        MEMCG: Started<TASKS>;
+        BY_CGROUP: Started<TASKS>;
         COMPACTS: Started<TASKS>;
         /// By [`Stall`].
         STALLS: Fixed<Histogram, 3>;
@@ -32,11 +32,11 @@ probe! {
         }
 
         tp_btf("mm_vmscan_memcg_reclaim_begin") fn memcg_began(_, _), optional {
-            kernel::began(MEMCG);
+            kernel::began(BY_CGROUP);
         }
 
         tp_btf("mm_vmscan_memcg_reclaim_end") fn memcg_ended(args, _), optional {
-            kernel::ended(MEMCG, Stall::Memcg, args.number(0));
+            kernel::ended(BY_CGROUP, Stall::Memcg, args.number(0));
         }
 
         // One zone of one node; kcompactd's own is nobody's stall.
