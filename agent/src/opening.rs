@@ -65,7 +65,7 @@ pub fn again(
     is_same_host: bool,
 ) -> (Registry, Changes, Vec<Error>) {
     let raised = raise(after, host);
-    let (registry, changes) = registry.reopen(collectors::known(), (before, after), host, is_same_host);
+    let (registry, changes) = registry.reopen(collectors::all(), (before, after), host, is_same_host);
     let lowered = lower(after, host).map(drop);
     let watched = host.keep_budget(after.section()).map_err(Error::Watch);
     let errors = [raised, lowered, watched].into_iter().filter_map(Result::err);

@@ -216,8 +216,7 @@ fn serve_logged(
         info!(address = listener.name, tls = door.has_tls(), "Listening on");
     }
     let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
-    let Opened { host, registry, effective, sandbox } =
-        opening::start(&config, collectors::known(), &sockets)?;
+    let Opened { host, registry, effective, sandbox } = opening::start(&config, collectors::all(), &sockets)?;
     log_enabled(&registry);
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
     let sandbox = sandbox.context("enter the sandbox")?;

@@ -52,7 +52,7 @@ pub fn checked(sources: &Sources, config: &Config) -> String {
             parts.push(format!("{n} {what}"));
         }
     }
-    let n_enabled = collectors::known().filter(|it| config.enables(it.name, it.enabled)).count();
+    let n_enabled = collectors::all().filter(|it| config.enables(it.name, it.enabled)).count();
     format!("ok: {}; {n_enabled} collectors are enabled\n", parts.join(", "))
 }
 

@@ -256,8 +256,7 @@ fn help(table: &Table, key: &Key) -> String {
 
 fn heading(table: &Table) -> String {
     match (&*table.path, table.collector) {
-        (_, Some(collector)) if collector.is_built => format!("Collectors: {}", collector.group),
-        (_, Some(_)) => "Collectors of node_exporter that are not built yet".to_owned(),
+        (_, Some(collector)) => format!("Collectors: {}", collector.group),
         ("", None) => "Config".to_owned(),
         (_, None) => table.summary.clone(),
     }

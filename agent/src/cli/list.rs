@@ -27,20 +27,13 @@ pub fn to_text(schema: &Schema, config: &Config) -> String {
             writeln!(out, "      {:width$}  {note}", "").expect("a string takes all");
         }
     }
-    let others: Vec<&str> =
-        collectors::node_exporter::not_built(collectors::all()).map(|it| it.name).collect();
-    if !others.is_empty() {
-        writeln!(out, "\nnot built yet: {}", others.join(", ")).expect("a string takes all");
-    }
     out
 }
 
 /// For programs: a list of objects.
 #[must_use]
 pub fn to_json(schema: &Schema, config: &Config) -> Value {
-    let built = collectors::all().map(|entry| (entry, true));
-    let others = collectors::node_exporter::not_built(collectors::all()).map(|entry| (entry, false));
-    built.chain(others).map(|(entry, is_built)| describe(schema, config, entry, is_built)).collect()
+    collectors::all().map(|entry| describe(schema, config, entry)).collect()
 }
 
 /// A key, and how else than in a file it can be set.
@@ -52,7 +45,7 @@ struct ListedKey {
     variable: Option<String>,
 }
 
-fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> Value {
+fn describe(schema: &Schema, config: &Config, entry: &Entry) -> Value {
     let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
     let keys = table.keys.iter().map(|key| ListedKey {
         key: config.view(&table.path, key),
@@ -63,7 +56,8 @@ fn describe(schema: &Schema, config: &Config, entry: &Entry, is_built: bool) -> 
         "name": entry.name,
         "group": entry.group,
         "summary": entry.summary,
-        "is_built": is_built,
+        // Since all of node_exporter's are: programs may look for it.
+        "is_built": true,
         "default": entry.enabled,
         "enabled": config.enables(entry.name, entry.enabled),
         "hooks": entry.hooks(),

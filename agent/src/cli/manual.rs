@@ -47,7 +47,6 @@ pub(super) fn collectors(schema: &Schema) -> String {
         let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
         collector(&mut out, entry, table);
     }
-    not_built(&mut out);
     out
 }
 
@@ -72,20 +71,6 @@ fn collector(out: &mut String, entry: &Entry, table: &Table) {
     for meta in entry.metrics {
         let (kind, labels) = (meta.kind.as_str(), meta.labels.join(", "));
         writeln!(out, "| `{}` | {kind} | {labels} | {} |", meta.name, cell(meta.help)).expect(NEVER_FAILS);
-    }
-}
-
-fn not_built(out: &mut String) {
-    let names: Vec<&str> =
-        collectors::node_exporter::not_built(collectors::all()).map(|it| it.name).collect();
-    if !names.is_empty() {
-        writeln!(
-            out,
-            "\n## Not built yet\n\nThese collectors of node_exporter are known by name: their flags and keys are \
-             checked, and they give no metrics. {}.",
-            names.join(", "),
-        )
-        .expect(NEVER_FAILS);
     }
 }
 

@@ -35,7 +35,7 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
         config.set(&format!("collector.{name}.enabled"), true.into());
     }
     let is_asked = |entry: &&Entry| only.is_empty() || only.iter().any(|name| name == entry.name);
-    let Scraped { sandbox, exposition, outcomes } = scrape(&config, collectors::known().filter(is_asked))?;
+    let Scraped { sandbox, exposition, outcomes } = scrape(&config, collectors::all().filter(is_asked))?;
     sandbox.context("enter the sandbox")?;
     let width = outcomes.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or_default();
     let mut report = String::new();
@@ -59,7 +59,7 @@ pub fn examine(config: &Config) -> Result<doctor::Report> {
     let mut server = doctor::ports(&listen(config));
     server.extend(http::of_door(config).map(doctor::door));
     let host = doctor::Host::new(config, server);
-    let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::known())?;
+    let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::all())?;
     Ok(host.with(&sandbox, outcomes))
 }
 

@@ -2,4 +2,5 @@
 
 mod flags;
 mod generated;
+mod known;
 mod layers;

@@ -52,12 +52,6 @@ macro_rules! register {
 }
 pub(crate) use register;
 
-/// What the registry is to choose from: all that are built, and node_exporter's others, to say so when they are asked
-/// for.
-pub fn known() -> impl Iterator<Item = &'static Entry> {
-    all().chain(node_exporter::not_built(all()))
-}
-
 /// The capabilities that the enabled collectors use at each scrape.
 #[must_use]
 pub fn capabilities(config: &Config) -> CapabilitySet {
@@ -73,15 +67,12 @@ fn enabled(config: &Config) -> impl Iterator<Item = &'static Entry> {
     all().filter(|entry| config.enables(entry.name, entry.enabled))
 }
 
-/// Everything that can be set: the general tables, the collectors' own, and those of node_exporter's collectors that
-/// are not built yet.
+/// Everything that can be set: the general tables and the collectors' own.
 #[must_use]
 pub fn schema() -> Schema {
     let mut schema = Schema::new(node_exporter::ALIASES, presets::values);
     add_general_tables(&mut schema);
-    let built = all().map(|entry| (entry, true));
-    let others = node_exporter::not_built(all()).map(|entry| (entry, false));
-    for (entry, is_built) in built.chain(others) {
+    for entry in all() {
         let exclusive = node_exporter::EXCLUSIVE.iter().find(|(name, _)| *name == entry.name);
         let table = CollectorTable {
             name: entry.name,
@@ -90,7 +81,6 @@ pub fn schema() -> Schema {
             enabled: entry.enabled,
             keys: entry.keys,
             exclusive: exclusive.map_or(&[], |(_, pairs)| pairs),
-            is_built,
         };
         schema.add_collector(table, notes(entry));
     }

@@ -1,4 +1,4 @@
-//! What no key can check alone: keys that exclude each other, and collectors that are asked for in vain.
+//! What no key can check alone: keys that exclude each other.
 
 use super::{Config, Diagnostic, Origin, Schema};
 use toml::Value;
@@ -10,9 +10,6 @@ pub(super) fn check(schema: &Schema, config: &Config) -> Vec<Diagnostic> {
         let Some(collector) = table.collector else { continue };
         for (include, exclude) in collector.exclusive {
             found.extend(both_set(config, &table.path, include, exclude));
-        }
-        if !collector.is_built && config.asks_for(collector.name) {
-            found.push(not_built(config, &table.path, collector.name));
         }
     }
     found
@@ -63,11 +60,4 @@ pub(super) fn presets_give_way(schema: &Schema, config: &mut Config) {
             }
         }
     }
-}
-
-fn not_built(config: &Config, table: &str, name: &str) -> Diagnostic {
-    let mut warning =
-        Diagnostic::warning(format!("the collector `{name}` is not built yet, it gives no metrics"));
-    warning.place = config.place(&format!("{table}.enabled")).cloned();
-    warning
 }

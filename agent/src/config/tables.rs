@@ -44,8 +44,6 @@ pub struct CollectorTable {
     pub keys: &'static [Key],
     /// Pairs of keys of which only one can be set.
     pub exclusive: &'static [(&'static str, &'static str)],
-    /// False for the name of a collector that other agents have and this one does not have yet.
-    pub is_built: bool,
 }
 
 /// A flag that is no key's own.

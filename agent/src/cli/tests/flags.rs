@@ -1,11 +1,10 @@
 //! The command line of node_exporter: what starts it starts hostlens.
 
+use super::known::KNOWN;
 use crate::{
     cli::{self, Stop},
     collectors,
-    config::{self, CollectorTable, Loaded, Schema, Severity},
-    scrape::{Registry, State},
-    source::Host,
+    config::{self, Loaded, Schema, Severity},
 };
 use std::{path::PathBuf, process::Command};
 use toml::Value;
@@ -71,7 +70,7 @@ fn all_flags_together_are_accepted() {
 #[test]
 fn built_collectors_agree_with_node_exporter() {
     let schema = collectors::schema();
-    for known in collectors::node_exporter::KNOWN {
+    for known in KNOWN {
         let table = schema.table(&format!("collector.{}", known.name)).unwrap();
         assert_eq!(table.collector.unwrap().enabled, known.enabled, "{}", known.name);
         for key in known.keys {
@@ -324,49 +323,4 @@ fn a_file_of_arguments_is_read_in_place() {
     assert!(!loaded.config.enables("arp", true));
     assert_eq!(loaded.config.get("web.listen_address"), Some(&Value::from(vec![":9101"])));
     assert!(errors(&["@/nonexistent/args"])[0].starts_with("read the arguments in /nonexistent/args: "));
-}
-
-/// As if none of node_exporter's collectors were built.
-fn nothing_built() -> Schema {
-    let mut schema = Schema::new(&[], |_| Vec::new());
-    config::add_general_tables(&mut schema);
-    for entry in collectors::node_exporter::not_built([]) {
-        let table = CollectorTable {
-            name: entry.name,
-            group: entry.group,
-            summary: entry.summary,
-            enabled: entry.enabled,
-            keys: entry.keys,
-            exclusive: &[],
-            is_built: false,
-        };
-        schema.add_collector(table, Vec::new());
-    }
-    schema
-}
-
-#[test]
-fn a_collector_that_is_not_built_is_a_known_name() {
-    let schema = nothing_built();
-    let loaded = load(
-        &schema,
-        &["--collector.buddyinfo", "--collector.qdisc.device-include=eth", "--no-collector.arp"],
-    );
-    let messages: Vec<&str> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
-    assert!(loaded.is_usable());
-    assert_eq!(messages, ["the collector `buddyinfo` is not built yet, it gives no metrics"]);
-}
-
-#[test]
-fn a_collector_that_is_not_built_says_so() {
-    let config = load(&nothing_built(), &["--collector.buddyinfo"]).config;
-    let host = Host::new(config.section(), config.section());
-    let asked_for = collectors::node_exporter::not_built([]).filter(|it| config.asks_for(it.name));
-    let registry = Registry::open(asked_for, &config, &host);
-    let states: Vec<_> = registry.collectors().filter_map(|(_, summary)| Some(summary?.state)).collect();
-    let expected = State::Unavailable {
-        reason: "not built yet".to_owned(),
-        remedy: "leave out `--collector.buddyinfo`".to_owned(),
-    };
-    assert_eq!(states, [expected]);
 }

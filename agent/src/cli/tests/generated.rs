@@ -76,7 +76,7 @@ fn the_sample_has_every_key_with_its_default() {
     let (config, diagnostics) = load(&path);
     // The defaults of some keys cannot be said aloud together, such as include and exclude: those are empty.
     let messages: Vec<&str> = diagnostics.iter().map(|it| it.message.as_str()).collect();
-    assert!(messages.iter().all(|it| it.ends_with("is not built yet, it gives no metrics")), "{messages:#?}");
+    assert!(messages.is_empty(), "{messages:#?}");
     for table in schema.tables() {
         for key in &table.keys {
             let path = table.key_path(key);
