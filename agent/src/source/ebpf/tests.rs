@@ -74,11 +74,14 @@ fn knows_its_memory() {
     let arrivals = of_map("ARRIVALS");
     let wanted = (probe_abi::arrival::WORDS * size_of::<u64>()) as u64;
     assert!((wanted..=2 * wanted).contains(&arrivals), "{memory:?}");
-    assert!(memory.total() < rows + arrivals + (80 << 10), "{memory:?}");
-    // A row of counts, one of the clock, an event, and a row of the meter of each program.
+    // Two rows of times for each CPU, and pages that are not full.
+    assert!(memory.total() < 2 * rows + arrivals + (80 << 10), "{memory:?}");
+    // Waits and turns, counts of switches, the clock, an event, where the CPU is, and a row of the meter of each program.
     let more = memory.total_with_many_cpus() - memory.programs - arrivals;
-    let wanted = 512 * (size_of::<Histogram>() + size_of::<QueueClock>() + 8 + 2 * 64) as u64;
-    assert!((wanted..wanted + (64 << 10)).contains(&more), "{memory:?}, {wanted} for 512 CPUs");
+    let row = 2 * size_of::<Histogram>() + 128 + size_of::<QueueClock>() + 8 + 8 + 2 * 64;
+    let wanted = 512 * row as u64;
+    // Each of nine maps has a head of its own, and pages that are not full.
+    assert!((wanted..wanted + (88 << 10)).contains(&more), "{memory:?}, {wanted} for 512 CPUs");
 }
 
 #[test]
@@ -95,17 +98,20 @@ fn programs_know_what_they_cost_as_the_kernel_does() {
         (program.run_count(), program.run_time())
     };
     let _counting = aya::sys::enable_stats(aya::sys::Stats::RunTime).unwrap();
-    let before = (ours(), theirs());
-    switch_for(Duration::from_millis(500));
-    let after = (ours(), theirs());
-    let (our_runs, our_time) = (after.0.runs - before.0.runs, after.0.time - before.0.time);
-    let (their_runs, their_time) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
-    assert!(their_runs > 10_000, "{their_runs} runs");
-    // A few switches lie between the readings.
-    assert_near(our_runs, their_runs, 1.0);
-    // They have what reading the clock takes on top.
-    assert!(our_time < their_time, "{our_time:?} of {their_time:?}");
-    assert!(our_time > their_time / 20, "{our_time:?} of {their_time:?}");
+    let mut shares = [0.0; 5].map(|_| {
+        let before = (ours(), theirs());
+        switch_for(Duration::from_millis(300));
+        let after = (ours(), theirs());
+        let (our_runs, our_time) = (after.0.runs - before.0.runs, after.0.time - before.0.time);
+        let (their_runs, their_time) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
+        assert!(their_runs > 10_000, "{their_runs} runs");
+        // A few switches lie between the readings.
+        assert_near(our_runs, their_runs, 1.0);
+        our_time.as_secs_f64() / their_time.as_secs_f64()
+    });
+    // One run in 128 is timed, and one that a hypervisor interrupts stands for as many: that upsets a round or two.
+    shares.sort_by(f64::total_cmp);
+    assert!((0.5..1.5).contains(&shares[2]), "{shares:?} of the kernel's");
 }
 
 /// Two threads that take turns on a CPU.
