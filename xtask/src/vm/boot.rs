@@ -52,6 +52,14 @@ pub(crate) enum Lockdown {
     Confidentiality,
 }
 
+/// Which of the probes' checks a guest makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Those that are known to hold there.
+    Known,
+    All,
+}
+
 /// Where the kernel's console of a guest called `label` goes.
 pub(crate) fn console(label: &str) -> PathBuf {
     workspace().join("target/vm").join(format!("{label}.log"))
@@ -63,6 +71,7 @@ pub(crate) fn boot(
     kernel: &Kernel,
     initramfs: &Path,
     lockdown: Lockdown,
+    checks: Checks,
     limit: Duration,
 ) -> Result<Boot> {
     let disk = workspace().join("target/vm").join(format!("{label}.disk"));
@@ -87,7 +96,7 @@ pub(crate) fn boot(
             .arg("-drive")
             .arg(format!("file={},format=raw,if=none,id=disk", disk.display()))
             // Debian's cloud kernels have the driver built in.
-            .args(["-device", "nvme,drive=disk,serial=1", "-append", &command_line(lockdown)])
+            .args(["-device", "nvme,drive=disk,serial=1", "-append", &command_line(lockdown, checks)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -107,16 +116,17 @@ pub(crate) fn boot(
     Ok(boot)
 }
 
-fn command_line(lockdown: Lockdown) -> String {
+fn command_line(lockdown: Lockdown, checks: Checks) -> String {
     // A panic reboots, which -no-reboot turns into the end of QEMU. A kernel that waits for its timer's interrupts in a
     // loop gives up ("IO-APIC + timer doesn't work!") where others have this machine's CPUs.
-    let base = "console=ttyS0 panic=-1 no_timer_check mitigations=off hostlens_guest=1";
-    match lockdown {
-        Lockdown::None => base.to_owned(),
-        Lockdown::Confidentiality => {
-            format!("{base} lockdown=confidentiality hostlens_lockdown=confidentiality")
-        }
+    let mut line = "console=ttyS0 panic=-1 no_timer_check mitigations=off hostlens_guest=1".to_owned();
+    if lockdown == Lockdown::Confidentiality {
+        line.push_str(" lockdown=confidentiality hostlens_lockdown=confidentiality");
     }
+    if checks == Checks::All {
+        line.push_str(" hostlens_checks=all");
+    }
+    line
 }
 
 /// Reads the report until its `DONE`, which must agree with what came before.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 
 use self::{
-    boot::{Boot, Lockdown, Outcome, boot, console},
+    boot::{Boot, Checks, Lockdown, Outcome, boot, console},
     initramfs::{Entry, archive},
     kernels::{Cache, Kernel, NEWEST},
 };
@@ -36,7 +36,8 @@ usage: cargo xtask vm [options]
   --lockdown      boot each once more with lockdown=confidentiality
   --agent FILE    a statically linked hostlens, instead of one built here
   --jobs N        guests at a time (default: as many as CPUs, at most 4)
-  --timeout S     seconds that a guest may take (default: 240)
+  --checks all    also the checks that are not yet known to hold on emulated CPUs
+  --timeout S     seconds that a guest may take (default: 480)
   --update        fetch the kernels anew
   --list          list the kernels and what is cached
 ";
@@ -51,6 +52,7 @@ const OLDEST: &str = "5.10";
 struct Options {
     kernels: Vec<String>,
     modes: &'static [Lockdown],
+    checks: Checks,
     agent: Option<PathBuf>,
     jobs: usize,
     limit: Duration,
@@ -77,7 +79,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let guests: Vec<(&Kernel, Lockdown)> = guests.collect();
     let mut reports = Vec::new();
     for some in guests.chunks(options.jobs) {
-        reports.extend(boot_together(some, &initramfs, options.limit)?);
+        reports.extend(boot_together(some, &initramfs, options.checks, options.limit)?);
     }
     for some in reports.chunks(COLUMNS) {
         print!("\n{}", table(some).render());
@@ -88,14 +90,19 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// Each guest takes one of this machine's CPUs.
-fn boot_together(guests: &[(&Kernel, Lockdown)], initramfs: &Path, limit: Duration) -> Result<Vec<Report>> {
+fn boot_together(
+    guests: &[(&Kernel, Lockdown)],
+    initramfs: &Path,
+    checks: Checks,
+    limit: Duration,
+) -> Result<Vec<Report>> {
     let report = |kernel: &Kernel, lockdown| {
         let label = match lockdown {
             Lockdown::None => kernel.series.clone(),
             Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
         };
         println!("booting {label}");
-        let boot = boot(&label, kernel, initramfs, lockdown, limit)?;
+        let boot = boot(&label, kernel, initramfs, lockdown, checks, limit)?;
         Ok(Report { label, series: kernel.series.clone(), boot })
     };
     thread::scope(|scope| {
@@ -112,9 +119,10 @@ fn parse(args: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         kernels: Vec::new(),
         modes: &[Lockdown::None],
+        checks: Checks::Known,
         agent: None,
         jobs: thread::available_parallelism().map_or(1, usize::from).min(4),
-        limit: Duration::from_secs(240),
+        limit: Duration::from_secs(480),
         cache: Cache::Keep,
     };
     let mut parser = Parser::from_args(args);
@@ -125,6 +133,11 @@ fn parse(args: &[String]) -> Result<Option<Options>> {
             Arg::Long("lockdown") => options.modes = &[Lockdown::None, Lockdown::Confidentiality],
             Arg::Long("agent") => options.agent = Some(parser.value()?.into()),
             Arg::Long("jobs") => options.jobs = parser.value()?.parse()?,
+            Arg::Long("checks") => {
+                let which = parser.value()?.string()?;
+                ensure!(which == "all", "--checks takes `all`, not `{which}`");
+                options.checks = Checks::All;
+            }
             Arg::Long("timeout") => options.limit = Duration::from_secs(parser.value()?.parse()?),
             Arg::Long("update") => options.cache = Cache::Renew,
             Arg::Long("list") => return Ok(None),
