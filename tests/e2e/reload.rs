@@ -174,7 +174,7 @@ fn two_hundred_reloads_lose_nothing_of_probes() {
     // Another [ebpf] opens all collectors anew, and loads all probes beside those that run.
     let before = descriptors(&agent);
     for round in 0..20 {
-        let (status, report) = reload_with(&agent, ["[ebpf]\nclassic_buckets = 'pow4'\n", ""][round % 2]);
+        let (status, report) = reload_with(&agent, ["[ebpf]\nclassic_buckets = 'pow2'\n", ""][round % 2]);
         assert!(status == 200 && report.contains("runqueue"), "{report}");
         assert!(samples(&agent).contains_key("node_sched_runqueue_latency_seconds_count"));
     }
@@ -187,7 +187,7 @@ fn a_probe_goes_on_without_capabilities_until_it_is_switched_off() {
     let agent = start("", &[]);
     let count = || samples(&agent).get("node_sched_runqueue_latency_seconds_count").copied();
     let before = count().unwrap();
-    let (status, report) = reload_with(&agent, "[ebpf]\nclassic_buckets = 'pow4'\n");
+    let (status, report) = reload_with(&agent, "[ebpf]\nclassic_buckets = 'pow2'\n");
     assert!(status == 200 && report.contains("warning: runqueue goes on as it was: bpf(2)"), "{report}");
     assert!(count().unwrap() >= before);
     let (status, report) = reload_with(&agent, "[ebpf]\nenabled = 'never'\n");

@@ -115,7 +115,7 @@ fn collectors_of_root_and_of_others_do_not_notice() {
 fn probes_are_loaded_anew_where_privileges_are_retained() {
     let agent = start(&["--security.privileges=retain", "--security.seccomp=require"], |_, _| {});
     assert!(series(&agent).contains(RUNQUEUE));
-    for text in ["[ebpf]\nclassic_buckets = 'pow4'\n", "[collector.block_io]\nenabled = false\n", ""] {
+    for text in ["[ebpf]\nclassic_buckets = 'pow2'\n", "[collector.block_io]\nenabled = false\n", ""] {
         agent.configure(text).unwrap();
         let answer = agent.reload().unwrap();
         let report = answer.text();

@@ -45,8 +45,8 @@ const HALVES: [(&str, &[&str]); 2] = [
         &[
             "",
             "[collector.netdev]\ndevice_exclude = '^veth'\n",
-            "[collector.netdev]\ndevice_exclude = '^veth'\n[ebpf]\nclassic_buckets = 'pow4'\n",
-            "[ebpf]\nclassic_buckets = 'pow4'\n",
+            "[collector.netdev]\ndevice_exclude = '^veth'\n[ebpf]\nclassic_buckets = 'pow2'\n",
+            "[ebpf]\nclassic_buckets = 'pow2'\n",
         ],
     ),
 ];

@@ -11,9 +11,11 @@ use crate::{
     },
 };
 use rustix::time::{ClockId, clock_gettime};
+use std::ops::RangeInclusive;
 
-/// How latencies of a probe that is attached now are shown.
-pub(super) fn latency_slots(host: &Host) -> Slots {
+/// How latencies of a probe that is attached now are shown: classic bounds are those of these seconds, as the text of a
+/// page shall have those that tell something. Native histograms have all.
+pub(super) fn latency_slots(host: &Host, readable: RangeInclusive<f64>) -> Slots {
     Slots {
         schema: histogram::SCHEMA,
         zero_threshold: histogram::ZERO_THRESHOLD,
@@ -22,6 +24,7 @@ pub(super) fn latency_slots(host: &Host) -> Slots {
             ClassicBuckets::Pow2 => 1,
             ClassicBuckets::Pow4 => 2,
         },
+        readable: readable.into_inner(),
         created: seconds(ClockId::Realtime),
     }
 }
@@ -29,13 +32,18 @@ pub(super) fn latency_slots(host: &Host) -> Slots {
 /// How sizes in bytes of a probe that is attached now are shown.
 pub(super) fn size_slots(host: &Host) -> Slots {
     let exponent = histogram::BYTES_EXPONENT;
-    let seconds = latency_slots(host);
+    let slots = latency_slots(host, SIZES);
     Slots {
-        zero_threshold: seconds.zero_threshold * f64::from(exponent).exp2(),
-        first_index: seconds.first_index + (exponent << seconds.schema),
-        ..seconds
+        zero_threshold: slots.zero_threshold * f64::from(exponent).exp2(),
+        first_index: slots.first_index + (exponent << slots.schema),
+        ..slots
     }
 }
+
+/// Seconds that a request to a disk may take: from what a fast one takes to what somebody notices.
+const DISK: RangeInclusive<f64> = 2e-5..=8.0;
+/// Bytes of a request.
+const SIZES: RangeInclusive<f64> = 512.0..=4_194_304.0;
 
 /// Fills `buckets`, in seconds.
 pub(super) fn fill(buckets: &mut Buckets, slots: &Slots, latencies: &Histogram) {
@@ -63,7 +71,7 @@ pub(super) struct Latencies {
 
 impl Latencies {
     pub(super) fn new(host: &Host) -> Self {
-        let slots = latency_slots(host);
+        let slots = latency_slots(host, DISK);
         Self { slots, sizes: size_slots(host), epoch: slots.created - seconds(ClockId::Monotonic) }
     }
 

@@ -109,8 +109,8 @@ section! {
         enabled: UseProbes = "auto",
         /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
         btf_path: PathBuf = "",
-        /// Bounds of classic buckets in the text formats: pow2 (each twice the one before) or pow4 (half as many).
-        classic_buckets: ClassicBuckets = "pow2",
+        /// Bounds of classic buckets in the text formats: pow4 (each four times the one before) or pow2 (twice as many).
+        classic_buckets: ClassicBuckets = "pow4",
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Slots {
     pub(crate) first_index: i32,
     /// Octaves from one classic bound to the next: 1 for powers of two, 2 for powers of four.
     pub(crate) octaves_a_bound: usize,
+    /// The lowest and the highest classic bound that are of use to who reads.
+    pub(crate) readable: (f64, f64),
     /// Unix time since when they count, in seconds.
     pub(crate) created: f64,
 }
@@ -50,18 +52,23 @@ impl Buckets {
     }
 
     /// Fills an empty histogram from `counts`: slot 0, whole octaves above it, and one slot for all that is larger
-    /// yet, which has a native bucket of its own and no classic one but +Inf.
+    /// yet, which has a native bucket of its own and no classic one but +Inf. Classic bounds outside of what is readable
+    /// are left out; what lies there is in the next bound above.
     pub(crate) fn fill(&mut self, slots: &Slots, counts: &[u64], sum: f64) {
         let [zero_count, counts @ ..] = counts else { return };
         let per_octave = 1_usize << slots.schema;
         self.sum = sum;
         self.count = *zero_count;
-        self.classic.push((slots.zero_threshold, *zero_count));
+        let (lowest, highest) = slots.readable;
+        let is_readable = |upper: f64| lowest <= upper && upper <= highest;
+        if is_readable(slots.zero_threshold) {
+            self.classic.push((slots.zero_threshold, *zero_count));
+        }
         let mut upper = slots.zero_threshold;
         for (octave, counts) in counts.chunks_exact(per_octave).enumerate() {
             upper *= 2.0;
             self.count += counts.iter().sum::<u64>();
-            if (octave + 1) % slots.octaves_a_bound == 0 {
+            if (octave + 1) % slots.octaves_a_bound == 0 && is_readable(upper) {
                 self.classic.push((upper, self.count));
             }
         }
@@ -81,8 +88,14 @@ mod tests {
     use super::*;
 
     /// Two buckets an octave (schema 1) from 1 to 4.
-    const SLOTS: Slots =
-        Slots { schema: 1, zero_threshold: 1.0, first_index: 1, octaves_a_bound: 1, created: 1e9 };
+    const SLOTS: Slots = Slots {
+        schema: 1,
+        zero_threshold: 1.0,
+        first_index: 1,
+        octaves_a_bound: 1,
+        readable: (0.0, f64::MAX),
+        created: 1e9,
+    };
 
     #[test]
     fn classic_bounds_are_the_ends_of_octaves() {
@@ -101,6 +114,19 @@ mod tests {
         buckets.fill(&Slots { octaves_a_bound: 2, ..SLOTS }, &[5, 1, 2, 0, 4, 7], 50.0);
         assert_eq!(buckets.classic, [(1.0, 5), (4.0, 12)]);
         assert_eq!(buckets.count, 19);
+    }
+
+    #[test]
+    fn classic_bounds_outside_of_what_is_readable_are_left_out() {
+        let counts = [5, 1, 2, 0, 4, 7];
+        let classic = |readable| {
+            let mut buckets = Buckets::default();
+            buckets.fill(&Slots { readable, ..SLOTS }, &counts, 50.0);
+            assert_eq!(buckets.count, 19);
+            buckets.classic
+        };
+        assert_eq!(classic((1.5, 2.0)), [(2.0, 8)]);
+        assert_eq!(classic((1.0, 3.0)), [(1.0, 5), (2.0, 8)]);
     }
 
     #[test]

@@ -196,17 +196,18 @@ fn stop(agent: Agent) -> Result<String> {
 /// Lines to the host; a line that cannot be written is an error, since a missing one is a failure there.
 struct Report {
     port: File,
+    started: Instant,
     n_checks: usize,
 }
 
 impl Report {
     fn open() -> Result<Self> {
         let port = OpenOptions::new().write(true).open(RESULTS).with_context(|| format!("open {RESULTS}"))?;
-        Ok(Self { port, n_checks: 0 })
+        Ok(Self { port, started: Instant::now(), n_checks: 0 })
     }
 
     fn line(&mut self, line: impl Display) -> Result<()> {
-        println!("guest: {line}");
+        println!("guest: {:.1} s: {line}", self.started.elapsed().as_secs_f64());
         writeln!(self.port, "{line}").context("write to the host")
     }
 

@@ -10,8 +10,8 @@ use std::time::UNIX_EPOCH;
 metrics! {
     RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each, and what it takes to get to a program and back is measured at start and added.";
     RUNS: Counter "hostlens_bpf_program_runs_total" ["probe", "program"], "Runs of each of hostlens' own eBPF programs.";
-    MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe", "program"], "Events that an eBPF program of hostlens did not see, because it ran on that CPU already (from Linux 5.12).";
-    MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe", "map"], "Kernel memory of each eBPF map of hostlens.";
+    MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe"], "Events that the eBPF programs of each of hostlens' probes did not see, because they ran on that CPU already (from Linux 5.12).";
+    MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe"], "Kernel memory of the eBPF maps of each of hostlens' probes; `hostlens doctor` has each map.";
     ATTACHED: Gauge "hostlens_bpf_probe_attached" ["probe"], "1 if the probe's programs run at their events, 0 while they are detached because they cost more than [ebpf.budget] allows.";
     RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a detached probe is attached again, in seconds since the epoch.";
     CPU: Gauge "hostlens_bpf_probe_cpu_ratio" ["probe"], "Share of the machine's CPU time that the probe's programs took in the last window of [ebpf.budget].";
@@ -37,17 +37,17 @@ impl Collector for BpfPrograms {
         let probes = self.probes.list();
         for probe in &probes {
             let name = probe.spec().name;
+            let mut missed = None;
             for cost in probe.costs() {
                 let labels = [name, cost.program];
                 out.push(RUN_SECONDS, labels, cost.time.as_secs_f64());
                 out.push(RUNS, labels, cost.runs);
-                if let Some(missed) = cost.missed {
-                    out.push(MISSED, labels, missed);
-                }
+                missed = cost.missed.map(|it| missed.unwrap_or(0) + it).or(missed);
             }
-            for map in &probe.memory().maps {
-                out.push(MAP_MEMORY, [name, &map.name], map.bytes);
+            if let Some(missed) = missed {
+                out.push(MISSED, [name], missed);
             }
+            out.push(MAP_MEMORY, [name], probe.memory().maps.iter().map(|it| it.bytes).sum::<u64>());
             out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
             if let Standing::OverBudget(excess) = probe.standing() {
                 let retry_at = excess.retry_at.duration_since(UNIX_EPOCH).unwrap_or_default();

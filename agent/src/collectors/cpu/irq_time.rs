@@ -38,7 +38,7 @@ impl Spec for IrqTime {
         Ok(Self {
             times: probe.counters(irq_time::TIMES)?,
             durations: probe.table(irq_time::DURATIONS)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 4e-7..=0.1),
             names: host.sys("kernel/irq"),
             probe,
         })

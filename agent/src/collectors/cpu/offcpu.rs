@@ -36,7 +36,7 @@ impl Spec for Offcpu {
         Ok(Self {
             times: probe.histograms(offcpu::TIMES)?,
             lost: probe.table(offcpu::UNSEEN)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 1e-6..=32.0),
             probe,
         })
     }

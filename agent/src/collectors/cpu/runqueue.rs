@@ -39,7 +39,7 @@ impl Spec for Runqueue {
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
         let probe = host.kernel()?.probe(&runqueue::SPEC, &[], &Settings::default())?;
         let (waits, clocks) = (probe.table(runqueue::WAITS)?, probe.table(runqueue::CLOCKS)?);
-        Ok(Self { waits, clocks, slots: probe::latency_slots(host), probe })
+        Ok(Self { waits, clocks, slots: probe::latency_slots(host, 4e-6..=0.5), probe })
     }
 }
 

@@ -48,7 +48,7 @@ impl Spec for SchedTurns {
             turns: probe.table(runqueue::TURN_TIMES)?,
             places: CpuPlaces::new(host)?,
             told: probe.writable(runqueue::PLACES)?.0,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 4e-6..=0.5),
             probe,
         };
         it.tell_places()?;

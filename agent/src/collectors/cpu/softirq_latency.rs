@@ -38,7 +38,7 @@ impl Spec for SoftirqLatency {
         Ok(Self {
             latencies: probe.histograms(softirq_time::LATENCIES)?,
             durations: probe.histograms(softirq_time::DURATIONS)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 4e-7..=0.5),
             probe,
         })
     }

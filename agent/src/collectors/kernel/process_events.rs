@@ -40,7 +40,7 @@ impl Spec for ProcessEvents {
             events: probe.table(process_events::EVENTS)?,
             killed: probe.table(process_events::KILLED)?,
             lifetimes: probe.table(process_events::LIFETIMES)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 1e-3..=32.0),
             probe,
         })
     }

@@ -29,7 +29,7 @@ impl Spec for TimerHandlers {
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
         let probe = host.kernel()?.probe(&timer_handlers::SPEC, &[], &Settings::default())?;
         let durations = probe.histograms(timer_handlers::DURATIONS)?;
-        Ok(Self { durations, slots: probe::latency_slots(host), probe })
+        Ok(Self { durations, slots: probe::latency_slots(host, 4e-7..=0.1), probe })
     }
 }
 

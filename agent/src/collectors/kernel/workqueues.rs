@@ -33,7 +33,7 @@ impl Spec for Workqueues {
         Ok(Self {
             durations: probe.table(workqueues::DURATIONS)?,
             lost: probe.table(workqueues::UNSEEN)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 1e-6..=8.0),
             probe,
         })
     }

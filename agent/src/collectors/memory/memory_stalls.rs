@@ -44,7 +44,7 @@ impl Spec for MemoryStalls {
             stalls: probe.table(memory_stalls::STALLS)?,
             counts: probe.table(memory_stalls::COUNTS)?,
             wakes: probe.counters(memory_stalls::KSWAPD_WAKES)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 1e-5..=2.0),
             probe,
         })
     }

@@ -33,7 +33,7 @@ impl Spec for WritebackThrottle {
         let settings = Settings { constants: &[("TICK", tick)], ..Settings::default() };
         let probe = host.kernel()?.probe(&writeback_throttle::SPEC, &[], &settings)?;
         let pauses = probe.table(writeback_throttle::PAUSES)?;
-        Ok(Self { pauses, slots: probe::latency_slots(host), probe })
+        Ok(Self { pauses, slots: probe::latency_slots(host, 1e-3..=8.0), probe })
     }
 }
 

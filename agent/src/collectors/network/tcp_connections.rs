@@ -36,6 +36,8 @@ pub(super) struct TcpConnections {
     counts: Counters,
     histograms: Histograms,
     slots: Slots,
+    /// Of durations.
+    long: Slots,
 }
 
 impl Spec for TcpConnections {
@@ -61,7 +63,8 @@ impl Spec for TcpConnections {
             transitions: probe.counters(tcp_connections::TRANSITIONS)?,
             counts: probe.counters(tcp_connections::COUNTS)?,
             histograms: probe.histograms(tcp_connections::HISTOGRAMS)?,
-            slots: probe::latency_slots(host),
+            slots: probe::latency_slots(host, 1e-4..=8.0),
+            long: probe::latency_slots(host, 4e-3..=4096.0),
             probe,
         })
     }
@@ -102,7 +105,7 @@ impl Collector for TcpConnections {
                 tcp::CLIENT_DURATION | tcp::SERVER_DURATION => {
                     let side = if index == tcp::CLIENT_DURATION { "client" } else { "server" };
                     let buckets = out.push_histogram(DURATION, [side]);
-                    probe::fill_shifted(buckets, &self.slots, &times, tcp::DURATION_SHIFT);
+                    probe::fill_shifted(buckets, &self.long, &times, tcp::DURATION_SHIFT);
                 }
                 tcp::RTT => probe::fill(out.push_histogram(RTT, ()), &self.slots, &times),
                 tcp::RTT_VARIATION => probe::fill(out.push_histogram(RTT_VARIATION, ()), &self.slots, &times),
