@@ -45,6 +45,26 @@ fn every_collector_with_a_probe_is_checked() {
     assert_eq!(unchecked, ["block_bio", "block_io", "block_io_stages"]);
 }
 
+/// Of what a host has many of, each costs its share: those beyond a disk and two interfaces are not counted.
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn a_scrape_with_all_defaults_is_small() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start("", &[])?;
+    let text = agent.get("/metrics", &[])?.text();
+    let is_counted = |line: &&str| {
+        let device = line.split_once("device=\"").and_then(|(_, it)| it.split('"').next());
+        device.is_none_or(|it| ["lo", "eth0", "vda", "sda", "nvme0n1"].contains(&it))
+    };
+    let lines = || text.lines().filter(is_counted);
+    let n_series = lines().filter(|it| !it.starts_with('#')).count();
+    let n_bytes: usize = lines().map(|it| it.len() + 1).sum();
+    println!("{n_series} series, {n_bytes} bytes");
+    ensure!(n_series > 400, "{n_series} series: probes or collectors are missing");
+    ensure!(n_series <= 900 && n_bytes <= 100_000, "{n_series} series, {n_bytes} bytes");
+    Ok(())
+}
+
 #[test]
 #[ignore = "loads probes: needs root and BTF"]
 fn leaves_nothing_in_the_kernel_when_it_is_killed() -> Result<()> {

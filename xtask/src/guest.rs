@@ -32,10 +32,9 @@ pub(crate) fn unit_tests() -> Result<PathBuf> {
 fn command(verb: &str, target_dir: &Path) -> Command {
     let mut command = cargo();
     command.arg(verb).args(["--target", TARGET]);
-    // Apart from other builds, whose flags differ; optimised a little, since the CPU may be emulated. But not the agent:
-    // it is built anew for each change, and its own code is what costs least.
+    // Apart from other builds, whose flags differ; optimised a little, since the CPU may be emulated: the agent as well,
+    // which reads a kernel's types at each start.
     command.arg("--target-dir").arg(target_dir);
-    command.args(["--config", "profile.dev.package.hostlens.opt-level = 0"]);
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "none");
     command.env("CARGO_PROFILE_DEV_STRIP", "symbols");

@@ -37,7 +37,7 @@ usage: cargo xtask vm [options]
   --agent FILE    a statically linked hostlens, instead of one built here
   --jobs N        guests at a time (default: as many as CPUs, at most 4)
   --checks all    also the checks that are not yet known to hold on emulated CPUs
-  --timeout S     seconds that a guest may take (default: 480)
+  --timeout S     seconds that a guest may take (default: 900)
   --update        fetch the kernels anew
   --list          list the kernels and what is cached
 ";
@@ -122,7 +122,7 @@ fn parse(args: &[String]) -> Result<Option<Options>> {
         checks: Checks::Known,
         agent: None,
         jobs: thread::available_parallelism().map_or(1, usize::from).min(4),
-        limit: Duration::from_secs(480),
+        limit: Duration::from_secs(900),
         cache: Cache::Keep,
     };
     let mut parser = Parser::from_args(args);

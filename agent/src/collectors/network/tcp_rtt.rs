@@ -29,7 +29,11 @@ impl Spec for TcpRtt {
 
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
         let probe = host.kernel()?.probe(&tcp_rtt::SPEC, &[], &Settings::default())?;
-        Ok(Self { times: probe.histograms(tcp_rtt::TIMES)?, slots: probe::latency_slots(host, 1e-4..=2.0), probe })
+        Ok(Self {
+            times: probe.histograms(tcp_rtt::TIMES)?,
+            slots: probe::latency_slots(host, 1e-4..=2.0),
+            probe,
+        })
     }
 }
 
