@@ -3,7 +3,7 @@
 
 use super::Error;
 use zbus::{
-    ObjectPath, Signature, Type, Variant,
+    ObjectPath, Type, Variant,
     wire::{Endian, serialized, serialized::Context, to_bytes},
 };
 
@@ -44,23 +44,33 @@ impl Call<'_> {
             let context = Context::new(Endian::Little, body.len());
             body.extend_from_slice(to_bytes(context, argument)?.bytes());
         }
-        let mut fields = vec![
+        let fields = vec![
             (PATH, Variant::from(ObjectPath::try_from(self.object)?)),
             (INTERFACE, Variant::from(self.interface)),
             (MEMBER, Variant::from(self.method)),
             (DESTINATION, Variant::from(self.service)),
         ];
-        if !self.arguments.is_empty() {
-            let signature = "s".repeat(self.arguments.len());
-            let signature = Signature::try_from(signature.as_str()).map_err(|_| Error::Malformed)?;
-            fields.push((SIGNATURE, Variant::from(signature)));
-        }
         let length = u32::try_from(body.len()).map_err(|_| Error::Malformed)?;
         let header = (b'l', CALL, 0u8, 1u8, length, serial, fields);
-        let header = to_bytes(Context::new(Endian::Little, 0), &header)?;
-        out.extend_from_slice(header.bytes());
-        out.resize(out.len() + padding(header.bytes().len()), 0);
+        let mut header = to_bytes(Context::new(Endian::Little, 0), &header)?.bytes().to_vec();
+        if !self.arguments.is_empty() {
+            self.write_signature(&mut header)?;
+        }
+        header.resize(header.len() + padding(header.len()), 0);
+        out.extend_from_slice(&header);
         out.extend_from_slice(&body);
+        Ok(())
+    }
+
+    /// Appends the field with the types of the body. By hand: zbus would have `(ss)`, one structure of two texts.
+    fn write_signature(&self, header: &mut Vec<u8>) -> Result<(), Error> {
+        let n_arguments = u8::try_from(self.arguments.len()).map_err(|_| Error::Malformed)?;
+        header.resize(header.len() + padding(header.len()), 0);
+        header.extend([SIGNATURE, 1, b'g', 0, n_arguments]);
+        header.extend(std::iter::repeat_n(b's', self.arguments.len()));
+        header.push(0);
+        let length = u32::try_from(header.len() - FIXED_BYTES).map_err(|_| Error::Malformed)?;
+        header[FIELDS_AT..FIXED_BYTES].copy_from_slice(&length.to_le_bytes());
         Ok(())
     }
 }
