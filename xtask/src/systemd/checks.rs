@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::service::{BINARY, Service};
+use super::{
+    service::{BINARY, Service},
+    units,
+};
 
 /// Says what it saw.
 pub(super) type Check = fn(&Service) -> Result<String>;
@@ -24,6 +27,8 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     ("comes back when it hangs", watchdog),
     ("stops at once", stops),
     ("runs without capabilities", without_capabilities),
+    ("shows systemd's units", units::shows_units),
+    ("outlives a systemd that hangs", units::outlives_systemd),
     ("takes node_exporter's ARGS", arguments),
     ("takes node_exporter's place", in_place_of_node_exporter),
     ("starts by its socket", socket_activation),

@@ -159,6 +159,11 @@ impl Container {
         Ok(answer.stdout)
     }
 
+    /// Sends a signal to its systemd from outside, where none is ignored.
+    pub(crate) fn signal_init(&self, signal: nix::sys::signal::Signal) -> Result<()> {
+        Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.init.cast_signed()), signal)?)
+    }
+
     /// Writes a file in the container.
     pub(crate) fn write(&self, path: &str, text: &str) -> Result<()> {
         place(&self.root, path, text.as_bytes())

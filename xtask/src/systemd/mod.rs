@@ -3,6 +3,7 @@
 mod checks;
 mod container;
 mod service;
+mod units;
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use self::{
     service::Service,
 };
 use crate::{
-    guest,
+    guest, peers,
     process::{require, workspace},
     table::Table,
 };
@@ -119,8 +120,10 @@ fn install(root: &Path, agent: &Path) -> Result<()> {
         let text = fs::read(workspace().join(from)).with_context(|| format!("read {from}"))?;
         place(root, to, &text)?;
     }
-    let binary = root.join(service::BINARY.trim_start_matches('/'));
-    fs::copy(agent, &binary).with_context(|| format!("copy {}", agent.display()))?;
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
+    for (from, to) in [(agent, service::BINARY), (&peers::get("node_exporter")?, units::JUDGE)] {
+        let binary = root.join(to.trim_start_matches('/'));
+        fs::copy(from, &binary).with_context(|| format!("copy {}", from.display()))?;
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
+    }
     Ok(())
 }

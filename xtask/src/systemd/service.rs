@@ -63,8 +63,13 @@ impl Service {
     }
 
     pub(crate) fn scrape(&self) -> Result<Page> {
-        let page =
-            self.0.output(&["curl", "--silent", "--show-error", "--fail", "localhost:9100/metrics"])?;
+        self.page("localhost:9100")
+    }
+
+    /// What an exporter in the container shows.
+    pub(crate) fn page(&self, address: &str) -> Result<Page> {
+        let url = format!("{address}/metrics");
+        let page = self.0.output(&["curl", "--silent", "--show-error", "--fail", &url])?;
         let samples = page.lines().filter(|it| !it.starts_with('#')).filter_map(|it| it.rsplit_once(' '));
         let number = |(series, value): (&str, &str)| Some((series.to_owned(), value.parse().ok()?));
         Ok(Page(samples.filter_map(number).collect()))
@@ -104,6 +109,11 @@ impl Page {
             series[at..].split('"').next()
         };
         Some((label("state")?, label("reason")?))
+    }
+
+    /// All series.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     pub(crate) fn len(&self) -> usize {
