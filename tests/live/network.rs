@@ -18,6 +18,14 @@ use serde_json::Value;
 
 const COLLECTORS: &[&str] =
     &["--collector.ethtool", "--collector.network_route", "--collector.qdisc", "--collector.tcpstat"];
+/// What else a pod shows of the host.
+const OF_LINKS: &[&str] = &[
+    "--collector.arp",
+    "--collector.netclass",
+    "--collector.netclass.netlink",
+    "--collector.netdev",
+    "--collector.netdev.address-info",
+];
 const OWN_NETWORK: &str =
     "collector.disable_defaults = true\n[ebpf]\nenabled = \"never\"\n[path]\nnetwork_namespace = \"self\"\n";
 
@@ -253,23 +261,30 @@ fn drivers(page: &Exposition) -> Result<()> {
 /// In a network of its own, the agent shows another's, whose process 1 it can see.
 pub(crate) fn of_the_host_is_shown_from_another() -> Result<()> {
     let (of_host, of_pod) = (Network::new("host")?, Network::new("pod")?);
+    let collectors = [COLLECTORS, OF_LINKS].concat();
     let (process, expected) = of_host.inside(|| {
         for line in SETUP.lines().filter(|it| !it.is_empty()) {
             run("ip", &line.split(' ').collect::<Vec<_>>())?;
         }
         let process = Sleeper(Command::new("sleep").arg("1000").spawn()?);
-        Ok((process, Agent::start(OWN_NETWORK, COLLECTORS)?.scrape()?))
+        Ok((process, Agent::start(OWN_NETWORK, &collectors)?.scrape()?))
     })?;
     let procfs = tempfile::tempdir()?;
     symlink(format!("/proc/{}", process.0.id()), procfs.path().join("1"))?;
     let config = OWN_NETWORK.replace("\"self\"", "\"pid1\"") + &format!("procfs = {:?}\n", procfs.path());
     let page = of_pod.inside(|| {
         run("ip", &["link", "set", "lo", "up"])?;
-        Agent::start(&config, COLLECTORS)?.scrape()
+        Agent::start(&config, &collectors)?.scrape()
     })?;
-    for family in
-        ["node_network_route_info", "node_network_routes", "node_qdisc_bytes_total", "node_ethtool_info"]
-    {
+    for family in [
+        "node_arp_entries",
+        "node_ethtool_info",
+        "node_network_address_info",
+        "node_network_info",
+        "node_network_route_info",
+        "node_network_routes",
+        "node_qdisc_bytes_total",
+    ] {
         let labels =
             |page: &Exposition| page.samples(family, &[]).map(|it| it.labels.clone()).collect::<Vec<_>>();
         let (ours, theirs) = (labels(&page), labels(&expected));
@@ -279,8 +294,8 @@ pub(crate) fn of_the_host_is_shown_from_another() -> Result<()> {
     fs::remove_file(procfs.path().join("1"))?;
     fs::create_dir(procfs.path().join("1"))?;
     symlink(format!("/proc/{}/net", process.0.id()), procfs.path().join("1/net"))?;
-    let page = of_pod.inside(|| Agent::start(&config, COLLECTORS)?.scrape())?;
-    for collector in ["ethtool", "network_route", "qdisc"] {
+    let page = of_pod.inside(|| Agent::start(&config, &collectors)?.scrape())?;
+    for collector in ["ethtool", "netclass", "netdev", "network_route", "qdisc"] {
         let labels = [("collector", collector), ("state", "unavailable")];
         let state = page.samples("hostlens_collector_state", &labels).next().context("a state")?;
         let reason = &state.labels["reason"];

@@ -15,7 +15,7 @@ section! {
         /// Interfaces to leave out.
         device_exclude: Option<Pattern> = "",
         /// Asks the kernel by rtnetlink; false: reads /proc/net/arp. In a container whose network is not the host's the
-        /// file is read in any case.
+        /// file is read where the host's network cannot be entered.
         netlink: bool = true,
     }
 }
@@ -37,11 +37,11 @@ impl Spec for Arp {
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let reads_file = !config.netlink || host.sockets_see_another_network();
+        let socket = config.netlink.then(|| host.netlink(netlink::Socket::route()).ok()).flatten();
         Ok(Self {
             filter: Filter::new(config.device_include, config.device_exclude),
-            socket: netlink::Socket::route(),
-            file: reads_file.then(|| host.net("arp")),
+            file: socket.is_none().then(|| host.net("arp")),
+            socket: socket.unwrap_or_else(netlink::Socket::route),
             by_index: Vec::new(),
             by_name: BTreeMap::new(),
         })

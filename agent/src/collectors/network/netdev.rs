@@ -64,7 +64,7 @@ section! {
         /// Interfaces to leave out.
         device_exclude: Option<Pattern> = "",
         /// Asks the kernel by rtnetlink; false: reads /proc/net/dev. In a container whose network is not the host's
-        /// the file is read in any case.
+        /// the file is read where the host's network cannot be entered.
         netlink: bool = true,
         /// Shows the addresses of all interfaces, too.
         address_info: bool = false,
@@ -93,17 +93,14 @@ impl Spec for Netdev {
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let is_foreign = host.sockets_see_another_network();
-        if config.address_info && is_foreign {
-            return Err(Error::Unavailable {
-                reason: "address_info would show the addresses of this container, not of the host".to_owned(),
-                remedy: "switch address_info off, or run in the host's network (hostNetwork: true)"
-                    .to_owned(),
-            });
-        }
+        let (socket, is_foreign) = match host.netlink(netlink::Socket::route()) {
+            Ok(socket) => (socket, false),
+            Err(foreign) if config.address_info => return Err(foreign.into()),
+            Err(_) => (netlink::Socket::route(), true),
+        };
         Ok(Self {
             filter: Filter::either(config.device_include.clone(), config.device_exclude.clone(), "")?,
-            socket: netlink::Socket::route(),
+            socket,
             file: (is_foreign || !config.netlink).then(|| host.net("dev")),
             interfaces: Vec::new(),
             sysfs: host.sys("class/net"),

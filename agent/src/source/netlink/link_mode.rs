@@ -38,8 +38,8 @@ pub(crate) struct LinkModes(
 );
 
 impl LinkModes {
-    pub(crate) fn open() -> Result<Self, Error> {
-        Generic::open(Socket::generic(), "look up ethtool's netlink", "ethtool").map(Self)
+    pub(crate) fn open(socket: Socket) -> Result<Self, Error> {
+        Generic::open(socket, "look up ethtool's netlink", "ethtool").map(Self)
     }
 
     /// Fills `rows` with the modes of all interfaces that have one.

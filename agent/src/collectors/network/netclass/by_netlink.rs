@@ -20,15 +20,9 @@ pub(super) struct ByNetlink {
 
 impl ByNetlink {
     pub(super) fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        if host.sockets_see_another_network() {
-            return Err(Error::Unavailable {
-                reason: "netlink would show the interfaces of this container, not of the host".to_owned(),
-                remedy: "set netlink = false, or run in the host's network (hostNetwork: true)".to_owned(),
-            });
-        }
         Ok(Self {
-            links: Socket::route(),
-            modes: LinkModes::open()?,
+            links: host.netlink(Socket::route())?,
+            modes: LinkModes::open(host.netlink(Socket::generic())?)?,
             class: KeptClass::new(host.sys("class/net")),
             ignored: config.ignored_devices,
             with_stats: config.rtnl_with_stats,
