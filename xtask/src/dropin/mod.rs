@@ -2,6 +2,8 @@
 //! is to be the same, but for the differences that are listed with their reasons, and those are to be there.
 
 mod command_lines;
+mod flags;
+mod hosts;
 mod requests;
 
 use std::{
@@ -9,12 +11,13 @@ use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
     peers,
@@ -25,7 +28,9 @@ pub(crate) const SUMMARY: &str = "hold command lines, URLs and headers against n
 pub(crate) const HELP: &str = "\
 usage: cargo xtask dropin [options]
 
-  --verbose    print what both did in each case
+  --verbose      print what both did in each case
+  --host FILE    compare what both show of a recorded host, an archive or a folder with proc, sys and udev, such as
+                 node_exporter's fixtures, spoiled in --hosts ways (default: 20), from --seed on (default: 1)
 ";
 
 /// Of what is compared.
@@ -37,16 +42,28 @@ const HEADERS: [&str; 5] =
     ["content-type", "content-encoding", "location", "www-authenticate", "x-content-type-options"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let is_verbose = match args {
-        [] => false,
-        [flag] if flag == "--verbose" => true,
-        _ => bail!("dropin takes --verbose alone"),
-    };
+    let mut report = Report::default();
+    let (mut host, mut n_hosts, mut seed) = (None, 20, 1);
+    let mut parser = Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("verbose") => report.is_verbose = true,
+            Arg::Long("host") => host = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("hosts") => n_hosts = parser.value()?.parse()?,
+            Arg::Long("seed") => seed = parser.value()?.parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
     run_command(cargo().args(["build", "--package", "hostlens"]))?;
     let programs = [peers::get("node_exporter")?, workspace().join("target/debug/hostlens")];
-    let mut report = Report { is_verbose, ..Report::default() };
-    compare_command_lines(&programs, &mut report)?;
-    compare_answers(&programs, &mut report)?;
+    match host {
+        Some(host) => hosts::compare(&programs, &host, n_hosts, seed, &mut report)?,
+        None => {
+            compare_command_lines(&programs, &mut report)?;
+            compare_answers(&programs, &mut report)?;
+            flags::compare(&programs, &mut report)?;
+        }
+    }
     ensure!(report.faults.is_empty(), "{} faults:\n{}", report.n_faults, report.faults);
     println!("{} cases are the same, {} differ as listed", report.n_same, report.n_different);
     Ok(())
@@ -134,16 +151,7 @@ fn fate(program: &Path, words: &str, folder: &Path) -> Result<&'static str> {
 fn compare_answers(programs: &[PathBuf; 2], report: &mut Report) -> Result<()> {
     let mut servers = Vec::new();
     for program in programs {
-        let port = free_port()?;
-        let mut command = command(program);
-        command.args(FLAGS).arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let process = Process(command.spawn().with_context(|| format!("start {}", program.display()))?);
-        let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            ensure!(started.elapsed() < LIMIT, "{} does not listen", program.display());
-            thread::sleep(Duration::from_millis(5));
-        }
-        servers.push((process, port));
+        servers.push(serve(program, FLAGS.map(str::to_owned))?);
     }
     for (case, why) in cases(requests::SAME, requests::DIFFERENT) {
         let answers: Vec<String> = servers.iter().map(|(_, port)| ask(*port, case)).collect::<Result<_>>()?;
@@ -151,6 +159,21 @@ fn compare_answers(programs: &[PathBuf; 2], report: &mut Report) -> Result<()> {
         report.take(case, [theirs, ours], why);
     }
     Ok(())
+}
+
+/// Starts one with these flags; the port at which it serves.
+fn serve(program: &Path, flags: impl IntoIterator<Item = String>) -> Result<(Process, u16)> {
+    let port = free_port()?;
+    let mut command = command(program);
+    command.args(flags).arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let mut process = Process(command.spawn().with_context(|| format!("start {}", program.display()))?);
+    let started = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let has_ended = process.0.try_wait()?.is_some();
+        ensure!(!has_ended && started.elapsed() < LIMIT, "{} does not listen", program.display());
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok((process, port))
 }
 
 /// What one answers, as far as it is to be the same.
@@ -215,6 +238,12 @@ fn command(program: &Path) -> Command {
     // They are not what is compared, and take time to load.
     command.env("HOSTLENS__EBPF__ENABLED", "never");
     command
+}
+
+/// Runs it to its end; what it wrote.
+fn piped(command: &mut Command) -> Result<Output> {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.output().context("start a program that is compared")
 }
 
 /// Free a moment ago.

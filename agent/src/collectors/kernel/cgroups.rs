@@ -1,7 +1,6 @@
 //! `/proc/cgroups`: see cgroups(7).
 
 use crate::collectors::prelude::*;
-use procfs::{CGroupControllers, FromBufRead};
 
 metrics! {
     CGROUPS: Gauge "node_cgroups_cgroups" ["subsys_name"], "Control groups that use the controller.";
@@ -24,11 +23,14 @@ impl Spec for Cgroups {
 impl Collector for Cgroups {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         Ok(self.0.parse_lines("a name and three numbers", |_, line| {
-            let CGroupControllers(controllers) = CGroupControllers::from_buf_read(line).ok()?;
-            for it in controllers {
-                out.push(CGROUPS, [&it.name], it.num_cgroups);
-                out.push(ENABLED, [&it.name], it.enabled);
+            if line.starts_with(b"#") {
+                return Some(());
             }
+            let words: Vec<_> = source::words(line).collect();
+            let [name, _hierarchy, n_cgroups, enabled, ..] = words[..] else { return None };
+            let (n_cgroups, enabled) = (source::decimal(n_cgroups)?, source::decimal(enabled)?);
+            out.push(CGROUPS, [name], n_cgroups);
+            out.push(ENABLED, [name], enabled);
             Some(())
         })?)
     }

@@ -33,7 +33,7 @@ impl Collector for MeminfoNuma {
         for name in folder.names()? {
             let Some(node) = numbered(&name, "node") else { continue };
             let Some(folder) = errors.value(folder.folder(&name)) else { continue };
-            errors.ok(self.parse_lines(&folder, "meminfo", |line| push_field(line, node, out)));
+            errors.ok(self.parse_lines(&folder, "meminfo", |line| push_field(line, out)));
             errors.ok(self.parse_lines(&folder, "numastat", |line| push_count(line, node, out)));
         }
         Ok(errors.end()?)
@@ -56,17 +56,18 @@ impl MeminfoNuma {
 }
 
 /// `Node 0 Active(anon):     2048 kB`
-fn push_field(line: &[u8], node: &str, out: &mut Families) -> Option<()> {
+fn push_field(line: &[u8], out: &mut Families) -> Option<()> {
     let words: Vec<_> = source::words(line).collect();
-    let (name, number, scale) = match words[..] {
+    let (node, name, number, scale) = match words[..] {
         // Headings.
         [..] if words.iter().filter(|word| word.ends_with(b":")).count() > 1 => return Some(()),
-        [b"Node", _, name, number] if name.starts_with(b"HugePages_") => (name, number, 1.0),
-        [b"Node", _, name, number, b"kB"] => (name, number, 1024.0),
+        [b"Node", node, name, number] if name.starts_with(b"HugePages_") => (node, name, number, 1.0),
+        [b"Node", node, name, number, b"kB"] => (node, name, number, 1024.0),
         _ => return None,
     };
     let name = std::str::from_utf8(name.strip_suffix(b":")?).ok()?;
     let name = name.replace('(', "_").replace(')', "");
+    source::decimal(node)?;
     let number = source::count(number)?.filter(|number| scale == 1.0 || number.checked_mul(1024).is_some());
     out.push_named(FIELD, &legal_name(&name), [node], number.map(|number| number as f64 * scale));
     Some(())

@@ -117,14 +117,17 @@ impl Collector for Mountstats {
     }
 }
 
-/// The server's address, by a row of mountinfo with the same export: best the one that stands where the mount does, else
-/// one at the same mount point.
+/// The server's address, by a row of mountinfo with the same export, or at the same place: best the one that stands
+/// where the mount does.
 fn address<'a>(mount: &NfsMount<'_>, info: &'a [u8]) -> &'a [u8] {
     let rows = lines(info).filter_map(|(number, line)| Some((number, mountinfo::parse_line(line)?)));
-    let rows = rows.filter(|(_, row)| row.source == mount.export);
-    let best = rows.min_by_key(|(number, row)| {
-        if *number == mount.index + 1 { 0 } else { 1 + usize::from(row.mount_point != mount.mount_point) }
-    });
+    let best = rows
+        .map(|(number, row)| {
+            let (is_elsewhere, is_other) = (row.mount_point != mount.mount_point, row.source != mount.export);
+            ((is_other, number != mount.index + 1, is_elsewhere), row)
+        })
+        .filter(|((is_other, _, is_elsewhere), _)| !(*is_other && *is_elsewhere))
+        .min_by_key(|it| it.0);
     best.and_then(|(_, row)| row.super_option(b"addr")).unwrap_or_default()
 }
 
