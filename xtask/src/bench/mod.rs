@@ -17,6 +17,7 @@ usage: cargo xtask bench scrape [options]
 Both:
   --hostlens FILE       the agent to measure (default: target/release/hostlens, built first)
   --json FILE           write the figures here as well
+  --args 'FLAGS'        further flags for the agent, separated by spaces
 
 scrape:
   --node-exporter FILE  what to compare with (default: the first found of node_exporter and
@@ -24,7 +25,6 @@ scrape:
                         `cargo xtask peers` fetches it, ~/.cache/hostlens-peers/node_exporter)
   --alone               compare with nothing
   --twice               run the base of the ratios twice: what they differ by is noise
-  --args 'FLAGS'        further flags for the agent, separated by spaces
   -n N                  scrapes of each (default: 200)
   --gap MS              rest after each scrape; CPU that is spent in it counts (default: 20)
   --gzip                ask for gzip, as Prometheus does
@@ -32,8 +32,8 @@ scrape:
 ebpf (needs root and a kernel with BTF):
   --rounds N            rounds of each load (default: 7)
   --seconds S           how long a load runs at a time (default: 1)
-  --only LOAD           this load alone: switch, storm, disk, syscall, connect or stream; may be
-                        repeated
+  --only LOAD           this load alone: switch, fresh, stale, storm, disk, syscall, connect or
+                        stream; may be repeated
   --tools               beside tools of libbpf-tools, too
   --check               fail when a figure is missed
 

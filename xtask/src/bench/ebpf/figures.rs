@@ -53,6 +53,8 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
         let at_switch = |it: &&ProgramSummary| it.hook == "sched_switch";
         ours(load).map(|it| it.programs.iter().filter(at_switch).map(|it| it.net_ns).sum())
     };
+    let request_ns = ours(Load::Disk)
+        .map(|it| it.programs.iter().filter(|it| it.hook == "block_rq_complete").map(|it| it.net_ns).sum());
     let figure =
         |what, unit, measured, limit| Figure { what, unit, measured, limit, floor: None, noise: None };
     let slow_down = |what, it| {
@@ -64,7 +66,10 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
     };
     vec![
         figure("run-queue program, net, a switch", "ns", switch_ns(Load::Switch), 60.0),
+        figure("the same with a fresh clock", "ns", switch_ns(Load::Fresh), 60.0),
+        figure("the same with a stale clock", "ns", switch_ns(Load::Stale), 110.0),
         figure("the same on all CPUs at once", "ns", switch_ns(Load::Storm), 60.0),
+        figure("block I/O program, net, a request", "ns", request_ns, 180.0),
         figure("run queue against runqlat", "x", against(Load::Switch, "runqlat"), 0.1),
         figure("block I/O against biolatency", "x", against(Load::Disk, "biolatency"), 0.5),
         slow_down("CPU an operation of `switch`", Load::Switch),

@@ -13,6 +13,7 @@ use std::{
         fs::{FileExt, OpenOptionsExt},
         process::parent_id,
     },
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
@@ -23,12 +24,12 @@ use nix::time::ClockId;
 use rustix::{
     fs::OFlags,
     process::setpriority_process,
-    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity, sched_yield},
 };
 use socket2::SockRef;
 use tempfile::NamedTempFile;
 
-use crate::process::workspace;
+use crate::process::{self, workspace};
 
 /// Bytes of one direct request: a multiple of any disk's logical block.
 const BLOCK: usize = 4096;
@@ -45,6 +46,8 @@ const WINDOW: usize = 128 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     Switch,
+    Fresh,
+    Stale,
     Storm,
     Disk,
     Syscall,
@@ -72,12 +75,22 @@ pub(crate) struct Place {
 type Worker<'a> = Box<dyn FnOnce() -> Result<u64> + Send + 'a>;
 
 impl Load {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Switch, Self::Storm, Self::Disk, Self::Syscall, Self::Connect, Self::Stream];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Switch,
+        Self::Fresh,
+        Self::Stale,
+        Self::Storm,
+        Self::Disk,
+        Self::Syscall,
+        Self::Connect,
+        Self::Stream,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Switch => "switch",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
             Self::Storm => "storm",
             Self::Disk => "disk",
             Self::Syscall => "syscall",
@@ -90,7 +103,13 @@ impl Load {
     pub(crate) fn operation(self) -> &'static str {
         match self {
             Self::Switch => "a byte to another thread and back, through pipes: 2 context switches",
-            Self::Storm => "the same, on every CPU at once",
+            Self::Fresh => {
+                "the same, from threads whose wake-ups preempt none: the run queue's clock is fresh"
+            }
+            Self::Stale => {
+                "sched_yield(2) of two threads: a context switch at which the clock must be read again"
+            }
+            Self::Storm => "the same as `switch`, on every CPU at once",
             Self::Disk => "a direct read or write of 4 KiB, from 4 threads",
             Self::Syscall => "getppid(2)",
             Self::Connect => "a TCP connection over loopback: 64 bytes there, 64 back, closed",
@@ -102,6 +121,8 @@ impl Load {
     pub(crate) fn run(self, place: &Place, time: Duration) -> Result<Work> {
         let workers = match self {
             Self::Switch => ping_pong(time),
+            Self::Fresh => ping_pong(time).map(|it| it.into_iter().map(in_batches).collect()),
+            Self::Stale => Ok(vec![yields(time), yields(time)]),
             Self::Storm => return place.run_everywhere(|| ping_pong(time)).context("run the load `storm`"),
             Self::Disk => direct_io(place, time),
             Self::Syscall => Ok(vec![syscalls(time)]),
@@ -240,6 +261,24 @@ fn ping_pong(time: Duration) -> Result<Vec<Worker<'static>>> {
         Ok(0)
     };
     Ok(vec![Box::new(ping), Box::new(pong)])
+}
+
+/// A thread that wakes another and goes on until it waits itself: the kernel calls that a batch job.
+fn in_batches(worker: Worker<'_>) -> Worker<'_> {
+    Box::new(move || {
+        let thread = gettid().to_string();
+        process::run(Command::new("chrt").args(["--batch", "--pid", "0", &thread]))?;
+        worker()
+    })
+}
+
+fn yields(time: Duration) -> Worker<'static> {
+    Box::new(move || {
+        repeat(time, 64, || {
+            sched_yield();
+            Ok(())
+        })
+    })
 }
 
 fn syscalls(time: Duration) -> Worker<'static> {

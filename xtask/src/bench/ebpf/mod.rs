@@ -39,6 +39,8 @@ struct Options {
     time: Duration,
     /// Empty: all, and what the host bears without a load.
     only: Vec<Load>,
+    /// Further flags for the agent.
+    args: Vec<String>,
     tools: bool,
     json: Option<PathBuf>,
     check: bool,
@@ -73,6 +75,7 @@ fn parse(args: &[String]) -> Result<Options> {
         n_rounds: 7,
         time: Duration::from_secs(1),
         only: Vec::new(),
+        args: Vec::new(),
         tools: false,
         json: None,
         check: false,
@@ -86,6 +89,9 @@ fn parse(args: &[String]) -> Result<Options> {
                 options.time = Duration::try_from_secs_f64(parser.value()?.parse()?)?;
             }
             Arg::Long("only") => options.only.push(load(&parser.value()?.string()?)?),
+            Arg::Long("args") => {
+                options.args = parser.value()?.string()?.split_whitespace().map(str::to_owned).collect();
+            }
             Arg::Long("tools") => options.tools = true,
             Arg::Long("json") => options.json = Some(parser.value()?.into()),
             Arg::Long("check") => options.check = true,
@@ -108,7 +114,8 @@ fn loads(options: &Options, hostlens: &Path) -> Result<Vec<LoadSummary>> {
     let tools = if options.tools { Tool::usable(loads) } else { Vec::new() };
     let mut bench = Bench {
         hostlens,
-        hooks: hooks(hostlens)?,
+        args: &options.args,
+        hooks: hooks(hostlens, &options.args)?,
         place: Place::find()?,
         factory: Factory::new()?,
         time: options.time,
@@ -125,8 +132,8 @@ fn loads(options: &Options, hostlens: &Path) -> Result<Vec<LoadSummary>> {
 }
 
 /// Those of the agent's programs.
-fn hooks(hostlens: &Path) -> Result<BTreeSet<String>> {
-    let agent = Running::agent(hostlens)?;
+fn hooks(hostlens: &Path, args: &[String]) -> Result<BTreeSet<String>> {
+    let agent = Running::agent(hostlens, args)?;
     let hooks: BTreeSet<String> = agent.hooks()?.into_values().collect();
     agent.end()?;
     ensure!(!hooks.is_empty(), "the agent attaches no probe here: `hostlens doctor` says why");
@@ -169,7 +176,7 @@ mod tests {
         let error = parse(&["--only".to_owned(), "fork".to_owned()]).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "no load `fork`; there are switch, storm, disk, syscall, connect, stream"
+            "no load `fork`; there are switch, fresh, stale, storm, disk, syscall, connect, stream"
         );
     }
 }

@@ -53,6 +53,7 @@ pub(crate) struct ProgramCost {
 /// What all rounds need.
 pub(crate) struct Bench<'a> {
     pub(crate) hostlens: &'a Path,
+    pub(crate) args: &'a [String],
     /// The agent's hooks.
     pub(crate) hooks: BTreeSet<String>,
     pub(crate) place: Place,
@@ -111,7 +112,7 @@ impl Bench<'_> {
                 empties = self.factory.attach_all(&self.hooks)?;
                 Running::Nothing
             }
-            Beside::Agent => Running::agent(self.hostlens)?,
+            Beside::Agent => Running::agent(self.hostlens, self.args)?,
             Beside::Tool(tool) => Running::tool(tool)?,
         };
         thread::sleep(SETTLE);

@@ -75,9 +75,9 @@ pub(crate) enum Running {
 }
 
 impl Running {
-    /// With its default config.
-    pub(crate) fn agent(program: &Path) -> Result<Self> {
-        Ok(Self::Agent(Scraped::start(Exporter::start("hostlens", program, &[], "gzip")?)))
+    /// With its default config and these flags more.
+    pub(crate) fn agent(program: &Path, args: &[String]) -> Result<Self> {
+        Ok(Self::Agent(Scraped::start(Exporter::start("hostlens", program, args, "gzip")?)))
     }
 
     pub(crate) fn tool(tool: &Tool) -> Result<Self> {
