@@ -2,13 +2,14 @@
 
 use crate::{
     config::{Config, Key, Problem, Section},
-    metric::{Families, Meta},
+    metric::{Families, FamilyView, Meta},
     source::{
         self, Host,
         ebpf::{self, Probe},
     },
 };
 use rustix::thread::CapabilitySet;
+use serde::Serialize;
 
 /// Reads one source of the host and pushes what it finds.
 ///
@@ -145,4 +146,27 @@ impl Entry {
         let programs = self.probes.iter().flat_map(|it| it.probe.programs);
         programs.map(|program| program.attach.to_string()).collect()
     }
+
+    #[must_use]
+    pub fn view(&self) -> View {
+        let &Self { name, group, summary, .. } = self;
+        View {
+            name,
+            group,
+            summary,
+            hooks: self.hooks(),
+            families: self.metrics.iter().map(FamilyView::of).collect(),
+        }
+    }
+}
+
+/// What a collector is, for programs that ask.
+#[derive(Serialize)]
+pub struct View {
+    name: &'static str,
+    group: &'static str,
+    summary: &'static str,
+    /// The kernel events that it hooks.
+    hooks: Vec<String>,
+    families: Vec<FamilyView>,
 }

@@ -1,13 +1,12 @@
 //! `hostlens collectors`: what there is, and whether it is enabled.
 
 use crate::{
-    collector::Entry,
+    collector::{Entry, View},
     collectors,
     config::{Config, KeyView, Schema},
-    metric::FamilyView,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// For people: a table.
@@ -33,7 +32,20 @@ pub fn to_text(schema: &Schema, config: &Config) -> String {
 /// For programs: a list of objects.
 #[must_use]
 pub fn to_json(schema: &Schema, config: &Config) -> Value {
-    collectors::all().map(|entry| describe(schema, config, entry)).collect()
+    let listed = collectors::all().map(|entry| describe(schema, config, entry));
+    listed.map(|it| serde_json::to_value(it).expect("all keys are strings")).collect()
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    view: View,
+    /// Since all of node_exporter's are: programs may look for it.
+    is_built: bool,
+    default: bool,
+    enabled: bool,
+    notes: &'a [String],
+    keys: Vec<ListedKey>,
 }
 
 /// A key, and how else than in a file it can be set.
@@ -45,26 +57,21 @@ struct ListedKey {
     variable: Option<String>,
 }
 
-fn describe(schema: &Schema, config: &Config, entry: &Entry) -> Value {
+fn describe<'a>(schema: &'a Schema, config: &Config, entry: &Entry) -> Listed<'a> {
     let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
     let keys = table.keys.iter().map(|key| ListedKey {
         key: config.view(&table.path, key),
         flag: table.flag(key).map(|flag| format!("--{flag}")),
         variable: table.variable(key),
     });
-    json!({
-        "name": entry.name,
-        "group": entry.group,
-        "summary": entry.summary,
-        // Since all of node_exporter's are: programs may look for it.
-        "is_built": true,
-        "default": entry.enabled,
-        "enabled": config.enables(entry.name, entry.enabled),
-        "hooks": entry.hooks(),
-        "notes": table.notes,
-        "keys": keys.collect::<Vec<_>>(),
-        "families": entry.metrics.iter().map(FamilyView::of).collect::<Vec<_>>(),
-    })
+    Listed {
+        view: entry.view(),
+        is_built: true,
+        default: entry.enabled,
+        enabled: config.enables(entry.name, entry.enabled),
+        notes: &table.notes,
+        keys: keys.collect(),
+    }
 }
 
 fn notes<'a>(schema: &'a Schema, entry: &Entry) -> &'a [String] {

@@ -2,9 +2,8 @@
 
 use super::{App, tickets::Client};
 use crate::{
-    collector::Entry,
+    collector::{Entry, View},
     config::{CollectorLimits, Config, KeyView, Section as _},
-    metric::FamilyView,
     scrape::{ProbeSummary, Summary},
 };
 use axum::{
@@ -17,18 +16,14 @@ use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Collector<'a> {
-    name: &'a str,
-    group: &'a str,
-    summary: &'a str,
+    #[serde(flatten)]
+    view: View,
     /// `disabled`, or a state of `hostlens_collector_state`.
     state: &'a str,
     reason: &'a str,
     /// What would help.
     remedy: &'a str,
-    /// The kernel events that it hooks.
-    hooks: Vec<String>,
     settings: Vec<KeyView>,
-    families: Vec<FamilyView>,
     /// `null` before its first run.
     last_run: Option<LastRun>,
     /// Of those that it reads and that are loaded.
@@ -59,7 +54,7 @@ fn json(app: &App) -> Vec<u8> {
     serde_json::to_vec(&collectors).expect("all keys are strings, and memory takes all")
 }
 
-fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config) -> Collector<'a> {
+fn describe<'a>(entry: &Entry, summary: Option<&'a Summary>, config: &Config) -> Collector<'a> {
     let (state, reason, remedy) = match summary {
         Some(Summary { state, .. }) => (state.as_str(), state.reason(), state.remedy()),
         None => ("disabled", "", ""),
@@ -74,15 +69,11 @@ fn describe<'a>(entry: &'a Entry, summary: Option<&'a Summary>, config: &Config)
     let keys = entry.keys.iter().chain(CollectorLimits::KEYS);
     let table = format!("collector.{}", entry.name);
     Collector {
-        name: entry.name,
-        group: entry.group,
-        summary: entry.summary,
+        view: entry.view(),
         state,
         reason,
         remedy,
-        hooks: entry.hooks(),
         settings: keys.map(|key| config.view(&table, key)).collect(),
-        families: entry.metrics.iter().map(FamilyView::of).collect(),
         last_run,
         probes: summary.map(|it| it.probes.clone()).unwrap_or_default(),
     }
