@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod cgroup;
+pub mod devices;
 pub mod exposition;
 pub mod first_process;
 pub mod judge;

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use hostlens_tests::{
-    Agent, KernelObjects,
+    Agent, KernelObjects, devices,
     libtest::Verdicts,
     network::set_loopback_up,
     probes::{self, Check},
@@ -80,7 +80,7 @@ fn examine() -> Result<()> {
     if let Some(wanted) = env::var_os(LOCKDOWN) {
         report.check("lockdown", lockdown(&wanted.to_string_lossy()))?;
     }
-    match Agent::start_program(Path::new(AGENT), &probes::config(), &[]) {
+    match Agent::start_program(Path::new(AGENT), &(probes::config() + devices::CONFIG), &[]) {
         Ok(agent) => {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
@@ -122,6 +122,9 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
             truth::block_requests(agent, DISK, &device, operation, 400)?.inside()
         })?;
     }
+    report.probe("block_io/devices that come and go", state(BLOCK_IO), || {
+        devices::come_and_go(agent, Path::new("/"), &device)
+    })?;
     let memory = page.and_then(|it| truth::memory_constants(&it));
     report.check("memory", memory.map(|it| format!("{it} equal")))?;
     let counter = |name, key| truth::stat_counter(agent, name, key).and_then(truth::Bounded::inside);

@@ -3,11 +3,15 @@
 use std::{
     fs::{self, read_dir, read_to_string},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{apt::Apt, process::workspace};
+use crate::{
+    apt::Apt,
+    process::{require, run, workspace},
+};
 
 /// Every series that is supported, oldest first.
 pub(crate) const ALL: &[&str] = &["5.10", "6.1", "6.12", "6.18", NEWEST];
@@ -20,7 +24,12 @@ pub(crate) const NEWEST: &str = "newest";
 pub(crate) struct Kernel {
     pub(crate) series: String,
     pub(crate) vmlinuz: PathBuf,
+    /// Those of [`MODULES`].
+    pub(crate) modules: PathBuf,
 }
+
+/// Drivers that the guest loads: of disks that are nothing but a driver, and what that needs.
+pub(crate) const MODULES: [&str; 2] = ["configfs.ko", "null_blk.ko"];
 
 /// What to do with kernels that were fetched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +41,11 @@ pub(crate) enum Cache {
 /// The newest cloud kernel of `series` (`6.1`, `7.2`, …, or [`NEWEST`]); fetched unless it is cached.
 pub(crate) fn get(series: &str, cache: Cache) -> Result<Kernel> {
     let folder = workspace().join("target/vm/kernels").join(series);
-    let vmlinuz = folder.join("vmlinuz");
-    if cache == Cache::Renew || !vmlinuz.exists() {
+    let (vmlinuz, modules) = (folder.join("vmlinuz"), folder.join("modules"));
+    if cache == Cache::Renew || !vmlinuz.exists() || MODULES.iter().any(|it| !modules.join(it).exists()) {
         fetch(series, &folder).with_context(|| format!("fetch a {series} kernel"))?;
     }
-    Ok(Kernel { series: series.to_owned(), vmlinuz })
+    Ok(Kernel { series: series.to_owned(), vmlinuz, modules })
 }
 
 /// What is cached of `series`: the name of the package.
@@ -55,6 +64,14 @@ fn fetch(series: &str, folder: &Path) -> Result<()> {
     let image = vmlinuz_in(unpacked.path())?.with_context(|| format!("no vmlinuz in {package}"))?;
     fs::create_dir_all(folder)?;
     fs::copy(image, folder.join("vmlinuz"))?;
+    // Of a kernel from 6.19 on they are in a package of their own.
+    let apart = package.strip_prefix("linux-binary-").map(|it| apt.unpack(&format!("linux-modules-{it}")));
+    let apart = apart.transpose()?;
+    let with_modules = apart.as_ref().unwrap_or(&unpacked).path();
+    for name in MODULES {
+        let module = find(with_modules, name)?.with_context(|| format!("no {name} in {package}"))?;
+        copy_unpacked(&module, &folder.join("modules"))?;
+    }
     fs::write(folder.join("package"), package)?;
     Ok(())
 }
@@ -102,6 +119,36 @@ fn vmlinuz_in(unpacked: &Path) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// A file of this name, or packed, below a folder.
+fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    for entry in read_dir(folder)? {
+        let entry = entry?;
+        let found = if entry.file_type()?.is_dir() {
+            find(&entry.path(), name)?
+        } else {
+            let is_it =
+                entry.file_name().to_str().is_some_and(|it| it.strip_suffix(".xz").unwrap_or(it) == name);
+            is_it.then(|| entry.path())
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn copy_unpacked(module: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let name = module.file_name().context("a file has a name")?;
+    let copy = folder.join(name);
+    fs::copy(module, &copy)?;
+    if copy.extension().is_some_and(|it| it == "xz") {
+        require("xz", "xz-utils")?;
+        run(Command::new("xz").args(["--decompress", "--force"]).arg(&copy))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

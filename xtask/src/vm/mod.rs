@@ -18,7 +18,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use self::{
     boot::{Boot, Checks, Lockdown, Outcome, boot, console},
     initramfs::{Entry, archive},
-    kernels::{Cache, Kernel, NEWEST},
+    kernels::{Cache, Kernel, MODULES, NEWEST},
 };
 use crate::{
     guest,
@@ -59,6 +59,13 @@ struct Options {
     cache: Cache,
 }
 
+/// What is booted.
+struct Guest<'a> {
+    kernel: &'a Kernel,
+    initramfs: &'a Path,
+    lockdown: Lockdown,
+}
+
 /// One boot, under the name of its column.
 struct Report {
     label: String,
@@ -74,12 +81,19 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     require("qemu-system-x86_64", "qemu-system-x86")?;
     let kernels: Vec<Kernel> =
         options.kernels.iter().map(|it| kernels::get(it, options.cache)).collect::<Result<_>>()?;
-    let initramfs = pack(options.agent.as_deref())?;
-    let guests = options.modes.iter().flat_map(|mode| kernels.iter().map(move |kernel| (kernel, *mode)));
-    let guests: Vec<(&Kernel, Lockdown)> = guests.collect();
+    let programs = programs(options.agent.as_deref())?;
+    let initramfs: Vec<PathBuf> = kernels.iter().map(|it| pack(it, &programs)).collect::<Result<_>>()?;
+    let guests = options.modes.iter().flat_map(|mode| {
+        kernels.iter().zip(&initramfs).map(move |(kernel, initramfs)| Guest {
+            kernel,
+            initramfs,
+            lockdown: *mode,
+        })
+    });
+    let guests: Vec<Guest<'_>> = guests.collect();
     let mut reports = Vec::new();
     for some in guests.chunks(options.jobs) {
-        reports.extend(boot_together(some, &initramfs, options.checks, options.limit)?);
+        reports.extend(boot_together(some, options.checks, options.limit)?);
     }
     for some in reports.chunks(COLUMNS) {
         print!("\n{}", table(some).render());
@@ -90,13 +104,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// Each guest takes one of this machine's CPUs.
-fn boot_together(
-    guests: &[(&Kernel, Lockdown)],
-    initramfs: &Path,
-    checks: Checks,
-    limit: Duration,
-) -> Result<Vec<Report>> {
-    let report = |kernel: &Kernel, lockdown| {
+fn boot_together(guests: &[Guest<'_>], checks: Checks, limit: Duration) -> Result<Vec<Report>> {
+    let report = |&Guest { kernel, initramfs, lockdown }: &Guest<'_>| {
         let label = match lockdown {
             Lockdown::None => kernel.series.clone(),
             Lockdown::Confidentiality => format!("{}-lockdown", kernel.series),
@@ -107,7 +116,7 @@ fn boot_together(
     };
     thread::scope(|scope| {
         let report = &report;
-        let running: Vec<_> = guests.iter().map(|it| scope.spawn(move || report(it.0, it.1))).collect();
+        let running: Vec<_> = guests.iter().map(|it| scope.spawn(move || report(it))).collect();
         let joined =
             running.into_iter().map(|it| it.join().map_err(|_| anyhow!("a thread that boots panicked"))?);
         joined.collect()
@@ -165,8 +174,8 @@ fn list() {
     print!("{}", table.render());
 }
 
-/// The guest's init, the agent and the agent's unit tests, linked statically, as the guest's whole root file system.
-fn pack(agent: Option<&Path>) -> Result<PathBuf> {
+/// The guest's init, the agent and the agent's unit tests, linked statically.
+fn programs(agent: Option<&Path>) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut what = vec!["--package", "hostlens-tests", "--bin", "guest"];
     if agent.is_none() {
         what.extend(["--package", "hostlens", "--bin", "hostlens"]);
@@ -177,9 +186,16 @@ fn pack(agent: Option<&Path>) -> Result<PathBuf> {
     let init = read(&built.join("guest"))?;
     let agent = read(agent.unwrap_or(&built.join("hostlens")))?;
     let unit_tests = read(&unit_tests)?;
-    let files = [("init", &init), ("hostlens", &agent), ("unit-tests", &unit_tests)];
-    let initramfs = workspace().join("target/vm/initramfs");
-    fs::write(&initramfs, archive(&files.map(|(name, bytes)| Entry { name, bytes })))?;
+    Ok(vec![("init", init), ("hostlens", agent), ("unit-tests", unit_tests)])
+}
+
+/// A guest's whole root file system: these programs, and modules for its kernel.
+fn pack(kernel: &Kernel, programs: &[(&str, Vec<u8>)]) -> Result<PathBuf> {
+    let module = |name| Ok((name, fs::read(kernel.modules.join(name))?));
+    let modules = MODULES.into_iter().map(module).collect::<Result<Vec<_>>>()?;
+    let files: Vec<_> = programs.iter().chain(&modules).map(|(name, bytes)| Entry { name, bytes }).collect();
+    let initramfs = workspace().join("target/vm").join(format!("{}.initramfs", kernel.series));
+    fs::write(&initramfs, archive(&files))?;
     Ok(initramfs)
 }
 
