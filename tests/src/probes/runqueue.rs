@@ -1,10 +1,12 @@
 //! Waits for a CPU, followed one by one by a judge, under loads that are not pinned: they wake across CPUs, begin tasks,
 //! move and preempt.
 
-use anyhow::{Result, ensure};
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
 
 use super::{Check, is_emulated};
-use crate::judge::{Bounds, Judge, Load, Verdict};
+use crate::judge::{Accused, Bounds, Judge, Load, Verdict};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -24,15 +26,32 @@ pub(super) const CHECKS: &[Check] = &[
     Check { collector: "runqueue", claim: "waits of tasks that are moved", run: |_| judged(Load::Forks) },
 ];
 
-/// A quantile may be off by one slot.
-const NATIVE: Bounds = Bounds { count: 0.005, sum: 0.02, quantile: 0.0906, lowest: 0.02 };
-
-/// Emulated CPUs are slow, and starve now and then.
-const EMULATED: Bounds = Bounds { count: 0.05, sum: 0.05, ..NATIVE };
+/// What none but a guest may do.
+pub(super) const IN_GUESTS: &[Check] = &[Check {
+    collector: "runqueue",
+    claim: "waits while a CPU is gone, and when it is back",
+    run: |_| without_a_cpu(),
+}];
 
 /// Once more if it fails: a machine that others disturb upsets a run, a fault upsets all.
 fn judged(load: Load) -> Result<String> {
-    let bounds = if is_emulated() { EMULATED } else { NATIVE };
+    let bounds = if is_emulated() { Bounds::EMULATED } else { Bounds::NATIVE };
     let run = || Verdict::on(load, is_emulated())?.within(bounds);
     Ok(run().or_else(|_| run())?.to_string())
+}
+
+/// Of a probe that was loaded before.
+fn without_a_cpu() -> Result<String> {
+    const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
+    let set = |is_online| fs::write(CPU, is_online).with_context(|| format!("write {is_online} to {CPU}"));
+    let probe = Accused::load()?;
+    let judged = || {
+        let run = || Verdict::of(&probe, Load::Busy, true)?.within(Bounds::EMULATED);
+        run().or_else(|_| run())
+    };
+    set("0")?;
+    let gone = judged();
+    set("1")?;
+    let (gone, back) = (gone?, judged()?);
+    Ok(format!("{gone}; {back}"))
 }
