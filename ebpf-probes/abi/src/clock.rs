@@ -26,7 +26,9 @@ pub struct QueueClock {
     pub asleep: u64,
     /// Times that the clock could not be read.
     pub unread: u64,
-    pub unused: [u64; 5],
+    /// The count of the CPU's event when it was last read: of a CPU that was gone for a while it stands still.
+    pub counted: u64,
+    pub unused: [u64; 4],
 }
 
 impl QueueClock {
@@ -53,12 +55,13 @@ impl QueueClock {
     /// taken away in between, much is possible, and the offset stays what it was as far as that is.
     #[inline(always)]
     pub const fn compare(&mut self, clock: u64, [before, after]: [u64; 2], count: u64) {
-        // An error of the helper.
-        if (count as i64) < 0 {
+        // An error of the helper, or an event that counts no more.
+        if (count as i64) < 0 || count == self.counted {
             self.unread += 1;
             self.offset = clock.wrapping_sub(after);
             return;
         }
+        self.counted = count;
         if clock > count && clock - count > self.start {
             self.start = clock - count;
         }
@@ -112,6 +115,10 @@ mod tests {
         let mut row = QueueClock::default();
         row.compare(1000, [500, 500], -2i64 as u64);
         assert_eq!((row.at(500), row.unread), (1000, 1));
+        let mut row = QueueClock::default();
+        row.compare(1000, [500, 500], 300);
+        row.compare(2000, [1600, 1600], 300);
+        assert_eq!((row.at(1600), row.unread), (2000, 1));
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Row for QueueClock {
             &mut self.unqueued,
             &mut self.asleep,
             &mut self.unread,
+            &mut self.counted,
         ];
         for (total, word) in totals.into_iter().zip(words) {
             *total = total.wrapping_add(word);
