@@ -1,6 +1,7 @@
 //! One file a collector, named as the collector, in folders by what it shows.
 
 pub mod bpf;
+mod by_disk;
 pub mod cpu;
 pub mod disk;
 pub mod files;

@@ -1,13 +1,11 @@
-//! What the collectors with probes share: latencies from the kernel's slots to a histogram, tables of disks, and names
-//! of signals.
+//! What the collectors with probes share: latencies from the kernel's slots to a histogram, and names of signals.
 
 use crate::{
-    collector::Error,
     config::ClassicBuckets,
     metric::{Buckets, Slots},
     source::{
-        Folder, Host,
-        ebpf::{Histogram, Operation, Size, histogram},
+        Host,
+        ebpf::{Histogram, histogram},
     },
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -94,29 +92,6 @@ impl Latencies {
 fn seconds(clock: ClockId) -> f64 {
     let now = clock_gettime(clock);
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
-}
-
-/// The names of all disks that are there, as sysfs has them.
-pub(super) fn disks(sys_block: Option<&Folder>) -> Result<Vec<String>, Error> {
-    Ok(sys_block.map(Folder::names).transpose()?.unwrap_or_default())
-}
-
-/// How large tables of these disks may be.
-pub(super) fn disk_tables(sys_block: Option<&Folder>, max_memory_kib: u64) -> Result<Size, Error> {
-    let memory = usize::try_from(max_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
-    Ok(Size { n_disks: disks(sys_block)?.len(), memory })
-}
-
-/// The label's value.
-pub(super) fn word(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Read => "read",
-        Operation::Write => "write",
-        Operation::Flush => "flush",
-        Operation::Discard => "discard",
-        Operation::Other => "other",
-        Operation::Sync => "sync",
-    }
 }
 
 /// By the number less one, as most machines have them: include/uapi/asm-generic/signal.h.

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use probe_abi::{Histogram, Meter, table};
+use probe_abi::{Histogram, Meter, by_id::Owner, table};
 
 use crate::spec::{Entries, MapSpec};
 
@@ -10,6 +10,14 @@ use crate::spec::{Entries, MapSpec};
 pub struct Map<S> {
     pub name: &'static str,
     kind: PhantomData<fn() -> S>,
+}
+
+/// The three maps of a table whose rows owners come to have and lose: see [`probe_abi::by_id`].
+#[derive(Clone, Copy, Debug)]
+pub struct ById<T> {
+    pub entries: Map<Rows<u64>>,
+    pub owners: Map<Rows<Owner>>,
+    pub rows: Map<Rows<T>>,
 }
 
 /// A kind of map.

@@ -3,7 +3,7 @@
 use core::{arch::asm, ptr};
 
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_F_CURRENT_CPU, BPF_F_MMAPABLE, BPF_NOEXIST},
+    bindings::{BPF_ANY, BPF_F_CURRENT_CPU, BPF_F_MMAPABLE},
     btf_maps::{Array, HashMap, LruHashMap, PerfEventArray},
     helpers::bpf_perf_event_read,
 };
@@ -94,12 +94,6 @@ impl<T> PerCpu<T> {
         // SAFETY: the map outlives the program, and nobody else writes the row meanwhile.
         self.0.get_ptr_mut(cpu).map(|it| unsafe { &mut *it })
     }
-
-    /// The row of a CPU, to be written by it alone.
-    #[inline(always)]
-    pub fn row(self, cpu: u32) -> Option<*mut T> {
-        self.0.get_ptr_mut(cpu)
-    }
 }
 
 impl PerCpu<u64> {
@@ -185,25 +179,15 @@ impl<T> Rows<T> {
     }
 }
 
-/// What can be done with rows of histograms, whoever else counts in them.
-macro_rules! histograms {
-    ($($kind:ident<Histogram $(; const $n:ident)?>)*) => {$(
-        impl<$(const $n: usize)?> $kind<Histogram, $($n)?> {
-            /// Counts a time in nanoseconds, without losing what others count.
-            #[inline(always)]
-            pub fn record(self, row: u32, ns: u64) {
-                if let Some(row) = self.0.get_ptr_mut(row) {
-                    // SAFETY: the row is in a map.
-                    unsafe { record(row, ns) };
-                }
-            }
+impl<const N: usize> Fixed<Histogram, N> {
+    /// Counts a time in nanoseconds, without losing what others count.
+    #[inline(always)]
+    pub fn record(self, row: u32, ns: u64) {
+        if let Some(row) = self.0.get_ptr_mut(row) {
+            // SAFETY: the row is in a map.
+            unsafe { record(row, ns) };
         }
-    )*};
-}
-
-histograms! {
-    Rows<Histogram>
-    Fixed<Histogram; const N>
+    }
 }
 
 /// An index of `N` and more is that of another CPU's word: it must be less.
@@ -293,12 +277,6 @@ macro_rules! entries {
             #[inline(always)]
             pub fn put(self, key: K, value: V) -> bool {
                 self.0.insert(key, value, BPF_ANY.into()).is_ok()
-            }
-
-            /// Sets the value of a key that has none yet; `false` if it has, or as [`put`](Self::put).
-            #[inline(always)]
-            pub fn claim(self, key: K, value: V) -> bool {
-                self.0.insert(key, value, BPF_NOEXIST.into()).is_ok()
             }
 
             /// Takes the value of a key away; `None` if there is none, or another program was faster.

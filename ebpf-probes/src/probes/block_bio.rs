@@ -5,15 +5,12 @@
 //! is completed, or where there is none until it ends itself (block/bio.c, `bio_endio`). What is split ends with its
 //! last part. Of a stack of devices each tells of its own.
 
-use ebpf_probes::{
-    Object, Text,
-    maps::{LruHash, Rows},
-    probe,
-};
-use probe_abi::{Histogram, by_id::Owner};
+use ebpf_probes::{Object, disk_probe, maps::LruHash};
+use probe_abi::Histogram;
 
-probe! {
+disk_probe! {
     name: "block_bio",
+    rows: Histogram,
     constants {
         /// Before 5.11 the queue stood before the bio.
         QUEUED = argument("block_bio_queue", "bio");
@@ -26,31 +23,13 @@ probe! {
         /// From 5.12.
         DEVICE: Object = field("bio.bi_bdev"), unless(BIO_DISK);
         DEVICE_DISK: Object = field("block_device.bd_disk");
-        /// The number of the operation that appends to a zone, from 5.8.
-        ZONE_APPEND = enumerator("REQ_OP_ZONE_APPEND"), optional;
         /// The first that is not done yet.
         BIO: Object = field("request.bio");
-        /// Bytes that are not done yet.
-        DATA_LEN: u32 = field("request.__data_len");
         RQ_FLAGS: u32 = field("request.rq_flags");
         /// The bit of `rq_flags` that says: in a sequence with flushes. A macro before 6.11, the same since 4.10.
         FLUSH_SEQ_BIT = enumerator("__RQF_FLUSH_SEQ"), otherwise(4);
-        /// Before 5.17.
-        RQ_DISK: Object = field("request.rq_disk"), unless(QUEUE_DISK);
-        QUEUE: Object = field("request.q");
-        /// From 5.17.
-        QUEUE_DISK: Object = field("request_queue.disk"), unless(RQ_DISK);
-        QUEUE_ID: u32 = field("request_queue.id");
-        /// From 5.15.
-        DISKSEQ: u64 = field("gendisk.diskseq"), optional;
-        DISK_NAME: Text = field("gendisk.disk_name");
-        /// Banks of `ROWS` less one.
-        BANKS = setting();
     }
     maps {
-        ENTRIES: Rows<u64>;
-        OWNERS: Rows<Owner>;
-        ROWS: Rows<Histogram>;
         /// By address, when it was submitted, and in the lowest bits its operation. Should an end go by unseen, the
         /// entry goes when it is the oldest, or when its address is another's.
         STARTED: LruHash<u64, u64>;
@@ -72,12 +51,7 @@ probe! {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{
-        by_id::{ById, Counts},
-        disk::Disks,
-        now,
-    };
-    use probe_abi::block::Operation;
+    use ebpf_probes::{by_id::Counts, now};
 
     use super::*;
 
@@ -88,7 +62,7 @@ mod kernel {
 
     #[inline(always)]
     pub(super) fn submitted(bio: Object) {
-        let operation = Operation::of(OPF.of(bio) & 0xff, SIZE.of(bio) == 0, ZONE_APPEND.get());
+        let operation = DISKS.operation(OPF.of(bio), SIZE.of(bio) == 0);
         // One that cannot be kept has no latency.
         STARTED.put(bio.address(), now() << OPERATION_BITS | operation as u64);
     }
@@ -98,14 +72,12 @@ mod kernel {
     pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
         let is_in_sequence = RQ_FLAGS.of(request) >> FLUSH_SEQ_BIT.get() & 1 != 0;
         // Or to be completed again, after the flush that follows.
-        if n_bytes < DATA_LEN.of(request) || is_in_sequence {
+        if !DISKS.is_last(request, n_bytes) || is_in_sequence {
             return;
         }
         let mut bio = BIO.of(request);
         let Some(started) = STARTED.take(bio.address()) else { return };
-        let queue = QUEUE.of(request);
-        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(queue) };
-        let Some(counts) = counts(queue, disk, started, cpu) else { return };
+        let Some(counts) = DISKS.of_request(request, operation(started), cpu) else { return };
         let now = now();
         record(counts, started, now);
         for _ in 1..MAX_BIOS {
@@ -123,17 +95,14 @@ mod kernel {
     pub(super) fn ended(queue: Object, bio: Object, cpu: u32) {
         let Some(started) = STARTED.take(bio.address()) else { return };
         let disk = if BIO_DISK.is_present() { BIO_DISK.of(bio) } else { DEVICE_DISK.of(DEVICE.of(bio)) };
-        if let Some(counts) = counts(queue, disk, started, cpu) {
+        if let Some(counts) = DISKS.of_disk(queue, disk, operation(started), cpu) {
             record(counts, started, now());
         }
     }
 
-    /// The counts of what was started on a disk.
     #[inline(always)]
-    fn counts(queue: Object, disk: Object, started: u64, cpu: u32) -> Option<Counts<Histogram>> {
-        let table = ById { entries: ENTRIES, owners: OWNERS, rows: ROWS, banks: &BANKS };
-        let disks = Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
-        disks.counts(&table, queue, disk, started as u32 % (1 << OPERATION_BITS), cpu)
+    fn operation(started: u64) -> u32 {
+        started as u32 % (1 << OPERATION_BITS)
     }
 
     #[inline(always)]

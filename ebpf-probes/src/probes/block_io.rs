@@ -6,20 +6,15 @@
 //! failed ones among them; of a write that the kernel surrounds with flushes the whole, when the last of them is done;
 //! flushes of the disk's cache apart. Commands that bypass the block layer's files (`SG_IO`, NVMe admin) are left out.
 
-use ebpf_probes::{
-    Object, Text,
-    maps::{Fixed, Rows},
-    probe,
-};
-use probe_abi::{block::Requests, by_id::Owner};
+use ebpf_probes::{disk_probe, maps::Fixed};
+use probe_abi::block::Requests;
 
-probe! {
+disk_probe! {
     name: "block_io",
+    rows: Requests,
     constants {
         /// 0 if the queue keeps no statistics.
         START_TIME: u64 = field("request.start_time_ns");
-        /// Bytes that are not done yet.
-        DATA_LEN: u32 = field("request.__data_len");
         /// The operation is in its low byte.
         CMD_FLAGS: u32 = field("request.cmd_flags");
         RQ_FLAGS: u32 = field("request.rq_flags");
@@ -29,26 +24,10 @@ probe! {
         FLUSH_SEQ_BIT = enumerator("__RQF_FLUSH_SEQ"), otherwise(4);
         /// The bit of `rq_flags` that says: counted in the disk's statistics.
         IO_STAT_BIT = enumerator("__RQF_IO_STAT"), otherwise(13);
-        /// The number of the operation that appends to a zone, from 5.8.
-        ZONE_APPEND = enumerator("REQ_OP_ZONE_APPEND"), optional;
         /// The argument that tells of a failure; before 5.17 it was an error number.
         STATUS = argument_of_type("block_rq_complete", "blk_status_t"), optional;
-        /// Before 5.17.
-        RQ_DISK: Object = field("request.rq_disk"), unless(QUEUE_DISK);
-        QUEUE: Object = field("request.q");
-        /// From 5.17.
-        QUEUE_DISK: Object = field("request_queue.disk"), unless(RQ_DISK);
-        QUEUE_ID: u32 = field("request_queue.id");
-        /// From 5.15.
-        DISKSEQ: u64 = field("gendisk.diskseq"), optional;
-        DISK_NAME: Text = field("gendisk.disk_name");
-        /// Banks of `ROWS` less one.
-        BANKS = setting();
     }
     maps {
-        ENTRIES: Rows<u64>;
-        OWNERS: Rows<Owner>;
-        ROWS: Rows<Requests>;
         /// Requests that were not counted because their queue keeps no statistics (`queue/iostats` is 0).
         SKIPPED: Fixed<u64, 1>;
     }
@@ -63,23 +42,18 @@ probe! {
 mod kernel {
     use core::mem::offset_of;
 
-    use ebpf_probes::{
-        Object,
-        by_id::{ById, Counts},
-        disk::Disks,
-        now,
-    };
+    use ebpf_probes::{Object, now};
     use probe_abi::block::{Failure, Operation, PASSTHROUGH, Requests};
 
     use super::*;
 
     #[inline(always)]
     pub(super) fn completed(request: Object, error: i32, n_bytes: u32, cpu: u32) {
-        let op = CMD_FLAGS.of(request) & 0xff;
-        if PASSTHROUGH.contains(&op) {
+        let op = CMD_FLAGS.of(request);
+        if PASSTHROUGH.contains(&(op & 0xff)) {
             return;
         }
-        let operation = Operation::of(op, SEGMENTS.of(request) == 0, ZONE_APPEND.get());
+        let operation = DISKS.operation(op, SEGMENTS.of(request) == 0);
         let flags = RQ_FLAGS.of(request);
         // A flush of the cache is the kernel's own request, in its sequence and without the other flag.
         let is_flush = matches!(operation, Operation::Flush);
@@ -87,12 +61,11 @@ mod kernel {
             // The data part: the request completes again, after the flush that follows.
             return;
         }
-        // A driver may complete a request in parts: the hook fires for each, before the part is taken off.
-        let is_last = n_bytes >= DATA_LEN.of(request);
+        let is_last = DISKS.is_last(request, n_bytes);
         if !is_last && error == 0 {
             return;
         }
-        let Some(counts) = counts(request, operation, cpu) else { return };
+        let Some(counts) = DISKS.of_request(request, operation as u32, cpu) else { return };
         if error != 0 {
             let failure =
                 if STATUS.is_present() { Failure::of_status(error as u8) } else { Failure::of_errno(error) };
@@ -107,15 +80,5 @@ mod kernel {
         } else {
             SKIPPED.add(0, 1);
         }
-    }
-
-    /// The counts of a request's disk.
-    #[inline(always)]
-    fn counts(request: Object, operation: Operation, cpu: u32) -> Option<Counts<Requests>> {
-        let table = ById { entries: ENTRIES, owners: OWNERS, rows: ROWS, banks: &BANKS };
-        let disks = Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
-        let queue = QUEUE.of(request);
-        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(queue) };
-        disks.counts(&table, queue, disk, operation as u32, cpu)
     }
 }

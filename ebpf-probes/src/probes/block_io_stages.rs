@@ -5,43 +5,22 @@
 //! the kernel does around a request counts as what it is for the disk: a write between flushes when it is written, the
 //! flushes apart.
 
-use ebpf_probes::{
-    Object, Text,
-    maps::{LruHash, Rows},
-    probe,
-};
-use probe_abi::{block::Stages, by_id::Owner};
+use ebpf_probes::{disk_probe, maps::LruHash};
+use probe_abi::block::Stages;
 
-probe! {
+disk_probe! {
     name: "block_io_stages",
+    rows: Stages,
     constants {
         /// Before 5.11 the queue stood before the request, and in some versions of 5.10.
         ISSUED = argument("block_rq_issue", "request");
         REQUEUED = argument("block_rq_requeue", "request");
         /// 0 if the queue keeps no statistics.
         START_TIME: u64 = field("request.start_time_ns");
-        /// Bytes that are not done yet.
-        DATA_LEN: u32 = field("request.__data_len");
         /// The operation is in its low byte.
         CMD_FLAGS: u32 = field("request.cmd_flags");
-        /// The number of the operation that appends to a zone, from 5.8.
-        ZONE_APPEND = enumerator("REQ_OP_ZONE_APPEND"), optional;
-        /// Before 5.17.
-        RQ_DISK: Object = field("request.rq_disk"), unless(QUEUE_DISK);
-        QUEUE: Object = field("request.q");
-        /// From 5.17.
-        QUEUE_DISK: Object = field("request_queue.disk"), unless(RQ_DISK);
-        QUEUE_ID: u32 = field("request_queue.id");
-        /// From 5.15.
-        DISKSEQ: u64 = field("gendisk.diskseq"), optional;
-        DISK_NAME: Text = field("gendisk.disk_name");
-        /// Banks of `ROWS` less one.
-        BANKS = setting();
     }
     maps {
-        ENTRIES: Rows<u64>;
-        OWNERS: Rows<Owner>;
-        ROWS: Rows<Stages>;
         /// By address, when the disk got it, and its bytes. Should an end go by unseen, the entry goes when it is the
         /// oldest, or when its address is another's.
         ISSUES: LruHash<u64, [u64; 2]>;
@@ -65,15 +44,8 @@ probe! {
 mod kernel {
     use core::mem::offset_of;
 
-    use ebpf_probes::{
-        by_id::{ById, Counts},
-        disk::Disks,
-        now,
-    };
-    use probe_abi::{
-        block::{Operation, PASSTHROUGH},
-        histogram,
-    };
+    use ebpf_probes::{Object, by_id::Counts, now};
+    use probe_abi::{block::PASSTHROUGH, histogram};
 
     use super::*;
 
@@ -94,10 +66,9 @@ mod kernel {
         }
     }
 
-    /// A driver may complete a request in parts: the hook fires for each, before the part is taken off.
     #[inline(always)]
     pub(super) fn completed(request: Object, n_done: u32, cpu: u32) {
-        if n_done < DATA_LEN.of(request) {
+        if !DISKS.is_last(request, n_done) {
             return;
         }
         let Some([issued, n_bytes]) = ISSUES.take(request.address()) else { return };
@@ -115,11 +86,7 @@ mod kernel {
     /// The counts of a request's disk.
     #[inline(always)]
     fn counts(request: Object, n_bytes: u64, cpu: u32) -> Option<Counts<Stages>> {
-        let table = ById { entries: ENTRIES, owners: OWNERS, rows: ROWS, banks: &BANKS };
-        let disks = Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
-        let queue = QUEUE.of(request);
-        let disk = if RQ_DISK.is_present() { RQ_DISK.of(request) } else { QUEUE_DISK.of(queue) };
-        let operation = Operation::of(CMD_FLAGS.of(request) & 0xff, n_bytes == 0, ZONE_APPEND.get());
-        disks.counts(&table, queue, disk, operation as u32, cpu)
+        let operation = DISKS.operation(CMD_FLAGS.of(request), n_bytes == 0);
+        DISKS.of_request(request, operation as u32, cpu)
     }
 }

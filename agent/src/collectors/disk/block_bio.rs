@@ -3,10 +3,10 @@
 
 use crate::{
     collectors::{
+        by_disk::{ByDisk, Settings},
         prelude::*,
-        probe::{self, Latencies, word},
     },
-    source::ebpf::{BlockBio, Probe, Use, declared},
+    source::ebpf::{Followed, Histogram, Probe, Use, declared::block_bio},
 };
 
 metrics! {
@@ -26,50 +26,30 @@ section! {
     }
 }
 
-pub(super) struct BlockBioLatency {
-    probe: BlockBio,
-    filter: Filter,
-    latencies: Latencies,
-    disks: Option<Folder>,
-}
+pub(super) struct BlockBioLatency(ByDisk<Histogram>);
 
 impl Spec for BlockBioLatency {
     const SUMMARY: &'static str = "How long I/O takes from its submission, waits for a free request included, by device and operation, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use::of(&declared::block_bio::SPEC)];
+    const PROBES: &'static [Use] = &[Use::of(&block_bio::SPEC)];
     const COST: &'static str = "some 550 ns at each I/O";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let disks = Folder::open(host.sys("block"))?;
-        let size = probe::disk_tables(disks.as_ref(), config.max_memory_kib)?;
-        let max_started = u32::try_from(config.max_started).unwrap_or(u32::MAX);
-        Ok(Self {
-            probe: BlockBio::load_following(host.kernel()?, size, max_started)?,
-            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
-            latencies: Latencies::new(host),
-            disks,
-        })
+        let Config { device_include: include, device_exclude: exclude, max_started, max_memory_kib } = config;
+        let followed = Followed { map: block_bio::STARTED.name, max: max_started };
+        let settings = Settings { include, exclude, max_memory_kib };
+        ByDisk::open(host, (&block_bio::SPEC, block_bio::TABLE), Some(followed), settings).map(Self)
     }
 }
 
 impl Collector for BlockBioLatency {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        for disk in self.probe.read(|| probe::disks(self.disks.as_ref()))? {
-            if self.filter.keeps(&disk.name) {
-                let buckets = out.push_histogram(LATENCY, [&*disk.name, word(disk.operation)]);
-                self.latencies.fill(buckets, &disk.counts, Some(disk.created));
-            }
-        }
-        let other = self.probe.other();
-        if other.sum != 0 {
-            self.latencies.fill(out.push_histogram(LATENCY, ["~other", "other"]), &other, None);
-        }
-        Ok(())
+        self.0.each(|it| it.push(out, LATENCY, &it.counts))
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![self.probe.probe()]
+        vec![self.0.probe()]
     }
 }

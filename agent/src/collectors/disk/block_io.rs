@@ -3,10 +3,10 @@
 
 use crate::{
     collectors::{
+        by_disk::{ByDisk, Settings},
         prelude::*,
-        probe::{self, Latencies, word},
     },
-    source::ebpf::{BlockIo, Failure, Probe, Requests, Use, declared},
+    source::ebpf::{Failure, Probe, Requests, Table, Use, declared::block_io},
 };
 
 metrics! {
@@ -27,56 +27,40 @@ section! {
 }
 
 pub(super) struct BlockIoLatency {
-    probe: BlockIo,
-    filter: Filter,
-    latencies: Latencies,
-    disks: Option<Folder>,
+    disks: ByDisk<Requests>,
+    skipped: Table<u64>,
 }
 
 impl Spec for BlockIoLatency {
     const SUMMARY: &'static str =
         "How long requests to disks take, by disk and operation, and which fail, by eBPF at each completion.";
     const ENABLED: bool = true;
-    const PROBES: &'static [Use] = &[Use::of(&declared::block_io::SPEC)];
+    const PROBES: &'static [Use] = &[Use::of(&block_io::SPEC)];
     const COST: &'static str = "some 100 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let disks = Folder::open(host.sys("block"))?;
-        let size = probe::disk_tables(disks.as_ref(), config.max_memory_kib)?;
-        Ok(Self {
-            probe: BlockIo::load(host.kernel()?, size)?,
-            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
-            latencies: Latencies::new(host),
-            disks,
-        })
+        let Config { device_include: include, device_exclude: exclude, max_memory_kib } = config;
+        let settings = Settings { include, exclude, max_memory_kib };
+        let disks = ByDisk::open(host, (&block_io::SPEC, block_io::TABLE), None, settings)?;
+        Ok(Self { skipped: disks.probe().table(block_io::SKIPPED)?, disks })
     }
 }
 
 impl Collector for BlockIoLatency {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        for disk in self.probe.disks.read(|| probe::disks(self.disks.as_ref()))? {
-            if !self.filter.keeps(&disk.name) {
-                continue;
-            }
-            let Requests { latency, failures } = &disk.counts;
-            let labels = [&*disk.name, word(disk.operation)];
-            self.latencies.fill(out.push_histogram(LATENCY, labels), latency, Some(disk.created));
-            push_errors(out, labels, failures);
-        }
-        let Requests { latency, failures } = self.probe.disks.other();
-        if latency.sum != 0 {
-            let labels = ["~other", "other"];
-            self.latencies.fill(out.push_histogram(LATENCY, labels), &latency, None);
-            push_errors(out, labels, &failures);
-        }
-        out.push(SKIPPED, (), self.probe.skipped());
+        self.disks.each(|it| {
+            let Requests { latency, failures } = &it.counts;
+            it.push(out, LATENCY, latency);
+            push_errors(out, it.labels, failures);
+        })?;
+        out.push(SKIPPED, (), self.skipped.sum(0..1));
         Ok(())
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![self.probe.disks.probe()]
+        vec![self.disks.probe()]
     }
 }
 

@@ -3,10 +3,10 @@
 
 use crate::{
     collectors::{
+        by_disk::{ByDisk, Settings},
         prelude::*,
-        probe::{self, Latencies, word},
     },
-    source::ebpf::{BlockIoStages, Probe, Stages, Use, declared},
+    source::ebpf::{Followed, Probe, Stages, Use, declared::block_io_stages},
 };
 
 metrics! {
@@ -29,60 +29,40 @@ section! {
     }
 }
 
-pub(super) struct BlockIoStageTimes {
-    probe: BlockIoStages,
-    filter: Filter,
-    latencies: Latencies,
-    disks: Option<Folder>,
-}
+pub(super) struct BlockIoStageTimes(ByDisk<Stages>);
 
 impl Spec for BlockIoStageTimes {
     const SUMMARY: &'static str = "How long requests wait for their disk, how long it has them, and how large they are, by disk and operation, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use::of(&declared::block_io_stages::SPEC)];
+    const PROBES: &'static [Use] = &[Use::of(&block_io_stages::SPEC)];
     const COST: &'static str =
         "some 400 ns at each request to a disk, and four histograms for each disk and operation";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let disks = Folder::open(host.sys("block"))?;
-        let size = probe::disk_tables(disks.as_ref(), config.max_memory_kib)?;
-        let max_started = u32::try_from(config.max_started).unwrap_or(u32::MAX);
-        Ok(Self {
-            probe: BlockIoStages::load_following(host.kernel()?, size, max_started)?,
-            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
-            latencies: Latencies::new(host),
-            disks,
-        })
+        let Config { device_include: include, device_exclude: exclude, max_started, max_memory_kib } = config;
+        let followed = Followed { map: block_io_stages::ISSUES.name, max: max_started };
+        let settings = Settings { include, exclude, max_memory_kib };
+        ByDisk::open(host, (&block_io_stages::SPEC, block_io_stages::TABLE), Some(followed), settings)
+            .map(Self)
     }
 }
 
 impl Collector for BlockIoStageTimes {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        for disk in self.probe.read(|| probe::disks(self.disks.as_ref()))? {
-            if self.filter.keeps(&disk.name) {
-                let labels = [&*disk.name, word(disk.operation)];
-                push(out, &self.latencies, labels, &disk.counts, Some(disk.created));
+        self.0.each(|it| {
+            let Stages { queued, device, size, requeues, .. } = &it.counts;
+            it.push(out, QUEUED, queued);
+            it.push(out, DEVICE, device);
+            if size.sum != 0 {
+                it.push_sizes(out, SIZE, size);
             }
-        }
-        let other = self.probe.other();
-        if other.device.sum != 0 {
-            push(out, &self.latencies, ["~other", "other"], &other, None);
-        }
-        Ok(())
+            out.push(REQUEUES, it.labels, *requeues);
+        })
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![self.probe.probe()]
+        vec![self.0.probe()]
     }
-}
-
-fn push(out: &mut Families, slots: &Latencies, labels: [&str; 2], stages: &Stages, created: Option<u64>) {
-    slots.fill(out.push_histogram(QUEUED, labels), &stages.queued, created);
-    slots.fill(out.push_histogram(DEVICE, labels), &stages.device, created);
-    if stages.size.sum != 0 {
-        slots.fill_sizes(out.push_histogram(SIZE, labels), &stages.size, created);
-    }
-    out.push(REQUEUES, labels, stages.requeues);
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ebpf_probes::maps::{Map, Rows};
+use ebpf_probes::maps;
 use probe_abi::{
     by_id::{OTHER, Owner, entry},
     table::banked,
@@ -24,14 +24,6 @@ use crate::source::sys::memory::WritableWords;
 const GRACE: Duration = Duration::from_secs(1);
 
 const OWNER_WORDS: usize = size_of::<Owner>() / size_of::<u64>();
-
-/// The three maps of such a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Maps<T> {
-    pub entries: Map<Rows<u64>>,
-    pub owners: Map<Rows<Owner>>,
-    pub rows: Map<Rows<T>>,
-}
 
 /// A table of a probe.
 #[derive(Debug)]
@@ -51,7 +43,7 @@ impl<T: Row> ById<T> {
     const ROW_WORDS: usize = size_of::<T>() / size_of::<u64>();
 
     /// Takes its maps out of a probe. There are as many rows as `owners` has entries, `banks` times.
-    pub fn new(probe: &Probe, maps: Maps<T>, banks: u32) -> Result<Self, Error> {
+    pub fn new(probe: &Probe, maps: maps::ById<T>, banks: u32) -> Result<Self, Error> {
         let (entries, _) = probe.writable(maps.entries)?;
         let (owners, n_rows) = probe.writable(maps.owners)?;
         let (rows, _) = probe.writable(maps.rows)?;

@@ -13,12 +13,7 @@ use probe_abi::{
     table::{banks, rows},
 };
 
-use super::{
-    Error, Kernel, Probe, Settings, Sizes, Spec,
-    by_id::{ById, Maps},
-    map::Row,
-    possible_cpus,
-};
+use super::{Error, Kernel, MapsById, Probe, Settings, Spec, by_id::ById, map::Row, possible_cpus};
 
 /// Rows that are made for however few disks.
 const MIN_ROWS: usize = 256;
@@ -29,9 +24,18 @@ const MIN_QUEUES: usize = 1024;
 /// With less room a CPU, the kernel forgets what is still under way: see kernel/bpf/bpf_lru_list.c.
 const STARTED_A_CPU: u32 = 256;
 
-/// Entries for what is under way, `wanted` or as many as it takes.
-pub(super) fn started(wanted: u32, n_cpus: u32) -> u32 {
-    wanted.max(n_cpus * STARTED_A_CPU)
+/// A map of what is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Followed {
+    pub map: &'static str,
+    /// How much is followed at a time, or more if the map takes it; the oldest is forgotten.
+    pub max: u64,
+}
+
+impl Followed {
+    fn entries(self, n_cpus: u32) -> u32 {
+        u32::try_from(self.max).unwrap_or(u32::MAX).max(n_cpus * STARTED_A_CPU)
+    }
 }
 
 /// How large the tables are.
@@ -79,32 +83,27 @@ pub struct DiskCounts<T> {
 }
 
 impl<T: Row> Disks<T> {
-    /// `more`: the maps of the probe's own, for a number of CPUs.
-    pub(super) fn load(
+    pub fn load(
         spec: &'static Spec,
-        maps: Maps<T>,
+        table: MapsById<T>,
         kernel: &Kernel,
         size: Size,
-        more: &dyn Fn(u32) -> Sizes,
+        followed: Option<Followed>,
     ) -> Result<Self, Error> {
         let banks = size.banks::<T>(possible_cpus()?);
         let rows = size.rows();
         let settings = Settings {
             entries: &|n_cpus| {
-                let mut sizes = more(n_cpus);
                 let n_rows = rows * size.banks::<T>(n_cpus);
-                sizes.extend([
-                    (maps.entries.name, size.keys()),
-                    (maps.owners.name, rows),
-                    (maps.rows.name, n_rows),
-                ]);
-                sizes
+                let its =
+                    [(table.entries.name, size.keys()), (table.owners.name, rows), (table.rows.name, n_rows)];
+                followed.map(|it| (it.map, it.entries(n_cpus))).into_iter().chain(its).collect()
             },
             constants: &[("BANKS", banks - 1)],
             ..Settings::default()
         };
         let probe = kernel.probe(spec, &[], &settings)?;
-        Ok(Self { table: ById::new(&probe, maps, banks)?, probe })
+        Ok(Self { table: ById::new(&probe, table, banks)?, probe })
     }
 
     pub fn probe(&self) -> &Probe {

@@ -13,9 +13,6 @@
 //! beside its program, [`others`] what the programs of others cost, [`first_process`] whether programs are run for
 //! process 1.
 
-pub mod block_bio;
-pub mod block_io;
-pub mod block_io_stages;
 pub mod btf;
 mod budget;
 pub mod by_id;
@@ -38,18 +35,15 @@ mod resolve;
 mod types;
 
 pub use self::{
-    block_bio::BlockBio,
-    block_io::BlockIo,
-    block_io_stages::BlockIoStages,
     by_id::ById,
-    disks::{DiskCounts, Disks, Size},
+    disks::{DiskCounts, Disks, Followed, Size},
     error::Error,
     first_process::{FirstProcess, Sight, Switches},
     interfaces::Interfaces,
     kernel::Kernel,
     list::List,
     loaded::{Cost, Excess, Loaded, Standing},
-    map::{Counters, Histograms, Table},
+    map::{Counters, Histograms, Row, Table},
     memory::{MANY_CPUS, MapMemory, Memory, Sizes, possible_cpus},
     others::{Kind, OtherPrograms, Sampling},
     probe::{Probe, Settings},
@@ -58,6 +52,7 @@ pub use self::{
 
 pub use super::sys::memory::WritableWords as Words;
 pub use ebpf_probes::{
+    maps::ById as MapsById,
     probes as declared,
     spec::{Attach, Spec},
 };

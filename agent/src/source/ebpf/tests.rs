@@ -136,11 +136,12 @@ fn switch_for(time: Duration) {
 fn requests_are_counted_as_in_diskstats() {
     let _alone = alone();
     let kernel = Kernel::new(None);
-    let mut block_io = BlockIo::load(&kernel, SIZE).unwrap();
+    let mut block_io =
+        Disks::load(&declared::block_io::SPEC, declared::block_io::TABLE, &kernel, SIZE, None).unwrap();
     kernel.release();
     let mut requests = || {
         let mut requests: HashMap<String, [u64; 4]> = HashMap::new();
-        for disk in block_io.disks.read(disks).unwrap() {
+        for disk in block_io.read(disks).unwrap() {
             let column = match disk.operation {
                 Operation::Read => 0,
                 Operation::Write | Operation::Other | Operation::Sync => 1,
@@ -159,7 +160,7 @@ fn requests_are_counted_as_in_diskstats() {
     let after = read();
 
     // A completion in an interrupt of one that is just being counted on that CPU.
-    let missed = block_io.disks.probe().loaded().costs()[0].missed.unwrap();
+    let missed = block_io.probe().loaded().costs()[0].missed.unwrap();
     let mut n_requests = 0;
     for (disk, ours) in &after.1 {
         for column in 0..4 {
@@ -177,8 +178,8 @@ fn requests_are_counted_as_in_diskstats() {
         }
     }
     assert!(n_requests >= 2000, "only {n_requests} requests: is {:?} on a disk?", std::env::temp_dir());
-    assert_eq!(block_io.skipped(), 0);
-    assert_eq!(count(&block_io.disks.other().latency), 0);
+    assert_eq!(block_io.probe().table(declared::block_io::SKIPPED).unwrap().sum(0..1), 0);
+    assert_eq!(count(&block_io.other().latency), 0);
 }
 
 const SIZE: Size = Size { n_disks: 8, memory: 4 << 20 };

@@ -1,0 +1,97 @@
+//! What the collectors of probes by disk share: the table as it runs, the disks that are wanted, and their rows.
+
+use super::{prelude::*, probe::Latencies};
+use crate::{
+    metric::Desc,
+    source::ebpf::{Disks, Followed, Histogram, MapsById, Operation, Probe, Row, Size, Spec as Declared},
+};
+
+/// What the configs of these collectors have in common.
+pub(super) struct Settings {
+    pub(super) include: Option<Pattern>,
+    pub(super) exclude: Option<Pattern>,
+    pub(super) max_memory_kib: u64,
+}
+
+/// A probe with such a table.
+pub(super) struct ByDisk<T> {
+    disks: Disks<T>,
+    filter: Filter,
+    latencies: Latencies,
+    sys_block: Option<Folder>,
+}
+
+/// What was counted of one operation of one disk.
+pub(super) struct Counted<'a, T> {
+    pub(super) labels: [&'a str; 2],
+    pub(super) counts: T,
+    created: Option<u64>,
+    latencies: &'a Latencies,
+}
+
+impl<T: Row + PartialEq> ByDisk<T> {
+    pub(super) fn open(
+        host: &Host,
+        (probe, table): (&'static Declared, MapsById<T>),
+        followed: Option<Followed>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let sys_block = Folder::open(host.sys("block"))?;
+        let memory = usize::try_from(settings.max_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
+        let size = Size { n_disks: names(sys_block.as_ref())?.len(), memory };
+        Ok(Self {
+            disks: Disks::load(probe, table, host.kernel()?, size, followed)?,
+            filter: Filter::either(settings.include, settings.exclude, DISKS_LEFT_OUT)?,
+            latencies: Latencies::new(host),
+            sys_block,
+        })
+    }
+
+    /// Hands out what was counted of each disk that is wanted, and then of those that found no room.
+    pub(super) fn each(&mut self, mut push: impl FnMut(Counted<'_, T>)) -> Result<(), Error> {
+        let latencies = &self.latencies;
+        for disk in self.disks.read(|| names(self.sys_block.as_ref()))? {
+            if self.filter.keeps(&disk.name) {
+                let labels = [&*disk.name, word(disk.operation)];
+                push(Counted { labels, counts: disk.counts, created: Some(disk.created), latencies });
+            }
+        }
+        let counts = self.disks.other();
+        if counts != T::default() {
+            push(Counted { labels: ["~other", "other"], counts, created: None, latencies });
+        }
+        Ok(())
+    }
+
+    pub(super) fn probe(&self) -> &Probe {
+        self.disks.probe()
+    }
+}
+
+impl<T> Counted<'_, T> {
+    /// Pushes one of its histograms, in seconds.
+    pub(super) fn push(&self, out: &mut Families, family: Desc<2>, latencies: &Histogram) {
+        self.latencies.fill(out.push_histogram(family, self.labels), latencies, self.created);
+    }
+
+    /// The same in bytes.
+    pub(super) fn push_sizes(&self, out: &mut Families, family: Desc<2>, sizes: &Histogram) {
+        self.latencies.fill_sizes(out.push_histogram(family, self.labels), sizes, self.created);
+    }
+}
+
+/// Those of all disks that are there, as sysfs has them.
+fn names(sys_block: Option<&Folder>) -> Result<Vec<String>, Error> {
+    Ok(sys_block.map(Folder::names).transpose()?.unwrap_or_default())
+}
+
+fn word(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Read => "read",
+        Operation::Write => "write",
+        Operation::Flush => "flush",
+        Operation::Discard => "discard",
+        Operation::Other => "other",
+        Operation::Sync => "sync",
+    }
+}
