@@ -3,7 +3,10 @@
 use super::{prelude::*, probe::Latencies};
 use crate::{
     metric::Desc,
-    source::ebpf::{Disks, Followed, Histogram, MapsById, Operation, Probe, Row, Size, Spec as Declared},
+    source::{
+        KnownDisks,
+        ebpf::{Disks, Followed, Histogram, MapsById, Operation, Probe, Row, Size, Spec as Declared},
+    },
 };
 
 /// What the configs of these collectors have in common.
@@ -18,7 +21,7 @@ pub(super) struct ByDisk<T> {
     disks: Disks<T>,
     filter: Filter,
     latencies: Latencies,
-    sys_block: Option<Folder>,
+    there: KnownDisks,
 }
 
 /// What was counted of one operation of one disk.
@@ -36,21 +39,21 @@ impl<T: Row + PartialEq> ByDisk<T> {
         followed: Option<Followed>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        let sys_block = Folder::open(host.sys("block"))?;
+        let there = KnownDisks::open(host)?;
         let memory = usize::try_from(settings.max_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
-        let size = Size { n_disks: names(sys_block.as_ref())?.len(), memory };
+        let size = Size { n_disks: there.count(), memory };
         Ok(Self {
             disks: Disks::load(probe, table, host.kernel()?, size, followed)?,
             filter: Filter::either(settings.include, settings.exclude, DISKS_LEFT_OUT)?,
             latencies: Latencies::new(host),
-            sys_block,
+            there,
         })
     }
 
     /// Hands out what was counted of each disk that is wanted, and then of those that found no room.
     pub(super) fn each(&mut self, mut push: impl FnMut(Counted<'_, T>)) -> Result<(), Error> {
         let latencies = &self.latencies;
-        for disk in self.disks.read(|| names(self.sys_block.as_ref()))? {
+        for disk in self.disks.read(&mut self.there)? {
             if self.filter.keeps(&disk.name) {
                 let labels = [&*disk.name, word(disk.operation)];
                 push(Counted { labels, counts: disk.counts, created: Some(disk.created), latencies });
@@ -78,11 +81,6 @@ impl<T> Counted<'_, T> {
     pub(super) fn push_sizes(&self, out: &mut Families, family: Desc<2>, sizes: &Histogram) {
         self.latencies.fill_sizes(out.push_histogram(family, self.labels), sizes, self.created);
     }
-}
-
-/// Those of all disks that are there, as sysfs has them.
-fn names(sys_block: Option<&Folder>) -> Result<Vec<String>, Error> {
-    Ok(sys_block.map(Folder::names).transpose()?.unwrap_or_default())
 }
 
 fn word(operation: Operation) -> &'static str {

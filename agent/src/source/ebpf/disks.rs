@@ -1,7 +1,7 @@
 //! Counts by disk and operation, of probes that use `ebpf-probes/src/kernel/disk.rs`.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Instant,
 };
@@ -14,6 +14,7 @@ use probe_abi::{
 };
 
 use super::{Error, Kernel, MapsById, Probe, Settings, Spec, by_id::ById, map::Row, possible_cpus};
+use crate::source::{self, KnownDisks};
 
 /// Rows that are made for however few disks.
 const MIN_ROWS: usize = 256;
@@ -110,14 +111,9 @@ impl<T: Row> Disks<T> {
         &self.probe
     }
 
-    /// What was counted of each disk that is there, sorted by name. `names`: those of all disks that are there, in
-    /// sysfs; asked after the table was read, which so knows no disk that they lack. The rows of the others come free
-    /// in time.
-    pub fn read<E>(
-        &mut self,
-        names: impl FnOnce() -> Result<Vec<String>, E>,
-    ) -> Result<Vec<DiskCounts<T>>, E> {
-        read(&mut self.table, Instant::now(), names)
+    /// What was counted of each disk that is there, sorted by name. The rows of the others come free in time.
+    pub fn read(&mut self, there: &mut KnownDisks) -> Result<Vec<DiskCounts<T>>, source::Error> {
+        read(&mut self.table, Instant::now(), |seen| there.now(seen))
     }
 
     /// What was counted for disks that got no row.
@@ -126,15 +122,17 @@ impl<T: Row> Disks<T> {
     }
 }
 
-fn read<T: Row, E>(
+/// `names`: those of all disks that are there, sorted, given those that the table has; asked after it was read, which so
+/// knows no disk that they lack. As sysfs has them, which cannot have the slash of `cciss/c0d0` and writes `!`.
+fn read<'a, T: Row, E>(
     table: &mut ById<T>,
     now: Instant,
-    names: impl FnOnce() -> Result<Vec<String>, E>,
+    names: impl FnOnce(&[String]) -> Result<&'a [String], E>,
 ) -> Result<Vec<DiskCounts<T>>, E> {
     table.free_retired(now);
     let owners: Vec<_> = table.owners().into_iter().map(|(row, owner)| (row, owner, name(&owner))).collect();
-    let names = names()?;
-    let there: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let seen: Vec<String> = owners.iter().map(|(_, _, name)| name.replace('/', "!")).collect();
+    let names = names(&seen)?;
     // Of disks that had a name one after the other, only the last is there.
     let mut newest: HashMap<&str, &Owner> = HashMap::new();
     for (_, owner, name) in &owners {
@@ -144,9 +142,8 @@ fn read<T: Row, E>(
         }
     }
     let mut found: BTreeMap<(&str, Operation), DiskCounts<T>> = BTreeMap::new();
-    for (row, owner, name) in &owners {
-        // sysfs cannot have the slash of `cciss/c0d0`, and writes `!`.
-        let is_there = there.contains(&*name.replace('/', "!")) && newest[&**name].serial == owner.serial;
+    for ((row, owner, name), seen) in owners.iter().zip(&seen) {
+        let is_there = names.binary_search(seen).is_ok() && newest[&**name].serial == owner.serial;
         let Some(operation) = block::operation(owner.key).filter(|_| is_there) else {
             table.retire(*row, now);
             continue;
@@ -208,8 +205,8 @@ mod tests {
     /// Names, operations and counts, a second after whatever was before.
     fn read(table: &mut ById<u64>, now: &mut Instant, names: &[&str]) -> Vec<(String, Operation, u64)> {
         *now += Duration::from_secs(1);
-        let names = || Ok::<_, Infallible>(names.iter().map(|it| (*it).to_owned()).collect());
-        let disks = super::read(table, *now, names).unwrap();
+        let names: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
+        let disks = super::read(table, *now, |_| Ok::<_, Infallible>(&names)).unwrap();
         disks.into_iter().map(|it| (it.name, it.operation, it.counts)).collect()
     }
 

@@ -21,6 +21,10 @@ use ebpf_probes::{
 };
 
 use super::*;
+use crate::{
+    config::Config,
+    source::{Host, KnownDisks},
+};
 
 pub(super) mod fixture;
 
@@ -139,9 +143,10 @@ fn requests_are_counted_as_in_diskstats() {
     let mut block_io =
         Disks::load(&declared::block_io::SPEC, declared::block_io::TABLE, &kernel, SIZE, None).unwrap();
     kernel.release();
+    let mut there = disks();
     let mut requests = || {
         let mut requests: HashMap<String, [u64; 4]> = HashMap::new();
-        for disk in block_io.read(disks).unwrap() {
+        for disk in block_io.read(&mut there).unwrap() {
             let column = match disk.operation {
                 Operation::Read => 0,
                 Operation::Write | Operation::Other | Operation::Sync => 1,
@@ -184,10 +189,9 @@ fn requests_are_counted_as_in_diskstats() {
 
 const SIZE: Size = Size { n_disks: 8, memory: 4 << 20 };
 
-/// The names of all disks, in sysfs.
-fn disks() -> std::io::Result<Vec<String>> {
-    let names = fs::read_dir("/sys/block")?.map(|it| Ok(it?.file_name().into_string().unwrap()));
-    names.collect()
+fn disks() -> KnownDisks {
+    let config = Config::default();
+    KnownDisks::open(&Host::new(config.section(), config.section())).unwrap()
 }
 
 fn count(latencies: &Histogram) -> u64 {
