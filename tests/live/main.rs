@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use hostlens_tests::{Agent, KernelObjects, probes, truth};
+use hostlens_tests::{Agent, KernelObjects, containers, probes, truth};
 use rustix::process::Signal;
 
 /// One test at a time: each counts what happens on the whole machine.
@@ -62,6 +62,15 @@ fn a_scrape_with_all_defaults_is_small() -> Result<()> {
     println!("{n_series} series, {n_bytes} bytes");
     ensure!(n_series > 400, "{n_series} series: probes or collectors are missing");
     ensure!(n_series <= 900 && n_bytes <= 100_000, "{n_series} series, {n_bytes} bytes");
+    Ok(())
+}
+
+#[test]
+#[ignore = "makes a cgroup: needs root"]
+fn tells_what_a_cgroup_uses() -> Result<()> {
+    let _alone = alone();
+    let agent = Agent::start(&format!("collector.disable_defaults = true\n{}", containers::CONFIG), &[])?;
+    println!("{}", containers::memory_is_told(&agent, 32 << 20)?.inside()?);
     Ok(())
 }
 

@@ -76,6 +76,11 @@ impl Cgroup {
         }
     }
 
+    /// Its path in the tree.
+    pub fn id(&self) -> String {
+        format!("/{}", self.path.strip_prefix(&self.root).unwrap_or(&self.path).display())
+    }
+
     pub fn is_first_version(&self) -> bool {
         self.is_first_version
     }

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod cgroup;
+pub mod containers;
 pub mod devices;
 pub mod exposition;
 pub mod first_process;

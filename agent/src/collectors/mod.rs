@@ -2,6 +2,7 @@
 
 pub mod bpf;
 mod by_disk;
+pub mod containers;
 pub mod cpu;
 pub mod disk;
 pub mod files;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         kernel::ENTRIES,
         hardware::ENTRIES,
         services::ENTRIES,
+        containers::ENTRIES,
         files::ENTRIES,
         bpf::ENTRIES,
     ];

@@ -6,7 +6,7 @@ use super::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{Mode, OFlags, RawDir, SeekFrom},
+    fs::{FileType, Mode, OFlags, RawDir, SeekFrom},
     io::Errno,
 };
 use std::{
@@ -55,20 +55,42 @@ impl Folder {
     /// # Errors
     /// When it cannot be listed.
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        let error = |errno: Errno| Error::Read { path: self.path.clone(), source: errno.into() };
+        self.names_of(|_| true).map_err(|errno| self.unreadable(errno))
+    }
+
+    /// Those of the folders in it alone, links aside.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn folder_names(&self) -> Result<Vec<String>, Error> {
+        let listed = rustix::fs::fstat(&self.fd).and_then(|stat| match stat.st_nlink {
+            // The kernel's file systems count the folder itself, its `.`, and the `..` of each folder in it.
+            2 => Ok(Vec::new()),
+            _ => self.names_of(|kind| kind == FileType::Directory),
+        });
+        listed.map_err(|errno| self.unreadable(errno))
+    }
+
+    fn names_of(&self, is_wanted: impl Fn(FileType) -> bool) -> Result<Vec<String>, Errno> {
         // By our own descriptor, which costs half the system calls of opening the folder once more.
-        rustix::fs::seek(&self.fd, SeekFrom::Start(0)).map_err(error)?;
+        rustix::fs::seek(&self.fd, SeekFrom::Start(0))?;
         let mut buffer = [const { MaybeUninit::uninit() }; 4096];
         let mut entries = RawDir::new(&self.fd, &mut buffer);
         let mut names = Vec::new();
         while let Some(entry) = entries.next() {
-            match entry.map_err(error)?.file_name().to_str() {
+            let entry = entry?;
+            match entry.file_name().to_str() {
                 Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
+                Ok(name) if is_wanted(entry.file_type()) => names.push(name.to_owned()),
+                Ok(_) => {}
             }
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    fn unreadable(&self, errno: Errno) -> Error {
+        Error::Read { path: self.path.clone(), source: errno.into() }
     }
 
     /// The value of the file `name` (a path below the folder), blanks trimmed; `None` when there is no such file.

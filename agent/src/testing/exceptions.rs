@@ -12,6 +12,18 @@ pub(super) struct Exception {
 /// All that is known, and why it cannot be otherwise.
 const EXCEPTIONS: &[Exception] = &[
     Exception {
+        collector: "cgroup_usage",
+        wound: "sys/dev/block/",
+        family: "container_fs_",
+        why: "A disk that sysfs does not know keeps its number for a name.",
+    },
+    Exception {
+        collector: "cgroup_usage",
+        wound: "var/log/containers/",
+        family: "container_",
+        why: "Where a container's name is not to be known, its id stands in.",
+    },
+    Exception {
         collector: "cpu",
         wound: "cpu0/online",
         family: "node_cpu_online",

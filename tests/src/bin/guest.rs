@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use hostlens_tests::{
-    Agent, KernelObjects, devices,
+    Agent, KernelObjects, containers, devices,
     libtest::Verdicts,
     network::set_loopback_up,
     probes::{self, Check},
@@ -80,7 +80,8 @@ fn examine() -> Result<()> {
     if let Some(wanted) = env::var_os(LOCKDOWN) {
         report.check("lockdown", lockdown(&wanted.to_string_lossy()))?;
     }
-    match Agent::start_program(Path::new(AGENT), &(probes::config() + devices::CONFIG), &[]) {
+    let config = probes::config() + devices::CONFIG + containers::CONFIG;
+    match Agent::start_program(Path::new(AGENT), &config, &[]) {
         Ok(agent) => {
             report.check("start", Ok(format_args!("{} ms", agent.ready_after().as_millis())))?;
             compare(&agent, &mut report)?;
@@ -128,6 +129,8 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
     let memory = page.and_then(|it| truth::memory_constants(&it));
     report.check("memory", memory.map(|it| format!("{it} equal")))?;
     let counter = |name, key| truth::stat_counter(agent, name, key).and_then(truth::Bounded::inside);
+    let used = containers::memory_is_told(agent, 32 << 20).and_then(truth::Bounded::inside);
+    report.check("memory of a cgroup", used)?;
     report.check("context switches", counter("node_context_switches_total", "ctxt"))?;
     report.check("forks", counter("node_forks_total", "processes"))?;
     report.check("boot time", counter("node_boot_time_seconds", "btime"))?;
