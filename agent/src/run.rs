@@ -162,9 +162,6 @@ fn check(sources: &Sources, mut loaded: Loaded, strict: bool, json: bool) -> Res
     })
 }
 
-/// With fewer, some of what is done to save time is not.
-const MANY_DESCRIPTORS: u64 = 256;
-
 /// Serves until the process is told to end.
 fn serve(schema: Schema, sources: Sources, loaded: Loaded) -> Result<()> {
     let mut own = Own::new();
@@ -192,7 +189,7 @@ fn serve_logged(
         warn!(help = it.help, "{}", it.message);
     }
     match descriptors::raise_limit() {
-        Ok(limit) if limit < MANY_DESCRIPTORS => {
+        Ok(limit) if limit < descriptors::MANY => {
             warn!(
                 limit,
                 "few descriptors may be open (ulimit -n): files are opened at each scrape, connections are few"

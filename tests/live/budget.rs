@@ -11,7 +11,7 @@ use hostlens_tests::{Agent, truth};
 
 const COLLECTOR: &str = "runqueue";
 
-const CONFIG: &str = "
+pub(crate) const CONFIG: &str = "
 [ebpf.budget]
 max_cpu = \"0.0000001%\"
 window = \"1s\"
@@ -22,12 +22,11 @@ retry_after = \"2s\"
 const DETACHED_WITHIN: Duration = Duration::from_secs(5);
 const ATTACHED_WITHIN: Duration = Duration::from_secs(6);
 
-pub(crate) fn is_kept() -> Result<()> {
-    let agent = Agent::start(CONFIG, &[])?;
+pub(crate) fn is_kept(agent: &Agent) -> Result<()> {
     for (state, limit) in
         [("over_budget", DETACHED_WITHIN), ("running", ATTACHED_WITHIN), ("over_budget", DETACHED_WITHIN)]
     {
-        wait_for(&agent, state, limit)?;
+        wait_for(agent, state, limit)?;
         let page = agent.get("/api/v1/collectors", &[])?.text();
         // It was so a moment ago, and stays so for two seconds.
         let is_told =
@@ -38,7 +37,6 @@ pub(crate) fn is_kept() -> Result<()> {
     for line in ["probe is over budget and detached", "probe is attached again"] {
         ensure!(log.contains(line), "the log lacks `{line}`:\n{log}");
     }
-    ensure!(agent.stop()?.success(), "the agent did not end well");
     Ok(())
 }
 

@@ -5,13 +5,13 @@
 
 mod budget;
 mod counters;
+mod descriptors;
 mod disk;
 mod first_process;
 mod network;
 mod reasons;
 
 use std::{
-    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -140,39 +140,31 @@ fn disks_that_come_and_go_leave_their_rows_to_others() -> Result<()> {
 #[ignore = "loads probes: needs root and BTF"]
 fn what_costs_more_than_the_budget_is_detached_and_comes_back() -> Result<()> {
     let _alone = alone();
-    budget::is_kept()
+    let agent = Agent::start(budget::CONFIG, &[])?;
+    budget::is_kept(&agent)?;
+    ensure!(agent.stop()?.success(), "the agent did not end well");
+    Ok(())
 }
 
 #[test]
 #[ignore = "loads probes: needs root and BTF"]
-fn few_descriptors_are_enough_for_all_that_read_files() -> Result<()> {
+fn few_descriptors_are_enough_for_all_collectors() -> Result<()> {
     let _alone = alone();
-    let has_probe = |it: &truth::State| {
-        hostlens::all_collectors().any(|entry| entry.name == it.collector && !entry.probes.is_empty())
-    };
-    let states = |limit: u32| -> Result<Vec<truth::State>> {
-        let agent = Agent::start_prepared("", &[], |_, command| {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"]);
-            shell.arg(command.get_program()).args(command.get_args());
-            *command = shell;
-        })?;
-        agent.scrape()?;
-        truth::states(&agent.scrape()?)
-    };
-    let all: Vec<_> =
-        states(1024)?.into_iter().filter(|it| it.state == "running" && !has_probe(it)).collect();
-    for limit in [40, 64] {
-        let (probes, mut files): (Vec<_>, Vec<_>) = states(limit)?.into_iter().partition(has_probe);
-        files.retain(|it| it.state == "running");
-        let of_bpf = |it: &&truth::State| !it.collector.starts_with("bpf_");
-        let [few, many] = [&files, &all].map(|it| it.iter().filter(of_bpf).collect::<Vec<_>>());
-        ensure!(few == many, "with {limit} descriptors {few:?}, else {many:?}");
-        let unsaid: Vec<_> =
-            probes.iter().filter(|it| it.state != "running" && !it.reason.contains("descriptors")).collect();
-        ensure!(unsaid.is_empty(), "with {limit} descriptors {unsaid:?}");
-    }
-    Ok(())
+    descriptors::are_enough()
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn with_few_descriptors_probes_count_and_go() -> Result<()> {
+    let _alone = alone();
+    descriptors::probes_count_and_go()
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn too_few_descriptors_cost_probes_and_nothing_else() -> Result<()> {
+    let _alone = alone();
+    descriptors::too_few_are_told()
 }
 
 #[test]

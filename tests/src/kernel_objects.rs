@@ -22,14 +22,19 @@ pub struct KernelObjects {
 }
 
 impl KernelObjects {
-    /// What a process has open: `prog_id`, `map_id` and `link_id` in proc_pid_fdinfo(5).
+    /// What a process has open, threads with a table of their own, too: `prog_id`, `map_id` and `link_id` in
+    /// proc_pid_fdinfo(5).
     pub fn held_by(pid: u32) -> Result<Self> {
-        let folder = format!("/proc/{pid}/fdinfo");
+        let folder = format!("/proc/{pid}/task");
         let mut held = Self::default();
-        for descriptor in fs::read_dir(&folder).with_context(|| format!("read {folder}"))? {
-            // One that was closed meanwhile.
-            let Ok(text) = fs::read_to_string(descriptor?.path()) else { continue };
-            held.add(&text)?;
+        for thread in fs::read_dir(&folder).with_context(|| format!("read {folder}"))? {
+            // One that ended meanwhile.
+            let Ok(descriptors) = fs::read_dir(thread?.path().join("fdinfo")) else { continue };
+            for descriptor in descriptors {
+                // One that was closed meanwhile.
+                let Ok(text) = fs::read_to_string(descriptor?.path()) else { continue };
+                held.add(&text)?;
+            }
         }
         Ok(held)
     }

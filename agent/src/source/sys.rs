@@ -1,5 +1,6 @@
 //! System calls that need `unsafe`: here and nowhere else in the agent.
 
+pub mod bpf;
 pub mod btrfs;
 pub mod clock;
 pub mod descriptors;

@@ -18,7 +18,7 @@ use probe_abi::{
 };
 
 use super::{Error, Probe, map::Row};
-use crate::source::sys::memory::WritableWords;
+use crate::source::sys::memory::SharedWords;
 
 /// Longer than any program runs.
 const GRACE: Duration = Duration::from_secs(1);
@@ -28,9 +28,9 @@ const OWNER_WORDS: usize = size_of::<Owner>() / size_of::<u64>();
 /// A table of a probe.
 #[derive(Debug)]
 pub struct ById<T> {
-    entries: Arc<WritableWords>,
-    owners: Arc<WritableWords>,
-    rows: Arc<WritableWords>,
+    entries: Arc<SharedWords>,
+    owners: Arc<SharedWords>,
+    rows: Arc<SharedWords>,
     /// That of all others among them.
     n_rows: u32,
     banks: u32,
@@ -51,9 +51,9 @@ impl<T: Row> ById<T> {
     }
 
     fn of(
-        entries: Arc<WritableWords>,
-        owners: Arc<WritableWords>,
-        rows: Arc<WritableWords>,
+        entries: Arc<SharedWords>,
+        owners: Arc<SharedWords>,
+        rows: Arc<SharedWords>,
         n_rows: u32,
         banks: u32,
     ) -> Self {
@@ -166,7 +166,7 @@ pub(super) mod tests {
         let words = |n: usize| {
             let file = tempfile::tempfile().unwrap();
             file.set_len((n * 8) as u64).unwrap();
-            Arc::new(WritableWords::map(file.as_fd(), n).unwrap())
+            Arc::new(SharedWords::map(file.as_fd(), n).unwrap())
         };
         let rows = words((n_rows * BANKS) as usize);
         ById::of(words(KEYS as usize), words(n_rows as usize * OWNER_WORDS), rows, n_rows, BANKS)

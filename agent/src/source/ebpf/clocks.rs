@@ -7,7 +7,7 @@ use ebpf_probes::spec::Spec;
 use tracing::warn;
 
 use super::Error;
-use crate::source::sys::perf;
+use crate::source::sys::{bpf, perf};
 
 /// Fills a map with events, one for each CPU that is online. A program that reads another's is told so, and does without:
 /// also where nobody may count events.
@@ -17,7 +17,7 @@ pub(super) fn count(spec: &Spec, ebpf: &Ebpf, map: &str, n_cpus: u32) -> Result<
         return Err(Error::Object { probe: spec.name, why });
     };
     for cpu in 0..n_cpus {
-        let counted = perf::cpu_clock(cpu).and_then(|event| perf::put(events.fd().as_fd(), cpu, &event));
+        let counted = perf::cpu_clock(cpu).and_then(|event| bpf::put(events.fd().as_fd(), cpu, &event));
         match counted {
             Err(error) if !perf::is_offline(&error) => {
                 warn!(probe = spec.name, %error, "the CPUs' clocks cannot be counted");

@@ -1,9 +1,10 @@
 //! Why a probe cannot run here, and what would help.
 
-use std::{error::Error as _, fs, io, path::PathBuf};
+use std::{error::Error as _, fs, io, iter, path::PathBuf};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError, util::KernelVersion};
 use rustix::{
+    io::Errno,
     process::{Resource, getrlimit},
     thread::{CapabilitySet, capabilities},
 };
@@ -20,10 +21,6 @@ pub enum Error {
     SwitchedOff,
     #[error("loading probes takes {} MiB of memory, and {} are left", needed >> 20, left >> 20)]
     ShortOfMemory { needed: u64, left: u64 },
-    #[error(
-        "loading the probe takes {needed} descriptors, and {left} more may be opened, of which scrapes need some"
-    )]
-    FewDescriptors { needed: u64, left: u64 },
     #[error("read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("read the kernel's types from {}", path.display())]
@@ -84,12 +81,12 @@ impl Error {
     /// What an operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
+            _ if self.lacks_descriptors() => {
+                "raise the limit of open files (LimitNOFILE= of the service, ulimit -n)"
+            }
             Self::SwitchedOff => "set `enabled = \"auto\"` in [ebpf]",
             Self::ShortOfMemory { .. } => {
                 "raise the memory limit of the service or the container; when probes are loaded, half of it is free again"
-            }
-            Self::FewDescriptors { .. } => {
-                "raise the limit of open files (LimitNOFILE= of the service, ulimit -n)"
             }
             Self::NoBtf { .. } => {
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its BTF"
@@ -108,6 +105,13 @@ impl Error {
             Self::Object { .. } => "the agent was not built right: install it anew",
             Self::Read { .. } | Self::Call { .. } => "see the reason; if it stays, disable the collector",
         }
+    }
+
+    /// Whether it is that no more files may be open, whatever was to be opened.
+    fn lacks_descriptors(&self) -> bool {
+        let mut causes = iter::successors(self.source(), |it| (*it).source());
+        let is_it = |it: &io::Error| it.raw_os_error() == Some(Errno::MFILE.raw_os_error());
+        causes.any(|it| it.downcast_ref().is_some_and(is_it))
     }
 
     /// An error of bpf(2), with what is behind it if it is a refusal.

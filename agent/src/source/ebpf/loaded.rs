@@ -8,18 +8,16 @@
 use std::{
     collections::HashMap,
     mem,
+    os::fd::{AsFd as _, OwnedFd},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
 
-use aya::{
-    Ebpf,
-    programs::{self, ProgramError, fentry::FEntryLink, fexit::FExitLink, tp_btf::BtfTracePointLink},
-};
-use ebpf_probes::spec::{Attach, Need, Program, Spec};
+use aya::{Ebpf, maps::Map, programs, sys::SyscallError};
+use ebpf_probes::spec::{Attach, Entries, Need, Program, Spec};
 use probe_abi::Meter;
 use tracing::info;
 
@@ -27,7 +25,14 @@ use super::{
     Error, Table,
     memory::{self, Memory},
 };
-use crate::source::{File, sys::memory::WritableWords};
+use crate::source::{
+    File,
+    sys::{
+        bpf,
+        descriptors::{self, Keeper},
+        memory::SharedWords,
+    },
+};
 
 /// A probe in the kernel. It is gone when this is dropped.
 #[derive(Debug)]
@@ -54,21 +59,16 @@ struct Placed {
 }
 
 #[derive(Debug)]
-struct Object {
-    ebpf: Ebpf,
-    /// What keeps the programs attached; none while they are not.
-    links: Vec<Link>,
-    /// What the kernel says of each program, to be read again.
-    descriptions: Vec<File>,
-}
-
-/// Dropped, the program is detached.
-#[derive(Debug)]
-#[expect(dead_code, reason = "only kept")]
-enum Link {
-    TpBtf(BtfTracePointLink),
-    FEntry(FEntryLink),
-    FExit(FExitLink),
+enum Object {
+    Open {
+        ebpf: Ebpf,
+        /// What keeps the programs attached; none while they are not.
+        links: Vec<OwnedFd>,
+        /// What the kernel says of each program, to be read again.
+        descriptions: Vec<File>,
+    },
+    /// Where few descriptors may be open: what keeps the programs attached is with somebody else.
+    Kept(#[expect(dead_code, reason = "only kept")] Keeper),
 }
 
 /// The meters of a probe's programs.
@@ -76,7 +76,7 @@ enum Link {
 pub(super) struct Meters {
     pub(super) rows: Table<Meter>,
     /// The same memory, for [`Meter::off`].
-    pub(super) switches: WritableWords,
+    pub(super) switches: Arc<SharedWords>,
     /// The first row of each program that has some, one for each CPU.
     pub(super) first_rows: HashMap<&'static str, usize>,
     pub(super) n_cpus: usize,
@@ -110,12 +110,12 @@ pub struct Cost {
     /// the program and to count the run, see [`super::calibration`].
     pub time: Duration,
     /// Times that it did not run, because it, or another program of the kind, was running on that CPU already. `None`
-    /// before Linux 5.12.
+    /// before Linux 5.12, and where few descriptors may be open.
     pub missed: Option<u64>,
 }
 
 impl Loaded {
-    /// Loads and attaches `programs` of an opened object of `spec`. One that the probe can do without may be refused.
+    /// Loads `programs` of an opened object of `spec`. One that the probe can do without may be refused.
     /// `meters` takes theirs out of its maps.
     pub(super) fn load(
         spec: &'static Spec,
@@ -145,18 +145,16 @@ impl Loaded {
         memory.add_programs(spec, &ebpf, names())?;
         let descriptions = memory::descriptions(spec, &ebpf, names())?;
         let meters = meters(&mut ebpf)?;
-        let loaded = Self {
+        Ok(Self {
             spec,
-            object: Mutex::new(Object { ebpf, links: Vec::new(), descriptions }),
+            object: Mutex::new(Object::Open { ebpf, links: Vec::new(), descriptions }),
             meters,
             overhead,
             memory,
             programs: placed,
             standing: Mutex::new(Standing::Attached),
             share: AtomicU64::new(0),
-        };
-        loaded.attach()?;
-        Ok(loaded)
+        })
     }
 
     /// Whether a program of the probe runs: this kernel has its hook and lets it be used.
@@ -195,15 +193,20 @@ impl Loaded {
     pub fn costs(&self) -> Vec<Cost> {
         let Some(meters) = &self.meters else { return Vec::new() };
         let mut object = lock(&self.object);
-        let programs = self.programs.iter().map(|it| it.program).zip(&mut object.descriptions);
-        let cost = |(program, description): (&'static Program, &mut File)| {
+        let mut descriptions = match &mut *object {
+            Object::Open { descriptions, .. } => &mut descriptions[..],
+            Object::Kept(_) => &mut [],
+        }
+        .iter_mut();
+        let cost = |Placed { program, .. }: &Placed| {
+            let description = descriptions.next();
             let meter = meters.of(program.name)?;
             // A description that cannot be read, as in a container without its own /proc, says nothing of misses.
-            let missed = description.read().ok().and_then(|text| memory::field(text, "recursion_misses"));
+            let missed = description.and_then(|it| memory::field(it.read().ok()?, "recursion_misses"));
             let time = self.time_of(&meter);
             Some(Cost { program: program.name, runs: meter.runs, time, missed })
         };
-        programs.filter_map(cost).collect()
+        self.programs.iter().filter_map(cost).collect()
     }
 
     /// The time of all its programs together; without a system call.
@@ -218,10 +221,10 @@ impl Loaded {
 
     /// Stops its programs until [`Self::resume`]. Nothing is lost of what they have counted.
     pub(super) fn suspend(&self, excess: Excess) {
-        let mut object = lock(&self.object);
-        match &self.meters {
-            Some(meters) if !object.may_attach(&self.programs) => meters.set_off(1),
-            _ => object.links.clear(),
+        if !lock(&self.object).detach(&self.programs)
+            && let Some(meters) = &self.meters
+        {
+            meters.set_off(1);
         }
         *lock(&self.standing) = Standing::OverBudget(excess);
     }
@@ -237,29 +240,69 @@ impl Loaded {
     }
 
     /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::List`].
-    fn attach(&self) -> Result<(), Error> {
+    pub(super) fn attach(&self) -> Result<(), Error> {
         let mut object = lock(&self.object);
-        if !object.links.is_empty() {
-            return Ok(());
+        let Object::Open { ebpf, links, .. } = &mut *object else { return Ok(()) };
+        if links.is_empty() {
+            *links = self.attached().map(|it| attach(self.spec, ebpf, it)).collect::<Result<_, _>>()?;
         }
-        let programs = self.programs.iter().map(|it| it.program);
-        let links = programs.filter(|it| !matches!(it.attach, Attach::Iter(_)));
-        object.links = links.map(|it| attach(self.spec, &mut object.ebpf, it)).collect::<Result<_, _>>()?;
         Ok(())
     }
 
-    /// Calls `then` with the object.
-    pub(super) fn with_object<T>(&self, then: impl FnOnce(&mut Ebpf) -> T) -> T {
-        then(&mut lock(&self.object).ebpf)
+    fn attached(&self) -> impl Iterator<Item = &'static Program> {
+        self.programs.iter().map(|it| it.program).filter(|it| !matches!(it.attach, Attach::Iter(_)))
+    }
+
+    /// Whether it is to be closed once it is attached, because few descriptors may be open. Lists are asked by their
+    /// programs, so these stay.
+    pub(super) fn is_to_be_closed(&self) -> bool {
+        let n_links = self.attached().count();
+        n_links == self.programs.len() && !descriptors::may_keep(n_links)
+    }
+
+    /// Closes all descriptors but those without which the programs would not count: a thread keeps these. Nothing can
+    /// be mapped any more, misses are not told, and what is over budget is told to return at once.
+    pub(super) fn close(&self) -> Result<(), Error> {
+        let mut object = lock(&self.object);
+        let Object::Open { ebpf, links, .. } = &mut *object else { return Ok(()) };
+        let mut kept = mem::take(links);
+        // The kernel takes the events out of a map when it is closed.
+        for map in self.spec.maps.iter().filter(|it| it.entries == Entries::CpuClocks) {
+            if let Some(Map::PerfEventArray(events)) = ebpf.map(map.name) {
+                let events = events.fd().as_fd().try_clone_to_owned();
+                kept.push(events.map_err(|source| Error::call("keep a map", source))?);
+            }
+        }
+        let keeper = Keeper::keep(kept).map_err(|source| Error::call("keep a probe attached", source))?;
+        *object = Object::Kept(keeper);
+        Ok(())
+    }
+
+    /// Calls `then` with the object; fails when it is closed.
+    pub(super) fn with_object<T>(
+        &self,
+        then: impl FnOnce(&mut Ebpf) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &mut *lock(&self.object) {
+            Object::Open { ebpf, .. } => then(ebpf),
+            Object::Kept(_) => {
+                Err(Error::Object { probe: self.spec.name, why: "its object is closed".to_owned() })
+            }
+        }
     }
 }
 
 impl Object {
-    /// Whether the kernel would let the process, as it is by now, attach a program that is loaded: then it lets it
-    /// ask for a description, too.
-    fn may_attach(&self, programs: &[Placed]) -> bool {
-        let mut loaded = programs.iter().filter_map(|it| self.ebpf.program(it.program.name));
-        loaded.all(|it| it.info().is_ok())
+    /// Detaches the programs, unless they could not be attached again: when the kernel would let the process, as it is
+    /// by now, then it lets it ask for a description, too.
+    fn detach(&mut self, programs: &[Placed]) -> bool {
+        let Self::Open { ebpf, links, .. } = self else { return false };
+        let mut loaded = programs.iter().filter_map(|it| ebpf.program(it.program.name));
+        let may_attach = loaded.all(|it| it.info().is_ok());
+        if may_attach {
+            links.clear();
+        }
+        may_attach
     }
 }
 
@@ -296,14 +339,13 @@ fn number(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<u32, Error>
     info.map(|it| it.id()).map_err(|error| Error::program(spec.name, program, error))
 }
 
-fn attach(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<Link, Error> {
-    let link: Result<Link, ProgramError> = match find(spec, ebpf, program.name)? {
-        programs::Program::BtfTracePoint(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::TpBtf),
-        programs::Program::FEntry(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FEntry),
-        programs::Program::FExit(it) => it.attach().and_then(|id| it.take_link(id)).map(Link::FExit),
-        _ => return Err(other_kind(spec, program)),
-    };
-    link.map_err(|error| Error::program(spec.name, program, error))
+fn attach(spec: &Spec, ebpf: &mut Ebpf, program: &Program) -> Result<OwnedFd, Error> {
+    let fd = find(spec, ebpf, program.name)?.fd();
+    let attached = fd.and_then(|it| {
+        let call = "attach a program";
+        bpf::attach(it.as_fd()).map_err(|io_error| SyscallError { call, io_error }.into())
+    });
+    attached.map_err(|error| Error::program(spec.name, program, error))
 }
 
 fn find<'a>(spec: &Spec, ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut programs::Program, Error> {

@@ -50,7 +50,7 @@ pub use self::{
     probes::Probes,
 };
 
-pub use super::sys::memory::WritableWords as Words;
+pub use super::sys::memory::SharedWords as Words;
 pub use ebpf_probes::{
     maps::ById as MapsById,
     probes as declared,

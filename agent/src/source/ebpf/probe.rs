@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aya::{
-    Ebpf,
-    maps::{Map as AyaMap, MapData},
-};
+use aya::{Ebpf, maps::Map as AyaMap};
 use ebpf_probes::{
     maps::{CounterBy, HistogramBy, METERS, Map, Shared},
     spec::{Constant, Entries, Need, Origin, Program, Spec},
@@ -25,10 +22,7 @@ use super::{
     resolve::resolve,
     types::{Parsed, Types, kept},
 };
-use crate::source::sys::{
-    descriptors,
-    memory::{SharedWords, WritableWords},
-};
+use crate::source::sys::memory::SharedWords;
 
 /// What the agent decides when it loads a probe.
 #[derive(Clone, Copy)]
@@ -54,10 +48,8 @@ pub struct Probe {
     loaded: Arc<Loaded>,
     /// What was decided when it was loaded: features among them.
     settings: Vec<(&'static str, u32)>,
-    /// The maps that were asked for, in our memory.
-    tables: Mutex<HashMap<&'static str, Arc<SharedWords>>>,
-    /// The same of those that are written, too, with their numbers of rows.
-    writable: Mutex<HashMap<&'static str, (Arc<WritableWords>, usize)>>,
+    /// The maps that were asked for, in our memory, with the bytes of a row.
+    tables: Mutex<HashMap<&'static str, (Arc<SharedWords>, usize)>>,
 }
 
 impl Probe {
@@ -72,7 +64,6 @@ impl Probe {
         settings: &Settings<'_>,
         overhead: u64,
     ) -> Result<Self, Error> {
-        leave_descriptors(spec)?;
         let n_cpus = possible_cpus()?;
         let is_measured = probes.are_measured();
         let decided = decided(spec, probes, features, settings)?;
@@ -100,37 +91,61 @@ impl Probe {
             };
             Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take_meters, overhead)
         })?;
-        let loaded = Arc::new(loaded);
-        Ok(Self { loaded, settings: decided, tables: Mutex::default(), writable: Mutex::default() })
+        let probe = Self { loaded: Arc::new(loaded), settings: decided, tables: Mutex::default() };
+        let is_closed = probe.loaded.is_to_be_closed();
+        if is_closed {
+            probe.map_all()?;
+        }
+        probe.loaded.attach()?;
+        if is_closed {
+            probe.loaded.close()?;
+        }
+        Ok(probe)
     }
 
     /// A map of the probe as a table. Collectors may share it.
     pub fn table<S: Shared<Row: Row>>(&self, map: Map<S>) -> Result<Table<S::Row>, Error> {
-        let mut tables = lock(&self.tables);
-        if !tables.contains_key(map.name) {
-            let taken =
-                self.loaded.with_object(|ebpf| take_array::<S::Row>(self.loaded.spec(), ebpf, map.name));
-            let (data, n_rows) = taken?;
-            tables.insert(map.name, Arc::new(map_words(&data, n_rows * Table::<S::Row>::ROW_WORDS)?));
-        }
-        Ok(Table::new(Arc::clone(&tables[map.name])))
+        Ok(Table::new(self.rows(map)?))
     }
 
     /// A map of the probe to be written, too: its words, and how many rows they are. For one collector at a time: after a
     /// reload it may be the next.
-    pub fn writable<S: Shared>(&self, map: Map<S>) -> Result<(Arc<WritableWords>, usize), Error> {
-        let mut writable = lock(&self.writable);
-        if !writable.contains_key(map.name) {
-            let taken =
-                self.loaded.with_object(|ebpf| take_array::<S::Row>(self.loaded.spec(), ebpf, map.name));
-            let (data, n_rows) = taken?;
-            let n_words = n_rows * size_of::<S::Row>() / size_of::<u64>();
-            let words = WritableWords::map(data.fd().as_fd(), n_words)
-                .map_err(|source| Error::call("map a table into memory", source))?;
-            writable.insert(map.name, (Arc::new(words), n_rows));
+    pub fn writable<S: Shared>(&self, map: Map<S>) -> Result<(Arc<SharedWords>, usize), Error> {
+        let words = self.rows(map)?;
+        let n_rows = words.n_words() * size_of::<u64>() / size_of::<S::Row>();
+        Ok((words, n_rows))
+    }
+
+    /// The words of a map with rows of this type.
+    fn rows<S: Shared>(&self, map: Map<S>) -> Result<Arc<SharedWords>, Error> {
+        let (words, row) = self.words(map.name)?;
+        match size_of::<S::Row>() {
+            size if size == row => Ok(words),
+            size => {
+                let why = format!("rows of map {} have {row} bytes, not {size}", map.name);
+                Err(Error::Object { probe: self.loaded.spec().name, why })
+            }
         }
-        let (words, n_rows) = &writable[map.name];
-        Ok((Arc::clone(words), *n_rows))
+    }
+
+    /// Maps all arrays, which closes them: what is not needed costs addresses alone.
+    fn map_all(&self) -> Result<(), Error> {
+        for map in self.loaded.spec().maps {
+            if self.loaded.with_object(|ebpf| Ok(matches!(ebpf.map(map.name), Some(AyaMap::Array(_)))))? {
+                self.words(map.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Maps an array, where it is not yet: its words, and the bytes of a row.
+    fn words(&self, map: &'static str) -> Result<(Arc<SharedWords>, usize), Error> {
+        let mut tables = lock(&self.tables);
+        if !tables.contains_key(map) {
+            let words = self.loaded.with_object(|ebpf| take_array(self.loaded.spec(), ebpf, map))?;
+            tables.insert(map, words);
+        }
+        Ok(tables[map].clone())
     }
 
     /// A map of counters by an index, of which the last is that of all others.
@@ -160,15 +175,6 @@ impl Probe {
         features.iter().all(|it| has(it, 1))
             && settings.constants.iter().all(|(name, value)| has(name, *value))
     }
-}
-
-/// Refuses a probe that would leave too few descriptors for connections and for the files of a scrape.
-fn leave_descriptors(spec: &Spec) -> Result<(), Error> {
-    const FOR_SCRAPES: u64 = 24;
-    // Each program has a link, and the object its types.
-    let needed = (2 * spec.programs.len() + spec.maps.len() + 1) as u64;
-    let left = descriptors::n_free();
-    if left < needed + FOR_SCRAPES { Err(Error::FewDescriptors { needed, left }) } else { Ok(()) }
 }
 
 /// The settings and features of a probe with their values.
@@ -263,16 +269,18 @@ fn open(
 
 /// The meters of `programs`, which have their rows in this order.
 fn meters(spec: &Spec, ebpf: &mut Ebpf, programs: &[&Program], n_cpus: usize) -> Result<Meters, Error> {
-    let (data, n_rows) = take_array::<Meter>(spec, ebpf, METERS.name)?;
-    let switches = WritableWords::map(data.fd().as_fd(), n_rows * Table::<Meter>::ROW_WORDS)
-        .map_err(|source| Error::call("map the meters into memory", source))?;
+    let (words, row) = take_array(spec, ebpf, METERS.name)?;
+    if row != size_of::<Meter>() {
+        return Err(Error::Object { probe: spec.name, why: format!("a meter has {row} bytes") });
+    }
     let first_rows = programs.iter().map(|it| it.name).zip((0..).step_by(n_cpus)).collect();
-    let rows = Table::new(Arc::new(map_words(&data, n_rows * Table::<Meter>::ROW_WORDS)?));
+    let (rows, switches) = (Table::new(Arc::clone(&words)), words);
     Ok(Meters { rows, switches, first_rows, n_cpus })
 }
 
-/// Takes an array with rows of `T` out of an object: it, and how many rows it has.
-fn take_array<T>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapData, usize), Error> {
+/// Takes an array out of an object and maps it into our memory, where it stays when its descriptor is gone: its words,
+/// and the bytes of a row.
+fn take_array(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(Arc<SharedWords>, usize), Error> {
     let broken = |why| Error::Object { probe: spec.name, why };
     let data = match ebpf.take_map(map) {
         Some(AyaMap::Array(data)) => data,
@@ -280,15 +288,7 @@ fn take_array<T>(spec: &Spec, ebpf: &mut Ebpf, map: &str) -> Result<(MapData, us
         None => return Err(broken(format!("map {map} is missing"))),
     };
     let info = data.info().map_err(|error| broken(chain(&error)))?;
-    let (value_size, n_rows) = (info.value_size() as usize, info.max_entries() as usize);
-    if value_size != size_of::<T>() {
-        return Err(broken(format!("rows of map {map} have {value_size} bytes, not {}", size_of::<T>())));
-    }
-    Ok((data, n_rows))
-}
-
-/// Maps an array into our memory, where it stays when its descriptor is gone.
-fn map_words(data: &MapData, n_words: usize) -> Result<SharedWords, Error> {
-    SharedWords::map(data.fd().as_fd(), n_words)
-        .map_err(|source| Error::call("map a table into memory", source))
+    let row = info.value_size() as usize;
+    let words = SharedWords::map(data.fd().as_fd(), info.max_entries() as usize * row / size_of::<u64>());
+    Ok((Arc::new(words.map_err(|source| Error::call("map a table into memory", source))?), row))
 }

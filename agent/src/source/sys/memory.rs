@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    ops::{Deref, Range},
+    ops::Range,
     os::fd::BorrowedFd,
     ptr::NonNull,
     slice,
@@ -15,7 +15,7 @@ use std::{
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// A view of memory that the kernel goes on writing, such as an array map of eBPF. It is read.
+/// A view of memory that the kernel goes on writing, such as an array map of eBPF.
 #[derive(Debug)]
 pub struct SharedWords {
     start: NonNull<AtomicU64>,
@@ -30,11 +30,8 @@ unsafe impl Sync for SharedWords {}
 impl SharedWords {
     /// Maps the first `len` words of a file whose pages stay in place: a map of eBPF made with `BPF_F_MMAPABLE`.
     pub fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        Self::map_as(file, len, ProtFlags::READ)
-    }
-
-    fn map_as(file: BorrowedFd<'_>, len: usize, protection: ProtFlags) -> io::Result<Self> {
         let n_bytes = len.checked_mul(size_of::<u64>()).ok_or(io::ErrorKind::InvalidInput)?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses the address, so no memory of ours is replaced.
         let start = unsafe { mmap(std::ptr::null_mut(), n_bytes, protection, MapFlags::SHARED, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -52,34 +49,16 @@ impl SharedWords {
         self.words()[range.start.min(end)..end].iter().map(|it| it.load(Relaxed))
     }
 
-    /// Not to be handed out: only who has mapped them to be written may store to them.
-    fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `start` is aligned to a page and `len` words from it are mapped until `self` is dropped. The kernel
-        // writes them by whole words, which atomic loads may race with.
-        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
-    }
-}
-
-/// The same, to be written, too.
-#[derive(Debug)]
-pub struct WritableWords(SharedWords);
-
-impl WritableWords {
-    /// As [`SharedWords::map`].
-    pub fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        SharedWords::map_as(file, len, ProtFlags::READ | ProtFlags::WRITE).map(Self)
-    }
-
     /// Sets a word; does nothing beyond the end.
     pub fn store(&self, at: usize, value: u64) {
-        if let Some(word) = self.0.words().get(at) {
+        if let Some(word) = self.words().get(at) {
             word.store(value, Relaxed);
         }
     }
 
     /// Sets a word that still has a value; does nothing beyond the end.
     pub fn replace(&self, at: usize, value: u64, with: u64) {
-        if let Some(word) = self.0.words().get(at) {
+        if let Some(word) = self.words().get(at) {
             // Whether it had is of no interest: who has set it meanwhile keeps it.
             word.compare_exchange(value, with, Relaxed, Relaxed).ok();
         }
@@ -87,17 +66,15 @@ impl WritableWords {
 
     /// Takes from a word, after all that was stored before; does nothing beyond the end.
     pub fn subtract(&self, at: usize, n: u64) {
-        if let Some(word) = self.0.words().get(at) {
+        if let Some(word) = self.words().get(at) {
             word.fetch_sub(n, Release);
         }
     }
-}
 
-impl Deref for WritableWords {
-    type Target = SharedWords;
-
-    fn deref(&self) -> &SharedWords {
-        &self.0
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `start` is aligned to a page and `len` words from it are mapped until `self` is dropped. The kernel
+        // writes them by whole words, which atomic loads may race with.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 

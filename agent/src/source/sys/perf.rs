@@ -28,15 +28,6 @@ pub struct Event {
     pub config: u64,
 }
 
-/// What bpf(2) takes to set an entry of a map.
-#[repr(C)]
-struct Update {
-    map: u64,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
 /// An event that counts the nanoseconds of a CPU's own clock, the one that run queues are kept by, and costs nothing
 /// until it is read.
 ///
@@ -121,23 +112,4 @@ fn open(
 /// Whether an event could not be had because its CPU is not online.
 pub fn is_offline(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENODEV)
-}
-
-/// Puts an event into a map of such. The map keeps it: the descriptor need not stay open.
-///
-/// # Errors
-/// Of bpf(2).
-pub fn put(map: BorrowedFd<'_>, cpu: u32, event: &OwnedFd) -> io::Result<()> {
-    const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
-    let value = event.as_raw_fd();
-    let update = Update {
-        map: map.as_raw_fd() as u64,
-        key: &raw const cpu as u64,
-        value: &raw const value as u64,
-        flags: 0,
-    };
-    // SAFETY: key and value are words of four bytes, as in any map of events, and outlive the call, which reads them.
-    let done =
-        unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, &raw const update, size_of::<Update>()) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
