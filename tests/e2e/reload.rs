@@ -61,6 +61,30 @@ fn descriptors(agent: &Agent) -> Vec<String> {
 const SUCCESSFUL: &str = "hostlens_config_last_reload_successful";
 const TIMESTAMP: &str = "hostlens_config_last_reload_success_timestamp_seconds";
 
+/// People search the log for them.
+#[test]
+fn enabled_collectors_are_logged_once_and_in_order() {
+    let agent = start(
+        "",
+        &["--collector.disable-defaults", "--collector.uname", "--collector.loadavg", "--collector.stat"],
+    );
+    let log = agent.log();
+    let words = log.lines().map(|line| line.rsplit_once("msg=").map_or(line, |it| it.1).trim_matches('"'));
+    let enabled: Vec<_> = words.skip_while(|it| *it != "Enabled collectors").skip(1).take(3).collect();
+    assert_eq!(enabled, ["loadavg", "stat", "uname"], "{log}");
+    let answer = agent.get("/metrics?collect[]=loadavg", &[]).unwrap().text();
+    assert!(answer.contains("node_load1 ") && !answer.contains("node_uname_info"), "{answer}");
+    agent.get("/metrics?exclude[]=loadavg", &[]).unwrap();
+    let (_, report) = reload_with(&agent, "[collector.time]\nenabled = true\n");
+    assert_eq!(report, "started time\n");
+    agent
+        .wait_until("it says what changed", || Ok(agent.log().contains("changes=\"started time\"")))
+        .unwrap();
+    let later = agent.log();
+    let later: Vec<_> = later[log.len()..].lines().collect();
+    assert_eq!(later.len(), 1, "a filtered request logs nothing, and a reload once: {later:?}");
+}
+
 #[test]
 fn a_reload_changes_what_changed_and_says_so() {
     let agent = start("[collector]\ndisable_defaults = true\n[collector.loadavg]\nenabled = true\n", &[]);

@@ -200,3 +200,24 @@ fn check(stat: &Stat) -> io::Result<()> {
 fn too_large() -> io::Error {
     io::Error::other(format!("larger than {} MiB", MAX_BYTES >> 20))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_spelled_as_go_spells_them() {
+        let spelled = |folder: &str| joined(Path::new(folder), OsStr::new("a.prom"));
+        for (folder, path) in [
+            (".", "a.prom"),
+            ("./x", "x/a.prom"),
+            ("x/../y", "y/a.prom"),
+            ("x/y/../..", "a.prom"),
+            ("../x", "../x/a.prom"),
+            ("/..", "/a.prom"),
+            ("/x//y/./", "/x/y/a.prom"),
+        ] {
+            assert_eq!(spelled(folder), Path::new(path), "{folder}");
+        }
+    }
+}

@@ -144,6 +144,7 @@ pub(super) const SAME: &[&str] = &[
     "--collector.bcache.priorityStats",
     "--collector.bcache.prioritystats",
     "--collector.textfile.directory=.",
+    "--collector.textfile.directory=x/../y",
     "--collector.textfile.directory=a --collector.textfile.directory=b",
     "--collector.textfile.directory a b",
     "--collector.disable-defaults",
