@@ -91,6 +91,8 @@ fn namespace_id(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const CONTROLLER: [(&str, &str); 8] = [
         ("sys/class/nvme/nvme0/firmware_rev", "1B2QEXP7\n"),
@@ -216,6 +218,58 @@ mod tests {
                 # TYPE node_nvme_namespace_info gauge
                 node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
                 parse sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size, line 1: expected a number, found `x`"##]],
+        );
+    }
+
+    #[test]
+    fn controllers_and_namespaces_may_lack_files() {
+        check::<Nvme>(
+            "",
+            &[CONTROLLER[3], CONTROLLER[6], CONTROLLER[7], ("sys/class/nvme/nvme1/nvme1n2/", "")],
+            expect![[r##"
+                # HELP node_nvme_info What an NVMe controller says of itself; always 1.
+                # TYPE node_nvme_info gauge
+                node_nvme_info{cntlid="",device="nvme0",firmware_revision="",model="",serial="",state="live"} 1
+                node_nvme_info{cntlid="",device="nvme1",firmware_revision="",model="",serial="",state=""} 1
+                # HELP node_nvme_namespace_capacity_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_capacity_bytes gauge
+                node_nvme_namespace_capacity_bytes{device="nvme0",nsid="1"} 2.048e+06
+                # HELP node_nvme_namespace_info An NVMe namespace and how it is reached (asymmetric namespace access); always 1.
+                # TYPE node_nvme_namespace_info gauge
+                node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+                node_nvme_namespace_info{ana_state="unknown",device="nvme1",nsid="2"} 1
+                # HELP node_nvme_namespace_logical_block_size_bytes Bytes of a logical block of an NVMe namespace.
+                # TYPE node_nvme_namespace_logical_block_size_bytes gauge
+                node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="1"} 512
+                # HELP node_nvme_namespace_size_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_size_bytes gauge
+                node_nvme_namespace_size_bytes{device="nvme0",nsid="1"} 2.048e+06
+            "##]],
+        );
+    }
+
+    #[test]
+    fn a_namespace_that_does_not_answer_costs_what_it_was_asked() {
+        check_errno::<Nvme>(
+            &CONTROLLER[3..],
+            ("sys/class/nvme/nvme0/nvme0n1/nuse", Errno::IO),
+            expect![[r##"
+                # HELP node_nvme_info What an NVMe controller says of itself; always 1.
+                # TYPE node_nvme_info gauge
+                node_nvme_info{cntlid="1997",device="nvme0",firmware_revision="",model="",serial="",state="live"} 1
+                # HELP node_nvme_namespace_capacity_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_capacity_bytes gauge
+                node_nvme_namespace_capacity_bytes{device="nvme0",nsid="1"} 2.048e+06
+                # HELP node_nvme_namespace_info An NVMe namespace and how it is reached (asymmetric namespace access); always 1.
+                # TYPE node_nvme_namespace_info gauge
+                node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+                # HELP node_nvme_namespace_logical_block_size_bytes Bytes of a logical block of an NVMe namespace.
+                # TYPE node_nvme_namespace_logical_block_size_bytes gauge
+                node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="1"} 512
+                # HELP node_nvme_namespace_size_bytes Size of an NVMe namespace as node_exporter computes it: its 512-byte sectors times its logical block size.
+                # TYPE node_nvme_namespace_size_bytes gauge
+                node_nvme_namespace_size_bytes{device="nvme0",nsid="1"} 2.048e+06
+            "##]],
         );
     }
 

@@ -145,6 +145,8 @@ impl Names {
 mod tests {
     use super::*;
     use crate::testing::TestHost;
+    use crate::testing::check_errno;
+    use rustix::io::Errno;
 
     const HOST: &[(&str, &str)] = &[
         ("sys/bus/pci/devices/0000:00:02.1", "-> ../../../devices/pci0000:00/0000:00:02.1"),
@@ -289,6 +291,19 @@ mod tests {
     #[test]
     fn a_host_without_the_bus_has_none() {
         check_error::<Pcidevice>("", &[], expect!["not on this host: sys/bus/pci/devices does not exist"]);
+    }
+
+    #[test]
+    fn a_device_that_does_not_answer_costs_what_it_was_asked() {
+        check_errno::<Pcidevice>(
+            &[HOST[0], HOST[1], ("sys/devices/pci0000:00/0000:00:02.1/max_link_speed", "8 GT/s\n")],
+            ("sys/devices/pci0000:00/0000:00:02.1/max_link_speed", Errno::INVAL),
+            expect![[r##"
+                # HELP node_pcidevice_info 1 for each PCI device, with where and what it is; its names only if the config asks for them.
+                # TYPE node_pcidevice_info gauge
+                node_pcidevice_info{bus="00",class_id="0x060400",device="02",function="1",parent_bus="*",parent_device="*",parent_function="*",parent_segment="*",segment="0000"} 1
+            "##]],
+        );
     }
 
     #[test]

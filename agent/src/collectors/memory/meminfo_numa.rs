@@ -126,7 +126,8 @@ mod tests {
     fn a_unit_it_does_not_know_costs_its_line() {
         let files = &[(
             "sys/devices/system/node/node0/meminfo",
-            "Node 0 MemFree: 1 MB\nNode 0 Dirty: -4 kB\nNode 0 MemTotal: 1 kB\n",
+            "Node 0 MemFree: 1 MB\nNode 0 Dirty: -4 kB\nNode 0 Cached: 18446744073709551616 kB\n\
+             Node 0 total: used:\nNode 0 MemTotal: 1 kB\n",
         )];
         check_error::<MeminfoNuma>(
             "",
