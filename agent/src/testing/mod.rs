@@ -23,6 +23,7 @@ use proptest::{
 };
 use rustix::io::Errno;
 use std::{env, fs, os::unix::fs::symlink, path::Path, time::Duration};
+pub(crate) use wounds::survives;
 
 /// Runs the collector with `section` (the lines of its table in the config) on a host that consists of `files`, twice
 /// as a scraper would, and compares the second answer. A path that ends in `/` is an empty folder; a content that
@@ -37,7 +38,7 @@ pub(crate) fn check<S: Spec>(section: &str, files: &[(&str, &str)], expect: Expe
         collector.collect(&mut out).expect("the collector succeeds");
     }
     expect.assert_eq(&host.render(&out));
-    wounds::survives::<S>(section, files);
+    survives::<S>(section, files);
 }
 
 /// The same for a host on which the collector fails, at opening or collecting: compares the error, after what was

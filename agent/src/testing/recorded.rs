@@ -24,11 +24,28 @@ use std::{
     thread,
 };
 
-/// The folder of a recorded host, with proc, sys and udev; a small one is made when it is not set.
+/// The folder of a recorded host, see [`FOLDERS`]; a small one is made when it is not set.
 const FOLDER: &str = "HOSTLENS_RECORDED_HOST";
 
 const WOUNDS: [(&str, Option<&str>); 3] =
     [("removed", None), ("emptied", Some("")), ("garbage", Some(GARBAGE))];
+
+/// The parts of a host that collectors read.
+const FOLDERS: [&str; 5] = ["proc", "sys", "udev", "qdisc", "wifi"];
+
+/// Those that tell of the machine that runs the test, though no probe of theirs and no server does.
+const OF_THE_MACHINE: [&str; 10] = [
+    "bpf_other_programs",
+    "bpf_programs",
+    "ethtool",
+    "filesystem",
+    "network_route",
+    "perf",
+    "tcpstat",
+    "textfile",
+    "timex",
+    "uname",
+];
 
 /// A larger file's words are changed some at once.
 const MAX_CHANGES: usize = 40;
@@ -69,6 +86,8 @@ fn a_collector_that_loses_more_than_a_file_says_is_found() {
 struct Report {
     n_files: usize,
     n_series: usize,
+    /// Collectors for which the host has no files.
+    silent: Vec<&'static str>,
     /// How often a wound of a file changed what a collector shows.
     n_harms: usize,
     /// Collector, wound, and what it costs that does not come from the file.
@@ -86,6 +105,7 @@ impl std::fmt::Display for Report {
             writeln!(f, "excepted: {collector}: {n_series} series: {why}")?;
         }
         let n_lost: usize = self.faults.iter().map(|(_, _, lost)| lost.len()).sum();
+        writeln!(f, "the host has nothing for {}", self.silent.join(", "))?;
         let (n_files, n_wounds) = (self.n_files, WOUNDS.len());
         writeln!(f, "{n_files} patterns x {n_wounds} wounds of a host of {} series", self.n_series)?;
         let (n_harms, n_faults) = (self.n_harms, self.faults.len());
@@ -102,16 +122,18 @@ fn wound(folder: &Path) -> Report {
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             seen.extend(patient.examine(file));
         }
-        (seen, patient.sound.iter().map(|it| it.0.len()).sum())
+        let silent = patient.entries.iter().zip(&patient.sound).filter(|(_, sound)| sound.0.is_empty());
+        let silent: Vec<_> = silent.map(|(entry, _)| entry.name).collect();
+        (seen, patient.sound.iter().map(|it| it.0.len()).sum(), silent)
     };
-    let (mut harms, mut n_series) = (Vec::new(), 0);
+    let (mut harms, mut n_series, mut silent) = (Vec::new(), 0, Vec::new());
     thread::scope(|scope| {
         let n_threads = thread::available_parallelism().map_or(1, usize::from);
         let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(examine)).collect();
         for thread in threads {
-            let (seen, n_sound) = thread.join().expect("what collectors panic with is caught");
+            let (seen, n_sound, silent_now) = thread.join().expect("what collectors panic with is caught");
             harms.extend(seen);
-            n_series = n_sound;
+            (n_series, silent) = (n_sound, silent_now);
         }
     });
     let mut valued: BTreeMap<&Key, BTreeSet<&Path>> = BTreeMap::new();
@@ -120,7 +142,7 @@ fn wound(folder: &Path) -> Report {
             valued.entry(key).or_default().insert(&harm.file);
         }
     }
-    let mut report = Report { n_files: files.len(), n_series, ..Report::default() };
+    let mut report = Report { n_files: files.len(), n_series, silent, ..Report::default() };
     for harm in &harms {
         let elsewhere =
             |key: &Key| valued.get(key).is_some_and(|files| files.iter().any(|it| *it != harm.file));
@@ -159,7 +181,8 @@ fn lost<'a>(
 /// One file of each pattern, below the folder.
 fn patterns(folder: &Path) -> Vec<PathBuf> {
     let mut first_by_pattern = BTreeMap::new();
-    let mut folders = ["proc", "sys", "udev"].map(|part| folder.join(part)).to_vec();
+    let mut folders = FOLDERS.map(|part| folder.join(part)).to_vec();
+    folders.retain(|it| it.is_dir());
     while let Some(inner) = folders.pop() {
         for entry in fs::read_dir(&inner).unwrap() {
             let entry = entry.unwrap();
@@ -213,14 +236,14 @@ impl Patient {
             config.set(&format!("collector.{key}"), false.into());
         }
         config.set("collector.bcache.priority_stats", true.into());
+        config.set("collector.qdisc.fixtures", path("qdisc").into());
+        config.set("collector.wifi.fixtures", path("wifi").into());
+        let settings = ["kernel.threads-max", "fs.file-nr:total,current,max"].map(str::to_owned);
+        config.set("collector.sysctl.include", settings.to_vec().into());
         let host = Host::new(config.section(), config.section());
-        // Those that ask the kernel itself tell of this machine.
-        let asks_kernel = |it: &Entry| {
-            !it.probes.is_empty()
-                || it.connects
-                || ["filesystem", "timex", "bpf_other_programs"].contains(&it.name)
-        };
-        let entries = collectors::all().filter(|it| !asks_kernel(it)).collect();
+        let is_of_files =
+            |it: &Entry| it.probes.is_empty() && !it.connects && !OF_THE_MACHINE.contains(&it.name);
+        let entries = collectors::all().filter(|it| is_of_files(it)).collect();
         let mut patient = Self { folder, config, host, entries, sound: Vec::new() };
         for entry in &patient.entries {
             let mut sound = patient.scrape(entry).0;
@@ -274,6 +297,8 @@ impl Patient {
                 origin.compare(sound, &self.scrape(entry));
             }
             if tokens(&String::from_utf8_lossy(&original)).is_empty() {
+                fs::write(&path, "word\n").unwrap();
+                origin.compare(sound, &self.scrape(entry));
                 // It says something by being there.
                 let without = wounds.iter().find(|it| it.0 == WOUNDS[0].0).map(|it| &it.1);
                 let is_lost = |key: &&Key| without.is_some_and(|it| !it.contains_key(*key));

@@ -10,7 +10,8 @@ use super::{
     perturb::{perturbed, tokens},
 };
 use crate::{
-    collector::{Error, Spec},
+    collector::{Entry, Error, Spec},
+    collectors,
     metric::{Families, Meta, Value, gather},
     source::faults::with_fault,
 };
@@ -20,7 +21,7 @@ use std::{
     fs,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// What no kernel file says.
@@ -31,7 +32,7 @@ const SENSORS: [&str; 4] = ["sys/block/", "sys/bus/", "sys/class/", "sys/devices
 
 /// Wounds each of `files` in turn; a panic tells of every wound that costs more than what comes from it.
 #[track_caller]
-pub(super) fn survives<S: Spec>(section: &str, files: &[(&str, &str)]) {
+pub(crate) fn survives<S: Spec>(section: &str, files: &[(&str, &str)]) {
     let patient = Patient::<S>::new(section, files);
     let mut faults = Vec::new();
     let places: Vec<Place> = files.iter().flat_map(|(path, text)| places(path, text)).collect();
@@ -48,6 +49,39 @@ pub(super) fn survives<S: Spec>(section: &str, files: &[(&str, &str)]) {
     let n_faults = faults.len();
     faults.truncate(60);
     assert!(n_faults == 0, "{n_faults} wounds cost more than what comes from them:\n{}", faults.join("\n"));
+}
+
+/// Those whose hosts are not made of files that could be wounded, and why. All others are.
+const UNWOUNDED: &[(&str, &str)] = &[
+    ("bpf_other_programs", "It asks bpf(2)."),
+    ("bpf_programs", "It asks what the agent itself has loaded."),
+    ("ethtool", "It asks drivers; their answers are fuzzed."),
+    ("filesystem", "It asks statfs, whose answers others change meanwhile; its list of mounts is fuzzed."),
+    ("logind", "It asks a bus; its tests have one of their own."),
+    ("network_route", "It asks netlink; what that answers is fuzzed."),
+    ("ntp", "It asks a server; its tests have one of their own."),
+    ("runit", "It reads records of 20 bytes, of which nothing is left when they are cut."),
+    ("supervisord", "It asks a server; its tests have one of their own."),
+    ("systemd", "It asks a bus; its tests have one of their own."),
+    ("textfile", "It shows when a file was written, which wounds change; files are fuzzed."),
+    ("timex", "It asks adjtimex(2)."),
+    ("uname", "It asks uname(2)."),
+];
+
+#[test]
+fn every_collector_that_reads_files_is_wounded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collectors");
+    let is_wounded = |entry: &Entry| {
+        let path = folder.join(entry.group).join(entry.name);
+        let inner = fs::read_dir(&path).into_iter().flatten().map(|it| it.unwrap().path());
+        let texts = inner.chain([path.with_extension("rs")]).map(|it| fs::read_to_string(it).unwrap());
+        let calls = ["check::<", "survives::<"];
+        texts.into_iter().any(|text| calls.iter().any(|it| text.contains(it)))
+    };
+    for entry in collectors::all().filter(|it| it.probes.is_empty()) {
+        let is_excepted = UNWOUNDED.iter().any(|(name, _)| *name == entry.name);
+        assert_ne!(is_wounded(entry), is_excepted, "{}: wounded, or excepted with a reason", entry.name);
+    }
 }
 
 /// A line of a file.
@@ -175,6 +209,8 @@ struct Patient<'a, S> {
     section: &'a str,
     collector: &'static str,
     sound: Series,
+    /// What is not the same at each scrape, such as the time.
+    unsteady: BTreeSet<Key>,
     spec: std::marker::PhantomData<S>,
 }
 
@@ -193,11 +229,15 @@ impl<'a, S: Spec> Patient<'a, S> {
     fn new(section: &'a str, files: &[(&str, &str)]) -> Self {
         let collector = std::any::type_name::<S>().rsplit("::").nth(1).unwrap_or_default();
         let host = TestHost::new(files);
+        let spec = std::marker::PhantomData;
         let mut patient =
-            Self { host, section, collector, sound: Series::new(), spec: std::marker::PhantomData };
-        patient.sound = patient.scrape().expect("it does not panic").0;
+            Self { host, section, collector, sound: Series::new(), unsteady: BTreeSet::new(), spec };
+        let first = patient.scrape().expect("it does not panic").0;
         let again = patient.scrape().expect("it does not panic").0;
-        patient.sound.retain(|key, value| again.get(key) == Some(value));
+        let (sound, unsteady): (Series, Series) =
+            first.into_iter().partition(|(key, value)| again.get(key) == Some(value));
+        patient.sound = sound;
+        patient.unsteady = unsteady.into_keys().collect();
         patient
     }
 
@@ -337,7 +377,8 @@ impl<'a, S: Spec> Patient<'a, S> {
                 Some(_) => note("changes", key),
             }
         }
-        for key in series.keys().filter(|it| !self.sound.contains_key(it)) {
+        let is_new = |it: &&Key| !self.sound.contains_key(it) && !self.unsteady.contains(it);
+        for key in series.keys().filter(is_new) {
             let is_of_here = |it: &&Key| it.family == key.family && here.sure.contains(it);
             let is_another_text = remains == Remains::Text
                 && (!S::METRICS.iter().any(|it| it.name == key.family)

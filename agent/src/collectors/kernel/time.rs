@@ -78,7 +78,7 @@ fn push_sources(sources: &mut [Source], errors: &FirstError, out: &mut Families)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, survives};
 
     const FOLDER: &str = "sys/devices/system/clocksource";
 
@@ -135,6 +135,15 @@ mod tests {
         let mut out = Families::new(METRICS);
         host.open::<Time>("").unwrap().collect(&mut out).unwrap();
         assert_eq!(out.n_samples(), 3);
+    }
+
+    #[test]
+    fn a_wound_costs_what_comes_from_it() {
+        let files = [
+            ("sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet\n"),
+            ("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
+        ];
+        survives::<Time>("", &files);
     }
 
     #[test]

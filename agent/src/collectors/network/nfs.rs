@@ -92,7 +92,7 @@ impl Collector for Nfs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, survives};
 
     const FILE: &str = "\
 net 70 71 69 45
@@ -169,6 +169,11 @@ proc4 3 41 42 43
             &[("proc/net/rpc/nfs", "proc4 3 1 2\n")],
             expect!["parse proc/net/rpc/nfs, line 1: expected a known word and its numbers"],
         );
+    }
+
+    #[test]
+    fn a_wound_costs_what_comes_from_it() {
+        survives::<Nfs>("", &[("proc/net/rpc/nfs", FILE)]);
     }
 
     #[test]

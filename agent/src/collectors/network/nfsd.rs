@@ -112,7 +112,7 @@ impl Collector for Nfsd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, survives};
 
     const FILE: &str = "\
 rc 1 6 18622
@@ -211,6 +211,36 @@ wdeleg_getattr 15
                 node_nfsd_reply_cache_nocache_total 18622
                 parse proc/net/rpc/nfsd, line 2: expected a known word and its numbers"#]],
         );
+    }
+
+    #[test]
+    fn a_word_that_it_does_not_know_costs_itself_and_is_named() {
+        check_error::<Nfsd>(
+            "",
+            &[("proc/net/rpc/nfsd", "rc 0 6 18622\nwdeleg_getattr 16\nnew 1 2 3\nth 8 0\n")],
+            expect![[r##"
+                # HELP node_nfsd_reply_cache_hits_total Requests that a client repeated, answered again.
+                # TYPE node_nfsd_reply_cache_hits_total counter
+                node_nfsd_reply_cache_hits_total 0
+                # HELP node_nfsd_reply_cache_misses_total Requests whose answer was kept in case that the client repeats them.
+                # TYPE node_nfsd_reply_cache_misses_total counter
+                node_nfsd_reply_cache_misses_total 6
+                # HELP node_nfsd_reply_cache_nocache_total Requests that may be repeated without harm.
+                # TYPE node_nfsd_reply_cache_nocache_total counter
+                node_nfsd_reply_cache_nocache_total 18622
+                # HELP node_nfsd_requests_total Requests received, by version of NFS.
+                # TYPE node_nfsd_requests_total counter
+                node_nfsd_requests_total{method="WdelegGetattr",proto="4"} 16
+                # HELP node_nfsd_server_threads Threads of the server.
+                # TYPE node_nfsd_server_threads gauge
+                node_nfsd_server_threads 8
+                parse proc/net/rpc/nfsd, line 3: expected a known word and its numbers"##]],
+        );
+    }
+
+    #[test]
+    fn a_wound_costs_what_comes_from_it() {
+        survives::<Nfsd>("", &[("proc/net/rpc/nfsd", FILE)]);
     }
 
     #[test]
