@@ -43,6 +43,8 @@ struct UseState {
     /// Answers that the client has not taken yet.
     n_untaken: usize,
     has_asked: bool,
+    /// Its last request was not let in.
+    is_refused: bool,
     /// Since when it has been waiting for a request, or for its client to take the answer.
     idle_since: Instant,
     is_evicted: bool,
@@ -54,7 +56,7 @@ impl Connections {
     }
 
     /// Counts a new connection, until what is returned is dropped. At the limit it waits, and the connection that has
-    /// been idle for the longest is closed. So those who open connections and say nothing, and those who never stop
+    /// been idle for the longest is closed, one that was refused before all others. So those who open connections and say nothing, and those who never stop
     /// asking, cannot keep others out.
     pub(super) async fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Entered {
         /// At the latest then somebody may have become idle for long enough.
@@ -103,8 +105,8 @@ impl Open {
         let n_going = self.by_id.values().filter(|it| lock(&it.state).is_evicted).count();
         if n_going < self.n_waiting {
             let idle = self.by_id.values().filter_map(|it| Some((lock(&it.state).may_go_since()?, it)));
-            if let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) {
-                longest.evict();
+            if let Some((_, first)) = idle.min_by_key(|(rank, _)| *rank) {
+                first.evict();
             }
         }
     }
@@ -127,15 +129,16 @@ impl Drop for Waiting<'_> {
 }
 
 impl UseState {
-    /// Since when it could make room for another; `None` when it cannot.
-    fn may_go_since(&self) -> Option<Instant> {
+    /// Whether it was let in at its last request, and since when it could make room for another: the least goes first.
+    /// `None` when it cannot.
+    fn may_go_since(&self) -> Option<(bool, Instant)> {
         let time = match self {
             Self { n_requests: 1.., .. } | Self { is_evicted: true, .. } => return None,
             Self { n_untaken: 1.., .. } => TAKING,
             Self { has_asked: false, .. } => FIRST_REQUEST,
             _ => Duration::ZERO,
         };
-        (self.idle_since.elapsed() >= time).then_some(self.idle_since)
+        (self.idle_since.elapsed() >= time).then_some((!self.is_refused, self.idle_since))
     }
 }
 
@@ -145,6 +148,7 @@ impl Use {
             n_requests: 0,
             n_untaken: 0,
             has_asked: false,
+            is_refused: false,
             idle_since: Instant::now(),
             is_evicted: false,
         };
@@ -160,6 +164,11 @@ impl Use {
         let mut state = lock(&self.state);
         state.n_untaken -= 1;
         state.idle_since = Instant::now();
+    }
+
+    /// Whether its request was let in.
+    pub(super) fn admitted(&self, is_admitted: bool) {
+        lock(&self.state).is_refused = !is_admitted;
     }
 
     pub(super) fn has_asked(&self) -> bool {
@@ -272,6 +281,19 @@ mod tests {
         assert!(evicted.await.is_err(), "it has only just come");
         lock(&first.it.state).idle_since -= FIRST_REQUEST;
         tokio::select! { _ = connections.enter(None) => panic!("no room"), () = first.it.evicted() => {} }
+    }
+
+    #[tokio::test]
+    async fn who_was_refused_goes_before_those_that_are_idle_for_longer() {
+        let connections = Arc::new(Connections::new(2));
+        let silent = connections.enter(None).await;
+        let guesser = connections.enter(None).await;
+        lock(&silent.it.state).idle_since -= FIRST_REQUEST;
+        guesser.it.admitted(false);
+        drop(guesser.busy());
+        assert!(timeout(SOON, connections.enter(None)).await.is_err(), "nobody has gone yet");
+        let going = [&silent, &guesser].map(|it| lock(&it.it.state).is_evicted);
+        assert_eq!(going, [false, true]);
     }
 
     #[tokio::test]

@@ -274,7 +274,9 @@ async fn answer(
     let _busy = entered.busy();
     let (mut head, body) = request.into_parts();
     head.extensions.insert(Arc::clone(&entered.it));
-    let mut response = match door.admit(&head, entered.it.peer).await {
+    let admitted = door.admit(&head, entered.it.peer).await;
+    entered.it.admitted(admitted.is_ok());
+    let mut response = match admitted {
         Ok(()) => router.oneshot(Request::from_parts(head, Body::new(body))).await?,
         Err(refusal) => refusal,
     };
