@@ -54,6 +54,7 @@ const INVENTED: &[(&str, &str, &str)] = &[
     ("node_bcache_", "0", "a file of bcache"),
     ("node_bcachefs_", "0", "a file of bcachefs"),
     ("node_btrfs_", "0", "a file of btrfs"),
+    ("node_cpu_scaling_governor{", "0", "a chosen governor that is available"),
     ("node_network_flags{", "0", "flags"),
     ("node_network_up{", "0", "operstate"),
     ("node_pcidevice_", "0", "a file of a PCI device"),

@@ -117,16 +117,16 @@ impl Collector for Mountstats {
     }
 }
 
-/// The server's address, by a row of mountinfo with the same export, or at the same place: best the one that stands
-/// where the mount does.
+/// The server's address, by a row of mountinfo with the same export or the same place: best the one that stands where
+/// the mount does.
 fn address<'a>(mount: &NfsMount<'_>, info: &'a [u8]) -> &'a [u8] {
     let rows = lines(info).filter_map(|(number, line)| Some((number, mountinfo::parse_line(line)?)));
     let best = rows
         .map(|(number, row)| {
-            let (is_elsewhere, is_other) = (row.mount_point != mount.mount_point, row.source != mount.export);
-            ((is_other, number != mount.index + 1, is_elsewhere), row)
+            let (is_other, is_elsewhere) = (row.source != mount.export, row.mount_point != mount.mount_point);
+            ((number != mount.index + 1, is_other, is_elsewhere), row)
         })
-        .filter(|((is_other, _, is_elsewhere), _)| !(*is_other && *is_elsewhere))
+        .filter(|((_, is_other, is_elsewhere), _)| !(*is_other && *is_elsewhere))
         .min_by_key(|it| it.0);
     best.and_then(|(_, row)| row.super_option(b"addr")).unwrap_or_default()
 }
