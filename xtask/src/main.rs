@@ -19,6 +19,7 @@ mod table;
 mod test;
 mod tidy;
 mod vm;
+mod wifi;
 mod wound;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
+    Verb { name: "wifi", summary: wifi::SUMMARY, help: wifi::HELP, run: wifi::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "rules", summary: rules::SUMMARY, help: rules::HELP, run: rules::run },
     Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },

@@ -2,7 +2,7 @@
 //! `tests/src/bin/guest.rs` as its init.
 
 mod boot;
-mod initramfs;
+pub(crate) mod initramfs;
 pub(crate) mod kernels;
 
 use std::{
