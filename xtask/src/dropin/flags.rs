@@ -9,7 +9,8 @@ use super::{Report, command, piped};
 /// Flags with another default, and why.
 const DIFFERENT: &[(&str, &str)] = &[
     ("collector.filesystem.mount-points-exclude", "Debian's own default"),
-    ("collector.systemd", "Debian's own default"),
+    ("collector.ipvs.backend-labels", "one text with commas means the same as the list"),
+    ("collector.systemd.unit-exclude", "Debian's own default"),
     ("collector.textfile.directory", "Debian's own default"),
 ];
 /// They are answered at once.
