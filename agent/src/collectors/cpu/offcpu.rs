@@ -27,7 +27,7 @@ impl Spec for Offcpu {
         "For how long tasks are without a CPU, by what they left it for, by eBPF at each context switch.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&offcpu::SPEC)];
-    const COST: &'static str = "some 150 ns at each context switch";
+    const COST: &'static str = "70 to 100 ns at each context switch";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -32,7 +32,7 @@ impl Spec for Runqueue {
     const SUMMARY: &'static str = "How long runnable tasks wait for a CPU, by eBPF at each context switch.";
     const ENABLED: bool = true;
     const PROBES: &'static [Use] = &[Use::of(&runqueue::SPEC)];
-    const COST: &'static str = "some 80 ns at each context switch";
+    const COST: &'static str = "60 to 110 ns at each context switch";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

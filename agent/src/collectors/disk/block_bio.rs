@@ -32,7 +32,7 @@ impl Spec for BlockBioLatency {
     const SUMMARY: &'static str = "How long I/O takes from its submission, waits for a free request included, by device and operation, by eBPF.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&block_bio::SPEC)];
-    const COST: &'static str = "some 550 ns at each I/O";
+    const COST: &'static str = "some 450 ns at each I/O";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

@@ -36,7 +36,7 @@ impl Spec for BlockIoLatency {
         "How long requests to disks take, by disk and operation, and which fail, by eBPF at each completion.";
     const ENABLED: bool = true;
     const PROBES: &'static [Use] = &[Use::of(&block_io::SPEC)];
-    const COST: &'static str = "some 100 ns at each request to a disk";
+    const COST: &'static str = "100 to 180 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

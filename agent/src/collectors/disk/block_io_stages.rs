@@ -36,7 +36,7 @@ impl Spec for BlockIoStageTimes {
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&block_io_stages::SPEC)];
     const COST: &'static str =
-        "some 400 ns at each request to a disk, and four histograms for each disk and operation";
+        "600 to 850 ns at each request to a disk, and four histograms for each disk and operation";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
