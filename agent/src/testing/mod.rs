@@ -4,6 +4,7 @@ mod exceptions;
 mod fuzz;
 mod perturb;
 mod recorded;
+mod series;
 mod wounds;
 
 use crate::{

@@ -7,7 +7,8 @@ use super::{
     TestHost,
     exceptions::exception,
     perturb::{others, tokens},
-    wounds::{GARBAGE, Key, Origin, Series, scrape},
+    series::{Key, Series, scrape},
+    wounds::{GARBAGE, Origin},
 };
 use crate::{
     collector::Entry,
