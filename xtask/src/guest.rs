@@ -22,6 +22,8 @@ pub(crate) fn build(what: &[&str]) -> Result<PathBuf> {
 pub(crate) fn unit_tests() -> Result<PathBuf> {
     let mut test = command("test", &workspace().join("target/vm/build"));
     test.args(["--no-run", "--package", "hostlens", "--lib", "--message-format=json-render-diagnostics"]);
+    // To optimise all tests takes longer than those few do that guests run.
+    test.args(["--config", "profile.dev.package.hostlens.opt-level = 0"]);
     let messages = run_shown(&mut test)?;
     let messages = messages.lines().filter_map(|it| serde_json::from_str::<serde_json::Value>(it).ok());
     let mut executables = messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?)));

@@ -38,8 +38,8 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
 /// `systemd-analyze security` counts up to 10.
 const MAX_EXPOSURE: f64 = 2.5;
 const MAX_STOP: Duration = Duration::from_secs(1);
-/// Of a file that root alone may read.
-const FOR_ROOT: &str = "rapl";
+/// Of files that root alone may read.
+const FOR_ROOT: [&str; 2] = ["netfilter_queue", "rapl"];
 const LATENCY: &str = "node_sched_runqueue_latency_seconds_count";
 const IN_FORCE: &str = "hostlens_config_last_reload_successful";
 const NO_LOADAVG: &str = "[collector.loadavg]\nenabled = false\n";
@@ -98,7 +98,7 @@ fn collects_what_root_does(it: &Service) -> Result<String> {
     let collectors = report["collectors"].as_array().context("the doctor lists no collectors")?;
     for collector in collectors {
         let name = collector["name"].as_str().context("a collector has no name")?;
-        if collector["state"] != "ok" || name == FOR_ROOT {
+        if collector["state"] != "ok" || FOR_ROOT.contains(&name) {
             continue;
         }
         match page.state(name) {

@@ -55,26 +55,29 @@ fn the_later_layer_wins() {
         folder.path(),
         &loaded,
         expect![[r#"
-        preset = "kubernetes"  # hostlens.toml:1
+            preset = "kubernetes"  # hostlens.toml:1
 
-        [web]
-        listen_address = ["b"]  # conf.d/20-b.toml:3
-        telemetry_path = "/a"  # hostlens.toml:5
-        max_requests = 5  # --web.max-requests
+            [web]
+            listen_address = ["b"]  # conf.d/20-b.toml:3
+            telemetry_path = "/a"  # hostlens.toml:5
+            max_requests = 5  # --web.max-requests
 
-        [log]
-        level = "error"  # HOSTLENS__LOG__LEVEL
+            [log]
+            level = "error"  # HOSTLENS__LOG__LEVEL
 
-        [collector.filesystem]
-        mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
+            [collector.filesystem]
+            mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
 
-        [collector.netclass]
-        ignored_devices = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
+            [collector.netclass]
+            ignored_devices = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
 
-        [collector.netdev]
-        device_exclude = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
-        netlink = false  # conf.d/10-a.toml:6
-    "#]],
+            [collector.netdev]
+            device_exclude = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
+            netlink = false  # conf.d/10-a.toml:6
+
+            [collector.cgroup_usage]
+            enabled = true  # preset kubernetes
+        "#]],
     );
 }
 
@@ -133,17 +136,20 @@ fn a_preset_gives_way_to_everything_else() {
         folder.path(),
         &loaded,
         expect![[r#"
-        preset = "kubernetes"  # k.toml:1
+            preset = "kubernetes"  # k.toml:1
 
-        [collector.filesystem]
-        mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
+            [collector.filesystem]
+            mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
 
-        [collector.netclass]
-        ignored_devices = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
+            [collector.netclass]
+            ignored_devices = ["veth.*", "cali.*", "lxc.*", "cilium_.*", "tunl.*", "nodelocaldns", "kube-ipvs0", "[0-9a-f]{15}", "enP.*"]  # preset kubernetes
 
-        [collector.netdev]
-        device_include = "^eth"  # k.toml:3
-    "#]],
+            [collector.netdev]
+            device_include = "^eth"  # k.toml:3
+
+            [collector.cgroup_usage]
+            enabled = true  # preset kubernetes
+        "#]],
     );
     let loaded = load(folder.path(), &["k.toml"], &[], &["--preset=minimal"]);
     assert_eq!(loaded.config.get("collector.disable_defaults"), Some(&Value::Boolean(true)));

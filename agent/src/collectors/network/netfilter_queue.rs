@@ -3,6 +3,8 @@
 //! it; its counts begin anew with the next program.
 
 use crate::collectors::prelude::*;
+use rustix::thread::CapabilitySet;
+use std::io::ErrorKind;
 
 metrics! {
     WAITING: Gauge "node_netfilter_queue_packets" ["queue"], "Packets that wait for the program of a netfilter queue to decide on them.";
@@ -17,6 +19,8 @@ pub(super) struct NetfilterQueue {
 impl Spec for NetfilterQueue {
     const SUMMARY: &'static str = "Packets that wait for a program to decide on them or were dropped, from /proc/net/netfilter/nfnetlink_queue.";
     const ENABLED: bool = true;
+    /// The kernel gives the file to root.
+    const CAPABILITIES: CapabilitySet = CapabilitySet::DAC_READ_SEARCH;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 
@@ -46,6 +50,10 @@ impl Collector for NetfilterQueue {
             Err(error) if error.is_not_found() => Err(Error::Absent(
                 "no /proc/net/netfilter/nfnetlink_queue: no module nfnetlink_queue".to_owned(),
             )),
+            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => Err(Error::Unavailable {
+                reason: error.to_string(),
+                remedy: "run as root or with CAP_DAC_READ_SEARCH, or disable the collector".to_owned(),
+            }),
             parsed => Ok(parsed?),
         }
     }

@@ -149,7 +149,8 @@ impl Error {
         let is_function = matches!(program.attach, Attach::FEntry(_) | Attach::FExit(_));
         let again = io::Error::from(source.kind());
         match Self::call(action, source) {
-            Self::Denied(Denial::Other) if is_function => {
+            // A filter of system calls is not why: the probe's maps were made through it.
+            Self::Denied(Denial::Seccomp | Denial::Other) if is_function => {
                 Self::Untraceable { hook: program.attach, source: again }
             }
             error => error,
