@@ -68,6 +68,8 @@ fn enabled_collectors_are_logged_once_and_in_order() {
         "",
         &["--collector.disable-defaults", "--collector.uname", "--collector.loadavg", "--collector.stat"],
     );
+    // It serves when all of that is logged.
+    agent.get("/-/ready", &[]).unwrap();
     let log = agent.log();
     let words = log.lines().map(|line| line.rsplit_once("msg=").map_or(line, |it| it.1).trim_matches('"'));
     let enabled: Vec<_> = words.skip_while(|it| *it != "Enabled collectors").skip(1).take(3).collect();
