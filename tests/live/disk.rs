@@ -28,6 +28,8 @@ use rustix::{
 use tempfile::{NamedTempFile, TempDir};
 
 const CONFIG: &str = "
+[ebpf]
+classic_buckets = 'pow2'
 [collector.block_io]
 device_include = '^loop'
 [collector.block_bio]

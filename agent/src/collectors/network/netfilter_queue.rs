@@ -25,7 +25,14 @@ impl Spec for NetfilterQueue {
     type Config = NoConfig;
 
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
-        Ok(Self { file: host.net("netfilter/nfnetlink_queue") })
+        let mut file = host.net("netfilter/nfnetlink_queue");
+        match file.read() {
+            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => Err(Error::Unavailable {
+                reason: error.to_string(),
+                remedy: "run as root or with CAP_DAC_READ_SEARCH, or disable the collector".to_owned(),
+            }),
+            _ => Ok(Self { file }),
+        }
     }
 }
 
@@ -50,10 +57,6 @@ impl Collector for NetfilterQueue {
             Err(error) if error.is_not_found() => Err(Error::Absent(
                 "no /proc/net/netfilter/nfnetlink_queue: no module nfnetlink_queue".to_owned(),
             )),
-            Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => Err(Error::Unavailable {
-                reason: error.to_string(),
-                remedy: "run as root or with CAP_DAC_READ_SEARCH, or disable the collector".to_owned(),
-            }),
             parsed => Ok(parsed?),
         }
     }
