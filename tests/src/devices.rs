@@ -21,6 +21,8 @@ pub const CONFIG: &str = "[collector.block_bio]\nenabled = true\n";
 const SUBMITTED: &str = "node_block_bio_latency_seconds";
 const ROUNDS: usize = 20;
 const DEVICES: u64 = 40;
+/// What share of a round's requests may have no time since their submission.
+const MISSED: f64 = 0.1;
 
 /// Attaches and detaches all of them, while `steady` is read: each has its name and its requests, none has no row, and
 /// rows come free, as there are not enough for all that ever were. `modules`: where the driver is, and what it needs.
@@ -69,8 +71,8 @@ fn once(agent: &Agent, driver: &Path) -> Result<()> {
         n_all += expected;
         n_untimed += expected - timed;
     }
-    // The kernel may forget when one was submitted: it keeps those in a table that drops old ones (kernel/bpf/bpf_lru_list.c).
-    ensure!(n_untimed <= 0.01 * n_all, "of {n_all} reads {n_untimed} have no time since their submission");
+    // `block_bio` misses some of a device that has just come: agent/docs/waits.md says so.
+    ensure!(n_untimed <= MISSED * n_all, "of {n_all} reads {n_untimed} have no time since their submission");
     for family in [BLOCK_IO_LATENCY, SUBMITTED] {
         let others = page.sum(&format!("{family}_count"), &[("device", "~other")]).unwrap_or(0.0);
         ensure!(others == 0.0, "{others} of {family} have no device");
