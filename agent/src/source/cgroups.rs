@@ -125,7 +125,7 @@ impl Cgroups {
     /// What one has used. A group that is gone has used nothing.
     pub(crate) fn usage(&self, path: &str, errors: &FirstError) -> Usage {
         match self {
-            Self::V2(root) => v2::usage(root, path, errors),
+            Self::V2(root) => in_folder(root, path, errors, v2::usage),
             Self::V1(trees) => trees.usage(path, errors),
         }
     }
@@ -151,9 +151,19 @@ fn walk(
     }
 }
 
-/// The folder of a group in the tree at `root`.
-fn open(root: &Path, path: &str, errors: &FirstError) -> Option<Folder> {
-    errors.value(Folder::open(root.join(path.trim_start_matches('/'))))
+/// What `read` makes of a group's files in the tree at `root`; nothing where it is not there.
+fn in_folder<T: Default>(
+    root: &Path,
+    path: &str,
+    errors: &FirstError,
+    read: impl FnOnce(&Attributes<'_>) -> T,
+) -> T {
+    let folder = errors.value(Folder::open(root.join(path.trim_start_matches('/'))));
+    let Some(folder) = folder else { return T::default() };
+    let files = folder.unlisted_attributes();
+    let value = read(&files);
+    errors.ok(files.end());
+    value
 }
 
 /// Lines of a name and a number each.

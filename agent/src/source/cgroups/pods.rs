@@ -12,6 +12,9 @@ use std::{
 const RUNTIMES: [&str; 7] =
     ["", "cri-containerd-", "crio-", "docker-", "libpod-payload-", "libpod-", "nerdctl-"];
 
+/// What containerd writes between pod and container when it is told of a slice where there is no systemd driver.
+const SLICE: &str = ":cri-containerd:";
+
 /// Whose a group is, as far as its path tells.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place<'a> {
@@ -26,27 +29,22 @@ impl<'a> Place<'a> {
     pub(crate) fn of(path: &'a str) -> Self {
         let mut place = Self::default();
         for name in path.split('/') {
-            // What containerd writes that is told of a slice where there is no systemd driver.
-            let (name, scope) = match name.split_once(":cri-containerd:") {
-                Some((name, id)) => (name, Some(id)),
-                None => (name, None),
-            };
             if let Some(pod) = pod(name) {
                 place = Self { pod: Some(pod), container: None };
             }
-            place.container = scope.filter(|it| is_id(it)).or_else(|| container(name)).or(place.container);
+            place.container = container(name).or(place.container);
         }
         place
     }
 
     /// Whether `path` is a container's own: all below it is in its figures, and means nothing to others.
     pub(crate) fn is_container(path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        container(name).is_some() || name.contains(":cri-containerd:")
+        path.rsplit('/').next().is_some_and(|name| container(name).is_some())
     }
 }
 
 fn container(name: &str) -> Option<&str> {
+    let name = name.split_once(SLICE).map_or(name, |(_, id)| id);
     let name = name.strip_suffix(".scope").unwrap_or(name);
     RUNTIMES.iter().filter_map(|it| name.strip_prefix(it)).find(|it| is_id(it))
 }
@@ -57,6 +55,7 @@ fn is_id(text: &str) -> bool {
 
 /// `kubepods-burstable-pod<uid>.slice` by the systemd driver, `pod<uid>` by the other.
 fn pod(name: &str) -> Option<String> {
+    let name = name.split_once(SLICE).map_or(name, |(pod, _)| pod);
     let name = name.strip_suffix(".slice").unwrap_or(name);
     let name = name.strip_prefix("kubelet-").unwrap_or(name);
     let name = name.strip_prefix("kubepods-").unwrap_or(name);
@@ -151,19 +150,16 @@ impl Listing {
 
 fn container_name(link: &str) -> Option<(&str, Name)> {
     let (rest, id) = link.strip_suffix(".log")?.rsplit_once('-')?;
-    let [pod, namespace, container] = parts(rest)?;
+    let [pod, namespace, container] = parts(rest)?.map(str::to_owned);
     is_id(id).then_some((id, Name { namespace, pod, container }))
 }
 
 fn pod_name(folder: &str) -> Option<(&str, Name)> {
-    let mut parts = folder.split('_');
-    let (namespace, pod, uid) = (parts.next()?, parts.next()?, parts.next()?);
+    let [namespace, pod, uid] = parts(folder)?;
     Some((uid, Name { namespace: namespace.to_owned(), pod: pod.to_owned(), container: String::new() }))
 }
 
 /// None of the three may hold the character that parts them: they are names of DNS (RFC 1123).
-fn parts(text: &str) -> Option<[String; 3]> {
-    let mut parts = text.split('_').map(str::to_owned);
-    let three = [parts.next()?, parts.next()?, parts.next()?];
-    parts.next().is_none().then_some(three)
+fn parts(text: &str) -> Option<[&str; 3]> {
+    text.split('_').collect::<Vec<_>>().try_into().ok()
 }

@@ -1,7 +1,7 @@
 //! Version 1: a tree a controller.
 
-use super::{Cpu, Disk, Memory, Pressure, Usage, for_keys, limit, open, pressure};
-use crate::source::{Attributes, FirstError, Folder, number, words};
+use super::{Cpu, Disk, Memory, Usage, for_keys, in_folder, limit, pressure};
+use crate::source::{Attributes, FirstError, number, words};
 use std::path::{Path, PathBuf};
 
 /// The limits that mean "none" are a page less than 2^63, whatever a page is.
@@ -43,42 +43,35 @@ impl Trees {
     }
 
     pub(super) fn usage(&self, path: &str, errors: &FirstError) -> Usage {
-        let folder = |tree: &Option<PathBuf>| tree.as_ref().and_then(|root| open(root, path, errors));
-        let of = |tree: &Option<PathBuf>| Files { folder: folder(tree), errors };
-        let (threads, max_threads) = of(&self.pids)
-            .read(|files| (files.unsigned("pids.current"), limit(files, "pids.max")))
-            .unwrap_or_default();
-        let pressures = of(&self.unified)
-            .read(|files| ["cpu.pressure", "memory.pressure", "io.pressure"].map(|it| pressure(files, it)));
-        let [cpu_pressure, memory_pressure, io_pressure]: [Pressure; 3] = pressures.unwrap_or_default();
-        let mut cpu = of(&self.accounting).read(accounting).unwrap_or_default();
-        of(&self.cpu).read(|files| throttling(files, &mut cpu));
+        let (threads, max_threads) = read(&self.pids, path, errors, |files| {
+            (files.unsigned("pids.current"), limit(files, "pids.max"))
+        });
+        let [cpu_pressure, memory_pressure, io_pressure] = read(&self.unified, path, errors, |files| {
+            ["cpu.pressure", "memory.pressure", "io.pressure"].map(|it| pressure(files, it))
+        });
+        let mut cpu = read(&self.accounting, path, errors, accounting);
+        read(&self.cpu, path, errors, |files| throttling(files, &mut cpu));
         Usage {
             cpu,
-            memory: of(&self.memory).read(memory).unwrap_or_default(),
+            memory: read(&self.memory, path, errors, memory),
             threads,
             max_threads,
             cpu_pressure,
             memory_pressure,
             io_pressure,
-            disks: of(&self.io).read(disks).unwrap_or_default(),
+            disks: read(&self.io, path, errors, disks),
         }
     }
 }
 
-/// The group's files of one controller.
-struct Files<'a> {
-    folder: Option<Folder>,
-    errors: &'a FirstError,
-}
-
-impl Files<'_> {
-    fn read<T>(&self, read: impl FnOnce(&Attributes<'_>) -> T) -> Option<T> {
-        let files = self.folder.as_ref()?.unlisted_attributes();
-        let value = read(&files);
-        files.end().unwrap_or_else(|error| self.errors.note(error));
-        Some(value)
-    }
+/// What one controller says of a group.
+fn read<T: Default>(
+    tree: &Option<PathBuf>,
+    path: &str,
+    errors: &FirstError,
+    read: impl FnOnce(&Attributes<'_>) -> T,
+) -> T {
+    tree.as_ref().map(|root| in_folder(root, path, errors, read)).unwrap_or_default()
 }
 
 fn accounting(files: &Attributes<'_>) -> Cpu {

@@ -1,23 +1,20 @@
 //! Version 2: all files of a group in one folder.
 
-use super::{Disk, Usage, for_keys, limit, microseconds, open, pressure};
-use crate::source::{Attributes, FirstError, number, words};
-use std::path::Path;
+use super::{Disk, Usage, for_keys, limit, microseconds, pressure};
+use crate::source::{Attributes, number, words};
 
-pub(super) fn usage(root: &Path, path: &str, errors: &FirstError) -> Usage {
-    let Some(folder) = open(root, path, errors) else { return Usage::default() };
-    let files = folder.unlisted_attributes();
+pub(super) fn usage(files: &Attributes<'_>) -> Usage {
     let mut usage = Usage {
         threads: files.unsigned("pids.current"),
-        max_threads: limit(&files, "pids.max"),
-        cpu_pressure: pressure(&files, "cpu.pressure"),
-        memory_pressure: pressure(&files, "memory.pressure"),
-        io_pressure: pressure(&files, "io.pressure"),
-        disks: disks(&files),
+        max_threads: limit(files, "pids.max"),
+        cpu_pressure: pressure(files, "cpu.pressure"),
+        memory_pressure: pressure(files, "memory.pressure"),
+        io_pressure: pressure(files, "io.pressure"),
+        disks: disks(files),
         ..Usage::default()
     };
     let cpu = &mut usage.cpu;
-    for_keys(&files, "cpu.stat", |key, value| match key {
+    for_keys(files, "cpu.stat", |key, value| match key {
         b"usage_usec" => cpu.usage = Some(microseconds(value)),
         b"user_usec" => cpu.user = Some(microseconds(value)),
         b"system_usec" => cpu.system = Some(microseconds(value)),
@@ -37,9 +34,9 @@ pub(super) fn usage(root: &Path, path: &str, errors: &FirstError) -> Usage {
     let memory = &mut usage.memory;
     memory.usage = files.unsigned("memory.current");
     memory.peak = files.unsigned("memory.peak");
-    memory.limit = limit(&files, "memory.max");
+    memory.limit = limit(files, "memory.max");
     memory.swap = files.unsigned("memory.swap.current");
-    for_keys(&files, "memory.stat", |key, value| match key {
+    for_keys(files, "memory.stat", |key, value| match key {
         b"anon" => memory.anonymous = Some(value),
         b"file" => memory.cache = Some(value),
         b"inactive_file" => memory.inactive_file = Some(value),
@@ -47,12 +44,11 @@ pub(super) fn usage(root: &Path, path: &str, errors: &FirstError) -> Usage {
         b"pgmajfault" => memory.major_faults = Some(value),
         _ => {}
     });
-    for_keys(&files, "memory.events", |key, value| {
+    for_keys(files, "memory.events", |key, value| {
         if key == b"oom_kill" {
             memory.oom_kills = Some(value);
         }
     });
-    files.end().unwrap_or_else(|error| errors.note(error));
     usage
 }
 
