@@ -56,8 +56,8 @@ impl Connections {
     }
 
     /// Counts a new connection, until what is returned is dropped. At the limit it waits, and the connection that has
-    /// been idle for the longest is closed, one that was refused before all others. So those who open connections and say nothing, and those who never stop
-    /// asking, cannot keep others out.
+    /// been idle for the longest is closed, one that was refused before all others. So those who open connections and
+    /// say nothing, and those who never stop asking, cannot keep others out.
     pub(super) async fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Entered {
         /// At the latest then somebody may have become idle for long enough.
         const LOOK: Duration = Duration::from_millis(50);

@@ -37,16 +37,13 @@ impl Collector for BpfPrograms {
         let probes = self.probes.list();
         for probe in &probes {
             let name = probe.spec().name;
-            let mut missed = None;
-            for cost in probe.costs() {
+            let costs = probe.costs();
+            for cost in &costs {
                 let labels = [name, cost.program];
                 out.push(RUN_SECONDS, labels, cost.time.as_secs_f64());
                 out.push(RUNS, labels, cost.runs);
-                missed = cost.missed.map(|it| missed.unwrap_or(0) + it).or(missed);
             }
-            if let Some(missed) = missed {
-                out.push(MISSED, [name], missed);
-            }
+            out.push(MISSED, [name], costs.iter().filter_map(|it| it.missed).reduce(|a, b| a + b));
             out.push(MAP_MEMORY, [name], probe.memory().maps.iter().map(|it| it.bytes).sum::<u64>());
             out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
             if let Standing::OverBudget(excess) = probe.standing() {

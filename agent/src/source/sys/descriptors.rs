@@ -141,6 +141,7 @@ mod tests {
         });
         file.metadata().unwrap();
     }
+
     /// Whether the other end is open: waits a second for that it is not.
     fn is_open(reader: &mut PipeReader) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
