@@ -194,7 +194,7 @@ fn a_value_that_is_none_of_the_words() {
     refused(
         b"preset = 'kubernets'\n[log]\nlevel = 'warning'\nformat = 'xml'\n",
         expect![[r#"
-        hostlens.toml:1:10: error: `preset`: expected one of node_exporter, kubernetes, minimal, all-safe, found `"kubernets"`; did you mean `kubernetes`?
+        hostlens.toml:1:10: error: `preset`: expected one of node_exporter, debian, kubernetes, minimal, all-safe, found `"kubernets"`; did you mean `kubernetes`?
         hostlens.toml:3:9: error: `log.level`: expected one of debug, info, warn, error, found `"warning"`
         hostlens.toml:4:10: error: `log.format`: expected one of logfmt, json, found `"xml"`
     "#]],

@@ -2,16 +2,13 @@
 
 use crate::{
     collector::Entry,
-    collectors,
+    collectors::{self, DEBIANS_TEXTFILES},
     config::{Config, Diagnostic, Ebpf, Paths, Severity, Sources},
     http, privileges,
     source::errno,
 };
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::Path;
-
-/// Where Debian's node_exporter looks for text files when it is not told where to.
-const DEBIANS_TEXTFILES: &str = "/var/lib/prometheus/node-exporter";
 
 /// Whether this host has text files for Debian's node_exporter that `config` does not mention.
 #[must_use]
@@ -22,7 +19,9 @@ pub fn forgotten_textfiles(config: &Config) -> Option<Diagnostic> {
     }
     let message =
         format!("text files in {DEBIANS_TEXTFILES} are not read, as Debian's node_exporter reads them");
-    let help = format!("say --collector.textfile.directory={DEBIANS_TEXTFILES}, or another folder");
+    let help = format!(
+        "say --collector.textfile.directory={DEBIANS_TEXTFILES}, or another folder, or --preset=debian"
+    );
     Some(Diagnostic::warning(message).help(help))
 }
 

@@ -21,6 +21,7 @@ use crate::{
     config::{CollectorTable, Config, Schema, add_general_tables},
     privileges,
 };
+pub use presets::DEBIANS_TEXTFILES;
 use rustix::thread::CapabilitySet;
 
 /// All collectors, in the order of the folders.

@@ -19,6 +19,13 @@ const POD_INTERFACES: &[&str] = &[
 /// node_exporter's own list, and the mounts of containerd and kubelet.
 const POD_MOUNTS: &str = r"^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)";
 
+/// node_exporter's own list, and where Debian's systems mount what comes and goes.
+const DEBIAN_MOUNTS: &str =
+    r"^/(dev|proc|run|sys|mnt|media|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
+
+/// Where Debian's node_exporter looks for text files when it is not told where to.
+pub const DEBIANS_TEXTFILES: &str = "/var/lib/prometheus/node-exporter";
+
 const MINIMAL: &[&str] = &[
     "cpu",
     "diskstats",
@@ -62,6 +69,11 @@ pub(super) fn values(preset: Preset) -> Vec<(String, Value)> {
         names.iter().map(|it| (format!("collector.{it}.enabled"), true.into())).collect()
     };
     match preset {
+        Preset::Debian => vec![
+            ("collector.filesystem.mount_points_exclude".to_owned(), DEBIAN_MOUNTS.into()),
+            ("collector.systemd.enabled".to_owned(), true.into()),
+            ("collector.textfile.directory".to_owned(), vec![DEBIANS_TEXTFILES].into()),
+        ],
         Preset::Kubernetes => vec![
             ("collector.cgroup_usage.enabled".to_owned(), true.into()),
             ("collector.netdev.device_exclude".to_owned(), POD_INTERFACES.to_vec().into()),

@@ -7,6 +7,8 @@ choice! {
     pub enum Preset {
         /// node_exporter's defaults; the same as no preset.
         NodeExporter = "node_exporter",
+        /// What Debian's node_exporter has by default and node_exporter itself has not.
+        Debian = "debian",
         /// Leaves out the interfaces and mounts that pods make, which come and go by the thousand.
         Kubernetes = "kubernetes",
         /// CPU, memory, load, disks, file systems, network interfaces and time only.

@@ -13,7 +13,7 @@ section! {
     pub struct Top = "" {
         /// The format of this file. A hostlens that does not know it yet refuses it.
         config_version: Version = CONFIG_VERSION.cast_signed() => "",
-        /// A set of values to start from: node_exporter, kubernetes, minimal or all-safe.
+        /// A set of values to start from: node_exporter, debian, kubernetes, minimal or all-safe.
         preset: Preset = "node_exporter" => "preset",
         /// More files, relative to this one; `*` and `?` stand for any letters. What they set wins over this file.
         include: Vec<String> = Value::Array(Vec::new()) => "",

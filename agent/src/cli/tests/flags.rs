@@ -187,6 +187,25 @@ fn the_arguments_of_debians_unit_are_accepted() {
     assert_eq!(loaded.config.get("collector.netdev.device_exclude"), Some(&Value::from("^lo$")));
 }
 
+/// What its package's own build does, where flags say nothing else.
+#[test]
+fn the_preset_debian_gives_way_to_arguments() {
+    let schema = collectors::schema();
+    let of = |args: &[&str], path: &str| {
+        let args: Vec<&str> = ["--preset=debian"].iter().chain(args).copied().collect();
+        let loaded = load(&schema, &args);
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        loaded.config.get(path).cloned()
+    };
+    let (mounts, folder) = ("collector.filesystem.mount_points_exclude", "collector.textfile.directory");
+    let default = "^/(dev|proc|run|sys|mnt|media|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
+    assert_eq!(of(&[], mounts), Some(Value::from(default)));
+    assert_eq!(of(&[], folder), Some(Value::from(vec!["/var/lib/prometheus/node-exporter"])));
+    assert_eq!(of(&["--no-collector.systemd"], "collector.systemd.enabled"), Some(Value::from(false)));
+    assert_eq!(of(&["--collector.textfile.directory=/a"], folder), Some(Value::from(vec!["/a"])));
+    assert_eq!(of(&["--collector.filesystem.mount-points-include=^/$"], mounts), None);
+}
+
 /// Judged by a real one: `cargo xtask dropin`.
 #[test]
 fn values_are_spelled_as_kingpin_takes_them() {
