@@ -1,6 +1,7 @@
 //! Memory that is touched for the first time, a page at a time.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use memmap2::{Advice, MmapMut};
 
 use super::{Check, beside, counter};
 use crate::{Agent, truth::Bounded};
@@ -10,31 +11,21 @@ pub(super) const CHECKS: &[Check] =
 
 const PAGE: usize = 4096;
 const PAGES: usize = 2000;
-/// Too little for a huge page.
-const PIECE: usize = 200 << 10;
 
 /// The kernel counts only those that it could mend by itself, and others of its own for programs.
 const BOUND: f64 = 0.05;
 
 fn touches(agent: &Agent) -> Result<String> {
-    let faults = beside(
-        agent,
-        "node_page_faults_total",
-        &[],
-        || counter("/proc/vmstat", "pgfault "),
-        || {
-            for _ in 0..PAGES * PAGE / PIECE + 1 {
-                let mut memory = vec![0_u8; PIECE];
-                memory.iter_mut().step_by(PAGE).for_each(|it| *it = 1);
-                std::hint::black_box(&memory);
-                // Not given back, so that the next one is not the same.
-                std::mem::forget(memory);
-            }
-            Ok(())
-        },
-    )?;
-    // Some pieces are where others were before.
-    ensure!(faults.low >= (PAGES / 2) as f64, "only {} faults", faults.low);
+    let kernel = || counter("/proc/vmstat", "pgfault ");
+    let touch = || {
+        // Memory of its own: what an allocator hands out may have been touched before.
+        let mut memory = MmapMut::map_anon(PAGES * PAGE)?;
+        memory.advise(Advice::NoHugePage).context("have no huge pages")?;
+        memory.iter_mut().step_by(PAGE).for_each(|it| *it = 1);
+        Ok(())
+    };
+    let faults = beside(agent, "node_page_faults_total", &[], kernel, touch)?;
+    ensure!(faults.low >= PAGES as f64, "only {} faults", faults.low);
     let bounds = Bounded { low: faults.low * (1.0 - BOUND), high: faults.high * (1.0 + BOUND), ..faults };
     bounds.inside()?;
     Ok(faults.to_string())
