@@ -245,6 +245,24 @@ const EXCEPTIONS: &[Exception] = &[
         family: "node_qdisc_",
         why: "A text in JSON is read as a whole, or not at all.",
     },
+    Exception {
+        collector: "runit",
+        wound: "supervise/status",
+        family: "node_service_state",
+        why: "A record of 20 bytes is read as a whole or not at all.",
+    },
+    Exception {
+        collector: "runit",
+        wound: "supervise/status",
+        family: "node_service_desired_state",
+        why: "A record of 20 bytes is read as a whole or not at all.",
+    },
+    Exception {
+        collector: "runit",
+        wound: "down: removed",
+        family: "node_service_normal_state",
+        why: "A service that has no such file is to be up.",
+    },
 ];
 
 /// What lets the wound harm the family.

@@ -59,7 +59,6 @@ const UNWOUNDED: &[(&str, &str)] = &[
     ("logind", "It asks a bus; its tests have one of their own."),
     ("network_route", "It asks netlink; what that answers is fuzzed."),
     ("ntp", "It asks a server; its tests have one of their own."),
-    ("runit", "It reads records of 20 bytes, of which nothing is left when they are cut."),
     ("supervisord", "It asks a server; its tests have one of their own."),
     ("systemd", "It asks a bus; its tests have one of their own."),
     ("textfile", "It shows when a file was written, which wounds change; files are fuzzed."),

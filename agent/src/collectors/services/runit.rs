@@ -47,19 +47,19 @@ impl Collector for Runit {
             let Some(service) = errors.value(services.folder(name)) else { continue };
             // Without one nobody looks after it.
             let Some(supervise) = errors.value(service.folder("supervise")) else { continue };
+            let labels = [name.as_str(), "runit"];
+            let files = errors.ok(service.attributes());
+            out.push(NORMAL, labels, files.map(|it| !it.exists("down")));
             let Some(bytes) = errors.value(supervise.text("status", &mut self.buffer)) else { continue };
             let Some([time @ .., _, _, _, _, _, _, _, _, _, wanted, _, state]) = bytes.first_chunk::<20>()
             else {
                 errors.note(supervise.parse_error("status", 1, "expected 20 bytes"));
                 continue;
             };
-            let labels = [name.as_str(), "runit"];
             let changed = u64::from_be_bytes(*time).checked_sub(TAI_OF_UNIX_EPOCH);
             out.push(STATE, labels, u64::from(*state));
             out.push(DESIRED, labels, *wanted == b'u');
             out.push(CHANGED, labels, changed);
-            let down = errors.ok(service.value("down"));
-            out.push(NORMAL, labels, down.map(|it| it.is_none()));
         }
         Ok(errors.end()?)
     }
@@ -68,7 +68,7 @@ impl Collector for Runit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, survives};
 
     const UP: &str = "@\0\0\0\x65\x20\x10\x0aNANO\x01\0\0\0\0u\0\x01";
     const FINISHING: &str = "@\0\0\0\x65\x20\x10\x0bNANO\x01\0\0\0\0d\x01\x02";
@@ -109,11 +109,22 @@ mod tests {
     }
 
     #[test]
+    fn loses_what_is_spoilt_and_no_more() {
+        let files = [
+            ("service/a/supervise/status", UP),
+            ("service/a/down", ""),
+            ("service/b/supervise/status", FINISHING),
+        ];
+        survives::<Runit>("servicedir = 'ROOT/service'", &files);
+    }
+
+    #[test]
     fn a_broken_status_costs_its_service() {
         let host =
             TestHost::new(&[("service/a/supervise/status", "short"), ("service/b/supervise/status", UP)]);
         expect![[r#"
             node_service_desired_state{service="b",supervisor="runit"} 1
+            node_service_normal_state{service="a",supervisor="runit"} 1
             node_service_normal_state{service="b",supervisor="runit"} 1
             node_service_state{service="b",supervisor="runit"} 1
             node_service_state_last_change_timestamp_seconds{service="b",supervisor="runit"} 1.696600064e+09
