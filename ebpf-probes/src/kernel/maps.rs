@@ -234,7 +234,9 @@ impl<const N: usize> Started<N> {
         let thread = thread();
         // SAFETY: the value is copied at once, and this thread's alone.
         let begin = unsafe { self.0.get(&thread) }.copied()?;
-        self.0.remove(&thread).is_ok().then_some(now() - begin)
+        // Where no lock is to be had, it stays until the thread begins again.
+        let _ = self.0.remove(&thread);
+        Some(now() - begin)
     }
 }
 
@@ -279,12 +281,14 @@ macro_rules! entries {
                 self.0.insert(key, value, BPF_ANY.into()).is_ok()
             }
 
-            /// Takes the value of a key away; `None` if there is none, or another program was faster.
+            /// Takes the value of a key away; `None` if there is none. Where no lock is to be had, as this interrupted who
+            /// has it, the entry stays until the key is put anew.
             #[inline(always)]
             pub fn take(self, key: K) -> Option<V> {
                 // SAFETY: as in `get`.
                 let value = unsafe { self.0.get(&key) }.copied()?;
-                self.0.remove(&key).is_ok().then_some(value)
+                let _ = self.0.remove(&key);
+                Some(value)
             }
         }
     )*};
