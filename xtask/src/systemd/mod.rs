@@ -21,6 +21,7 @@ use self::{
     service::Service,
 };
 use crate::{
+    dist::FILES,
     guest, peers,
     process::{require, workspace},
     table::Table,
@@ -38,16 +39,6 @@ usage: cargo xtask systemd [options]
 Needs root, debootstrap, systemd-nspawn and a kernel with BTF. Takes half a minute, and a minute and a half more
 the first time, for which it fetches a Debian system into target/systemd.
 ";
-
-/// Files of the repository and where packages put them.
-const FILES: &[(&str, &str)] = &[
-    ("config/systemd/hostlens.service", "usr/lib/systemd/system/hostlens.service"),
-    ("config/systemd/hostlens.socket", "usr/lib/systemd/system/hostlens.socket"),
-    ("config/systemd/hostlens.sysusers", "usr/lib/sysusers.d/hostlens.conf"),
-    ("config/systemd/hostlens.tmpfiles", "usr/lib/tmpfiles.d/hostlens.conf"),
-    ("config/systemd/hostlens.default", "etc/default/hostlens"),
-    ("config/minimal.toml", service::CONFIG),
-];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let (mut suites, mut agent, mut cache) = (Vec::new(), None, Cache::Keep);
