@@ -10,6 +10,7 @@ use super::{Report, command, piped};
 const DIFFERENT: &[(&str, &str)] = &[
     ("collector.filesystem.mount-points-exclude", "Debian's own default"),
     ("collector.ipvs.backend-labels", "one text with commas means the same as the list"),
+    ("collector.systemd", "Debian's own default"),
     ("collector.systemd.unit-exclude", "Debian's own default"),
     ("collector.textfile.directory", "Debian's own default"),
 ];
@@ -51,7 +52,10 @@ struct Flag {
 
 /// Reads `collector.ntp.server-port=123 UDP port …`.
 fn flag(name: &str, text: &str) -> Result<Flag> {
-    let is_on = text.contains("(default: enabled)");
+    // Lines are wrapped.
+    let words: Vec<_> = text.split_ascii_whitespace().collect();
+    let says = |it: &str| words.join(" ").contains(it);
+    let is_on = says("(default: enabled)");
     if let Some(value) = text.strip_prefix(name).and_then(|it| it.strip_prefix("=\"")) {
         let end = value.find("\" ").or_else(|| value.find("\"\n")).context("a default without an end")?;
         let value: String = serde_json::from_str(&format!("\"{}\"", &value[..end]))?;
@@ -66,7 +70,7 @@ fn flag(name: &str, text: &str) -> Result<Flag> {
             Flag { words: format!("--{name}=x"), is_default: false }
         }
         Some(value) => Flag { words: format!("--{name}={value}"), is_default: true },
-        None if is_on || !text.contains("(default: disabled)") => {
+        None if is_on || !says("(default: disabled)") => {
             Flag { words: format!("--{name}"), is_default: is_on }
         }
         None => Flag { words: format!("--no-{name}"), is_default: true },
