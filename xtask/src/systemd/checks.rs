@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{
+    servers,
     service::{BINARY, Service},
     units,
 };
@@ -29,6 +30,7 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     ("runs without capabilities", without_capabilities),
     ("shows systemd's units", units::shows_units),
     ("outlives a systemd that hangs", units::outlives_systemd),
+    ("reaches servers of the host", servers::shows_servers),
     ("takes node_exporter's ARGS", arguments),
     ("takes node_exporter's place", in_place_of_node_exporter),
     ("starts by its socket", socket_activation),

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, create_dir_all, read_to_string},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
     apt::{self, Apt},
@@ -162,6 +164,22 @@ impl Container {
     /// Sends a signal to its systemd from outside, where none is ignored.
     pub(crate) fn signal_init(&self, signal: nix::sys::signal::Signal) -> Result<()> {
         Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.init.cast_signed()), signal)?)
+    }
+
+    /// Where a file of the container is on this machine.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Opens sockets in the container's network.
+    pub(crate) fn in_its_network<T: Send>(&self, open: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let network = File::open(format!("/proc/{}/ns/net", self.init)).context("find the network")?;
+        let enter_and_open = || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            open()
+        };
+        // A thread stays where it went.
+        thread::scope(|scope| scope.spawn(enter_and_open).join()).expect("opening sockets does not panic")
     }
 
     /// Writes a file in the container.

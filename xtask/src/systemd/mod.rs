@@ -2,6 +2,7 @@
 
 mod checks;
 mod container;
+mod servers;
 mod service;
 mod units;
 
