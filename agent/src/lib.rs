@@ -13,6 +13,7 @@ mod metric;
 mod opening;
 mod own;
 mod privileges;
+mod recorder;
 mod reload;
 mod run;
 mod sandbox;

@@ -232,7 +232,10 @@ fn serve_logged(
             served.replace(registry, config);
             reloads.succeeded();
         }
-        Outcome::Bad => reloads.failed(),
+        Outcome::Bad(problems) => {
+            served.refuse(problems);
+            reloads.failed();
+        }
     };
     let web = config.section::<Web>();
     let reloader =
@@ -244,6 +247,7 @@ fn serve_logged(
         if std::process::id() == 1 {
             tokio::spawn(service::reap(child));
         }
+        app.begin();
         service::tell_ready();
         tokio::spawn(service::keep_alive());
         http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")

@@ -7,5 +7,6 @@ mod config;
 mod doctor;
 mod flags;
 mod limits;
+mod page;
 mod reload;
 mod sandbox;

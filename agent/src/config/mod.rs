@@ -38,7 +38,7 @@ pub(crate) use schema::{keys, section};
 pub(crate) use suggest::nearest;
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
-pub use web::{ClientAuth, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
+pub use web::{ClientAuth, Recording, Web, WebAuth, WebFormat, WebRateLimit, WebTls};
 
 use diagnostic::Place;
 use serde::Serialize;

@@ -15,8 +15,8 @@ section! {
         systemd_socket: bool = false,
         /// Path of the metrics.
         telemetry_path: UrlPath = "/metrics",
-        /// Scrapes whose answers may be made, or waited for by slow clients, at once. What exceeds it waits its turn for
-        /// half of its time and is then answered with 503. 0: no limit.
+        /// Scrapes that may be under way at once, answers that slow clients have yet to take included. Others wait for
+        /// half of their time and are then answered with 503. 0: no limit.
         max_requests: i64 = 40,
         /// Leaves out what hostlens says of itself: `process_*`, `promhttp_*`, `hostlens_scrape_*`,
         /// `hostlens_*_last_reload_*` and `hostlens_sandbox`. Which version runs and how collectors fare stays.
@@ -26,9 +26,12 @@ section! {
         config_file: PathBuf = "" => "web.config.file",
         /// Lets `POST /-/reload` read the config files again.
         enable_lifecycle: bool = false,
-        /// The page at `/` and `/api/v1/collectors`. Without it `/` only says that hostlens runs.
+        /// The page at `/`, `/api/v1/collectors` and `/api/v1/recorder`. Without them `/` only says that hostlens runs.
         enable_ui: bool = true,
-        /// Compresses answers with gzip or zstd for who accepts it.
+        /// When the last 15 minutes are recorded for the charts of the page, a point a second. on-demand: while somebody
+        /// looks, and five minutes longer. always, or never.
+        recorder: Recording = "on-demand",
+        /// Compresses answers with gzip or zstd for clients that accept it.
         compression: bool = true,
         /// What is offered beside the text format 0.0.4: protobuf (the only one with native histograms), openmetrics.
         /// node_exporter never gives OpenMetrics, in which `le="1"` is `le="1.0"`: another series.
@@ -36,7 +39,7 @@ section! {
         /// Sends classic buckets beside native histograms in protobuf: for a Prometheus that is told to scrape protobuf
         /// and to keep classic histograms.
         classic_histograms: bool = false,
-        /// HTTP/2 for who asks for it; over TLS only.
+        /// HTTP/2 for clients that ask for it; over TLS only.
         http2: bool = true,
         /// Headers of every answer: Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options,
         /// X-XSS-Protection and Content-Security-Policy can be set.
@@ -60,7 +63,7 @@ section! {
         client_ca_file: PathBuf = "",
         /// Whether clients show a certificate, and whether it is verified.
         client_auth_type: ClientAuth = "NoClientCert",
-        /// Of a client's names (DNS, e-mail, IP address, URI) one must be among these; empty: any will do.
+        /// One of the client's names (DNS, e-mail, IP address, URI) must be among these; empty: any will do.
         client_allowed_sans: Vec<String> = Value::Array(Vec::new()),
         /// The oldest version: TLS12 or TLS13.
         min_version: TlsVersion = "TLS12",
@@ -70,7 +73,7 @@ section! {
         cipher_suites: Vec<CipherSuite> = Value::Array(Vec::new()),
         /// Key exchange groups, best first: X25519, CurveP256, CurveP384; empty: all.
         curve_preferences: Vec<Curve> = Value::Array(Vec::new()),
-        /// Of the cipher suites that both know, takes hostlens' first and not the client's.
+        /// Takes the first of hostlens' cipher suites that the client knows, not the first of the client's.
         prefer_server_cipher_suites: bool = true,
     }
 }
@@ -95,6 +98,11 @@ section! {
         /// Requests that may come at once after a pause.
         burst: u64 = 1,
     }
+}
+
+choice! {
+    /// When the flight recorder runs.
+    pub enum Recording { OnDemand = "on-demand", Always = "always", Never = "never" }
 }
 
 choice! {

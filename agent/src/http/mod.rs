@@ -24,6 +24,7 @@ use crate::{
     exposition::{Histograms, Offer},
     metric::Conflict,
     own::{Own, Part},
+    recorder::Recorder,
     reload,
     scrape::Registry,
 };
@@ -39,8 +40,8 @@ use axum::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 use tickets::{Client, Tickets};
 
@@ -61,6 +62,10 @@ pub struct App {
     answers: Answers,
     /// What was left out of the last answer.
     conflicts: Mutex<Vec<Conflict>>,
+    /// All that is wrong with the config that was to be reloaded last.
+    refused: Mutex<Option<String>>,
+    recorder: Arc<Recorder>,
+    started: Instant,
     shutdown: Shutdown,
     reload: reload::Handle,
 }
@@ -109,6 +114,9 @@ impl App {
             views: Tickets::new(Some(MAX_VIEWS), Gauge::default()),
             answers: Answers::new(own, part),
             conflicts: Mutex::default(),
+            refused: Mutex::default(),
+            recorder: Recorder::new(web.recorder),
+            started: Instant::now(),
             running: RwLock::new(Running::new(registry, config)),
             web,
             shutdown,
@@ -120,6 +128,18 @@ impl App {
     pub fn replace(&self, registry: Registry, config: Arc<Config>) {
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
         *running = Running::new(registry, config);
+        *self.refused() = None;
+    }
+
+    /// Goes on; `problems` are why the config that was to be reloaded cannot be used.
+    pub fn refuse(&self, problems: String) {
+        *self.refused() = Some(problems);
+    }
+
+    /// Begins what goes on without anybody asking. To be called inside of a runtime.
+    pub fn begin(self: &Arc<Self>) {
+        let app = Arc::clone(self);
+        self.recorder.start(move || app.registry());
     }
 
     /// The collectors that answer now.
@@ -137,6 +157,10 @@ impl App {
         }
     }
 
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn running(&self) -> Running {
         self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -151,6 +175,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/-/reload", any(reload_config));
     if app.web.enable_ui {
         router = router.route("/api/v1/collectors", any(api::collectors));
+        router = router.route("/api/v1/recorder", any(page::recorded));
     }
     let path = request::route(&app.web.telemetry_path.0);
     router = match path.strip_suffix('/') {

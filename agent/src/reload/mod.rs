@@ -61,8 +61,8 @@ impl Handle {
 pub enum Outcome {
     /// Serve these collectors from now on.
     Good(Registry, Arc<Config>),
-    /// Go on.
-    Bad,
+    /// Go on. This is all that is wrong with the config.
+    Bad(String),
 }
 
 /// All that a reload reads and changes.
@@ -128,8 +128,9 @@ impl Reloader {
     fn reload_or_go_on(&mut self) -> Answer {
         catch_unwind(AssertUnwindSafe(|| self.reload())).unwrap_or_else(|_| {
             error!("the reload broke off, the config before still holds");
-            (self.tell)(Outcome::Bad);
-            Err("the reload broke off, see the log\n".to_owned())
+            let problem = "the reload broke off, see the log\n".to_owned();
+            (self.tell)(Outcome::Bad(problem.clone()));
+            Err(problem)
         })
     }
 
@@ -143,8 +144,9 @@ impl Reloader {
                 error!(place, error = it.message, "the config cannot be used");
             }
             warn!("the config was not reloaded, the one before still holds");
-            (self.tell)(Outcome::Bad);
-            return Err(diagnostic::render(&loaded.diagnostics));
+            let problems = diagnostic::render(&loaded.diagnostics);
+            (self.tell)(Outcome::Bad(problems.clone()));
+            return Err(problems);
         }
         let after = Arc::new(loaded.config);
         let mut report = Report::new(&self.schema, &self.config, &after);
