@@ -45,7 +45,8 @@ fn refused_in(folder: &Path, expect: Expect) {
     let start = hostlens(folder, &["--config.file=hostlens.toml"]);
     assert_eq!(start.status.code(), Some(1));
     assert_eq!(String::from_utf8_lossy(&start.stdout), "");
-    assert!(String::from_utf8_lossy(&start.stderr).starts_with("error: "), "nothing is logged before");
+    let check = hostlens(folder, &["check-config", "hostlens.toml"]);
+    assert_eq!(String::from_utf8_lossy(&start.stderr), String::from_utf8_lossy(&check.stderr));
 }
 
 #[test]
@@ -348,7 +349,7 @@ fn a_deep_nest() {
         format!("preset = {}\n", "[".repeat(100_000)).as_bytes(),
         expect![[r#"
             hostlens.toml:1:90: error: cannot recurse further; max recursion depth met
-            hostlens.toml:1:100010: error: unclosed array, expected `]`
+            hostlens.toml:1:100010: error: unclosed array, expected `]` [a bracket that opens here or above is not closed]
         "#]],
     );
 }
@@ -594,7 +595,13 @@ fn what_start_would_find() {
     refused(
         b"[web\nlisten_address = [':9100']\n[path]\nprocfs = '/proc'\n",
         expect![[r#"
-        hostlens.toml:1:5: error: unclosed table, expected `]`
+        hostlens.toml:1:5: error: unclosed table, expected `]` [a bracket that opens here or above is not closed]
+    "#]],
+    );
+    refused(
+        b"[web]\nlisten_address = [':9100'\n[path]\nprocfs = '/proc'\n",
+        expect![[r#"
+        hostlens.toml:3:1: error: missing comma between array elements, expected `,` [a bracket that opens here or above is not closed]
     "#]],
     );
 }

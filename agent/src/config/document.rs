@@ -78,13 +78,23 @@ pub(super) fn parse(schema: &Schema, source: &Arc<Source>, diagnostics: &mut Vec
     // What was recovered from a broken line is a guess; nothing is said about it.
     let mut found = walk.found.split_off(n_syntax);
     found.retain(|it| !broken_lines.contains(&line(it)));
-    walk.found.append(&mut found);
     let start = |it: &Diagnostic| it.place.as_ref().map_or(0, |place| place.span.start);
+    let open = walk.found[..n_syntax].iter().position(says_open);
+    if let Some(open) = open {
+        // All that follows is taken for what is in the bracket.
+        walk.found.truncate(open + 1);
+        walk.found[open].help = Some("a bracket that opens here or above is not closed".to_owned());
+    } else {
+        walk.found.append(&mut found);
+    }
     walk.found.sort_by_key(start);
-    // An open bracket is missed once for each bracket.
-    walk.found.dedup_by(|it, before| start(it) == start(before) && it.message == before.message);
     diagnostics.append(&mut walk.found);
     walk.given
+}
+
+/// Whether the parser says of a bracket that it is not closed.
+fn says_open(error: &Diagnostic) -> bool {
+    error.message.starts_with("unclosed ") || error.message.starts_with("missing comma between ")
 }
 
 struct Walk<'a> {
