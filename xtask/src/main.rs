@@ -10,6 +10,7 @@ mod ebpf;
 mod fuzz;
 mod guest;
 mod manifests;
+mod page;
 mod peers;
 mod process;
 mod rules;
@@ -48,6 +49,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
     Verb { name: "wifi", summary: wifi::SUMMARY, help: wifi::HELP, run: wifi::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
+    Verb { name: "page", summary: page::SUMMARY, help: page::HELP, run: page::run },
     Verb { name: "rules", summary: rules::SUMMARY, help: rules::HELP, run: rules::run },
     Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
