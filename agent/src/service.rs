@@ -61,7 +61,7 @@ fn tell(state: &str) {
     }
 }
 
-/// Sends to an address and connects to none: the sandbox refuses that. Does not wait for who reads there: it is done
+/// Sends to an address and connects to none: the sandbox refuses that. Does not wait for the reader there: it is done
 /// on the thread that answers requests.
 fn notify(state: &str) -> io::Result<()> {
     let Some(socket) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };

@@ -12,7 +12,7 @@ pub struct Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
-    /// Version 0.0.4. What 1.0.0 adds, quoted names, 0.0.4 has too for who asks for `escaping=allow-utf-8`.
+    /// Version 0.0.4. What 1.0.0 adds, quoted names, 0.0.4 has too for scrapers that ask for `escaping=allow-utf-8`.
     Text,
     OpenMetrics(OpenMetricsVersion),
     Protobuf,

@@ -1,5 +1,5 @@
 //! The log on stderr, one line an event, as Go's slog writes it: logfmt or JSON, UTC times. Whoever logs never waits
-//! for who reads, and no line comes so often that it fills a disk.
+//! for the reader, and no line comes so often that it fills a disk.
 
 mod governor;
 mod queue;
@@ -87,7 +87,7 @@ impl Control {
     }
 }
 
-/// How long the end waits for who reads the log.
+/// How long the end waits for the log's reader.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes to stderr why the process cannot go on, without the log; coloured only for a terminal. Where nobody reads it

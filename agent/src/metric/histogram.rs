@@ -35,7 +35,7 @@ pub(crate) struct Slots {
     pub(crate) first_index: i32,
     /// Octaves from one classic bound to the next: 1 for powers of two, 2 for powers of four.
     pub(crate) octaves_a_bound: usize,
-    /// The lowest and the highest classic bound that are of use to who reads.
+    /// The lowest and the highest classic bound that are of use to a reader.
     pub(crate) readable: (f64, f64),
     /// Unix time since when they count, in seconds.
     pub(crate) created: f64,

@@ -31,7 +31,7 @@ pub const BRANCH: &str = match option_env!("HOSTLENS_BRANCH") {
 
 type Label = [(&'static str, &'static str); 1];
 
-/// The metrics, updated by who knows.
+/// The metrics, updated where things happen.
 pub struct Own {
     /// What runs; in every answer.
     always: Registry,

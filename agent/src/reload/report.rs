@@ -1,4 +1,4 @@
-//! What a reload did, for who asked and for the log.
+//! What a reload did, for the log and for the one who asked.
 
 use crate::{
     config::{Config, Schema},

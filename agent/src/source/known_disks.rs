@@ -1,4 +1,4 @@
-//! Which disks there are, for who has to know it at each scrape: `/sys/block`, listed anew only after an event of some
+//! Which disks there are, for collectors that need it at each scrape: `/sys/block`, listed anew only after an event of some
 //! device. The kernel numbers those, for udev: `/sys/kernel/uevent_seqnum`, a tenth of the cost of 40 names.
 
 use super::{Error, File, Folder, Host, number};

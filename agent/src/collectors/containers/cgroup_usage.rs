@@ -30,7 +30,7 @@ metrics! {
     Gauge "container_memory_swap" = it.memory.swap, "Memory in bytes that was swapped out.";
     Gauge "container_memory_max_usage_bytes" = it.memory.peak, "The most memory that was ever in use (version 2: from Linux 5.19).";
     Gauge "container_spec_memory_limit_bytes" = it.memory.limit, "The limit of memory; 0 where there is none.";
-    Counter "container_oom_events_total" = it.memory.oom_kills, "Processes that were killed as the control group or one below it was out of memory.";
+    Counter "container_oom_events_total" = it.memory.oom_kills, "Processes that were killed because the control group, or one below it, was out of memory.";
     Gauge "container_threads" = it.threads, "Threads and processes.";
     Gauge "container_threads_max" = it.max_threads, "The limit of threads and processes; 0 where there is none.";
     Counter "container_pressure_cpu_waiting_seconds_total" = it.cpu_pressure.some, "Time in which at least one task waited for a CPU.";

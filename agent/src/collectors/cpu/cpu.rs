@@ -27,15 +27,15 @@ metrics! {
 
 section! {
     pub(super) struct Config {
-        /// Pushes the time spent in virtual machines, node_cpu_guest_seconds_total.
+        /// Shows the time spent in virtual machines, node_cpu_guest_seconds_total.
         guest: bool = true,
-        /// Pushes node_cpu_info, from /proc/cpuinfo.
+        /// Shows node_cpu_info, from /proc/cpuinfo.
         info: bool = false,
-        /// With info, pushes node_cpu_frequency_hertz too; the default is false where `cpufreq` is off.
+        /// With info, shows node_cpu_frequency_hertz too; the default is false where `cpufreq` is off.
         info_frequency: bool = true,
-        /// Regex over the CPU's features: those to push as node_cpu_flag_info. Implies info.
+        /// Regex over the CPU's features: those to show as node_cpu_flag_info. Implies info.
         info_flags_include: Option<Pattern> = "" => "collector.cpu.info.flags-include",
-        /// Regex over the CPU's bugs: those to push as node_cpu_bug_info. Implies info.
+        /// Regex over the CPU's bugs: those to show as node_cpu_bug_info. Implies info.
         info_bugs_include: Option<Pattern> = "" => "collector.cpu.info.bugs-include",
     }
 }

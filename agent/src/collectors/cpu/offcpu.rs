@@ -8,8 +8,8 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    TIMES: Histogram "node_sched_offcpu_seconds" ["reason"], "Time that tasks were without a CPU, from leaving one until they got one again, the wait in the run queue at the end included, by the state in which they left it: preempted could have gone on, sleep waits for an event or a signal, uninterruptible for a disk or a lock of the kernel, idle are the kernel's threads without work, stopped those that are traced or stopped. Who is not back yet is not in it.";
-    LOST: Counter "node_sched_offcpu_lost_total" [], "Times that are in no other figure, as two tasks without a CPU have numbers that are a multiple of 32768 apart.";
+    TIMES: Histogram "node_sched_offcpu_seconds" ["reason"], "Time that tasks were without a CPU, from leaving one until they got one again, the wait in the run queue at the end included, by the state in which they left it: preempted could have gone on, sleep waits for an event or a signal, uninterruptible for a disk or a lock of the kernel, idle are the kernel's threads without work, stopped those that are traced or stopped. Tasks that have none yet are not in it.";
+    LOST: Counter "node_sched_offcpu_lost_total" [], "Times that no other figure counts, because two tasks without a CPU have numbers that are a multiple of 32768 apart.";
 }
 
 /// In the order of the probe's numbers.

@@ -54,16 +54,16 @@ section! {
         tracepoint: Vec<String> = Vec::<String>::new(),
         /// Leaves out counters of the hardware.
         disable_hardware_profilers: bool = false,
-        /// Those of them to use, all when empty: CpuCycles, CpuInstr, CacheRef, CacheMisses, BranchInstr, BranchMisses,
+        /// Counters to use; all when empty: CpuCycles, CpuInstr, CacheRef, CacheMisses, BranchInstr, BranchMisses,
         /// StalledCyclesBackend, StalledCyclesFrontend, RefCpuCycles.
         hardware_profilers: Vec<String> = Vec::<String>::new(),
         /// Leaves out counters of the kernel.
         disable_software_profilers: bool = false,
-        /// Those of them to use, all when empty: PageFault, ContextSwitch, CpuMigration, MinorFault, MajorFault.
+        /// Counters to use; all when empty: PageFault, ContextSwitch, CpuMigration, MinorFault, MajorFault.
         software_profilers: Vec<String> = Vec::<String>::new(),
         /// Leaves out counters of caches.
         disable_cache_profilers: bool = false,
-        /// Those of them to use, all when empty: L1DataReadHit, L1DataReadMiss, L1DataWriteHit, L1InstrReadMiss, LLReadHit,
+        /// Counters to use; all when empty: L1DataReadHit, L1DataReadMiss, L1DataWriteHit, L1InstrReadMiss, LLReadHit,
         /// LLReadMiss, LLWriteHit, LLWriteMiss, InstrTLBReadHit, InstrTLBReadMiss, DataTLBReadHit, DataTLBReadMiss,
         /// DataTLBWriteHit, DataTLBWriteMiss, BPUReadHit, BPUReadMiss.
         cache_profilers: Vec<String> = Vec::<String>::new(),

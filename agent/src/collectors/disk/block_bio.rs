@@ -10,7 +10,7 @@ use crate::{
 };
 
 metrics! {
-    LATENCY: Histogram "node_block_bio_latency_seconds" ["device", "operation"], "Time from the submission of I/O to a device to its end, what it waited for a free request among it; of stacked devices each has its own. The device ~other sums up what found no room in the probe's table.";
+    LATENCY: Histogram "node_block_bio_latency_seconds" ["device", "operation"], "Time from the submission of I/O to a device to its end, including the wait for a free request; each of several stacked devices has its own. The device ~other sums up what found no room in the probe's table.";
 }
 
 section! {
@@ -21,7 +21,7 @@ section! {
         device_include: Option<Pattern> = "",
         /// How much I/O is followed at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
         max_started: u64 = 8192,
-        /// KiB of kernel memory that the counts may take; CPUs share counters as far as it is too little for each. One set of counters is always made: 2 KiB for each device and operation twice, at least 512 KiB.
+        /// KiB of kernel memory that the counts may take; CPUs share counters where it is too little for one set each. One set is always made: 2 KiB for each device and operation twice, at least 512 KiB.
         max_memory_kib: u64 = 4096,
     }
 }

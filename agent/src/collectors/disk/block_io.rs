@@ -21,7 +21,7 @@ section! {
         device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
         /// Devices to show, in place of `device_exclude`.
         device_include: Option<Pattern> = "",
-        /// KiB of kernel memory that the counts may take; CPUs share counters as far as it is too little for each. One set of counters is always made: 2 KiB for each disk and operation twice, at least 512 KiB.
+        /// KiB of kernel memory that the counts may take; CPUs share counters where it is too little for one set each. One set is always made: 2 KiB for each disk and operation twice, at least 512 KiB.
         max_memory_kib: u64 = 4096,
     }
 }

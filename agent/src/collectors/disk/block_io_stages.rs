@@ -13,7 +13,7 @@ metrics! {
     QUEUED: Histogram "node_block_io_queue_seconds" ["device", "operation"], "Time from the allocation of a request until its disk got it, the last time if it gave it back: what an I/O scheduler held it, or it waited for the driver. The wait for a free request, before, is not in it.";
     DEVICE: Histogram "node_block_io_device_seconds" ["device", "operation"], "Time from a disk's getting a request to the request's completion: what the driver and the disk take. With the time in the queue it is node_block_io_latency_seconds, but for writes that the kernel surrounds with flushes. The device ~other sums up what found no room in the probe's table.";
     SIZE: Histogram "node_block_io_size_bytes" ["device", "operation"], "Bytes of the requests that a disk has done, those that failed among them; flushes have none and are not in it.";
-    REQUEUES: Counter "node_block_io_requeues_total" ["device", "operation"], "Requests that a disk gave back, as it was busy, to be issued again.";
+    REQUEUES: Counter "node_block_io_requeues_total" ["device", "operation"], "Requests that a busy disk gave back, to be issued again.";
 }
 
 section! {
@@ -24,7 +24,7 @@ section! {
         device_include: Option<Pattern> = "",
         /// How many requests are followed at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
         max_started: u64 = 8192,
-        /// KiB of kernel memory that the counts may take; CPUs share counters as far as it is too little for each. One set of counters is always made: 6 KiB for each device and operation twice, at least 1.4 MiB.
+        /// KiB of kernel memory that the counts may take; CPUs share counters where it is too little for one set each. One set is always made: 6 KiB for each device and operation twice, at least 1.4 MiB.
         max_memory_kib: u64 = 4096,
     }
 }

@@ -462,7 +462,7 @@ mod tests {
         );
     }
 
-    /// Blocks who comes until it is opened.
+    /// Blocks every caller until it is opened.
     struct Gate(Mutex<bool>, Condvar);
 
     impl Gate {

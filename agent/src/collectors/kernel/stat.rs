@@ -18,7 +18,7 @@ metrics! {
 
 section! {
     pub(super) struct Config {
-        /// Pushes soft interrupts by kind too.
+        /// Shows soft interrupts by kind, too.
         softirq: bool = false,
     }
 }

@@ -12,11 +12,11 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    RECLAIM: Histogram "node_memory_reclaim_stall_seconds" ["kind"], "Time that threads which wanted memory spent each time on freeing some themselves: direct as the host was short of it, memcg as their cgroup may use no more. What kswapd frees meanwhile is not in it.";
-    RECLAIMED: Counter "node_memory_reclaimed_pages_total" ["kind"], "Pages that threads which wanted memory freed themselves.";
-    COMPACTION: Histogram "node_memory_compaction_stall_seconds" [], "Time that threads which wanted a large piece of memory spent on moving pages to make one, each zone for itself, khugepaged included. What kcompactd does is not in it.";
+    RECLAIM: Histogram "node_memory_reclaim_stall_seconds" ["kind"], "Time that threads which asked for memory spent on freeing some first, each time they had to: direct, because the host was short of it; memcg, because their cgroup was at its limit. The work of kswapd is not in it.";
+    RECLAIMED: Counter "node_memory_reclaimed_pages_total" ["kind"], "Pages that threads freed themselves to get the memory they asked for.";
+    COMPACTION: Histogram "node_memory_compaction_stall_seconds" [], "Time that threads which asked for a large piece of memory spent on moving pages to make one, zone by zone, khugepaged included. The work of kcompactd is not in it.";
     WAKES: Counter "node_memory_kswapd_wakes_total" ["node"], "How often kswapd began to free memory of a NUMA node, or was told to go on.";
-    LOST_STALLS: Counter "node_memory_stalls_lost_total" [], "Stalls that are in no other figure, as more than 4096 threads were in one at once.";
+    LOST_STALLS: Counter "node_memory_stalls_lost_total" [], "Stalls that no other figure counts, because more than 4096 threads were in one at once.";
 }
 
 pub(super) struct MemoryStalls {

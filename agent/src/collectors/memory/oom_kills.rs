@@ -1,4 +1,4 @@
-//! Processes that the kernel chose to kill for want of memory, counted by the probe `ebpf-probes/src/probes/oom_kills.rs`
+//! Processes that the kernel chose to kill as memory ran out, counted by the probe `ebpf-probes/src/probes/oom_kills.rs`
 //! at `mark_victim`.
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    KILLS: Counter "node_oom_kills_total" ["scope"], "Processes that the kernel chose to kill for want of memory, those that were ending already among them: host is short of memory as a whole, cgroup is one that may use no more, unknown is either where the kernel does not let its functions be traced.";
+    KILLS: Counter "node_oom_kills_total" ["scope"], "Processes that the kernel chose to kill because memory ran out, including those that were ending already. Scope host: the host as a whole is short of memory; cgroup: a control group is at its limit; unknown: either of them, where the kernel does not let its functions be traced.";
 }
 
 pub(super) struct OomKills {
@@ -21,7 +21,7 @@ pub(super) struct OomKills {
 
 impl Spec for OomKills {
     const SUMMARY: &'static str =
-        "Processes killed for want of memory, by what was short of it, by eBPF at each kill.";
+        "Processes killed because the host or a cgroup ran out of memory, by eBPF at each kill.";
     const ENABLED: bool = true;
     const PROBES: &'static [Use] = &[Use::of(&oom_kills::SPEC)];
     const COST: &'static str = "nothing until a process is killed";

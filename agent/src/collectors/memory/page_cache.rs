@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 metrics! {
     INSERTIONS: Counter "node_page_cache_insertions_total" [], "Folios that came into the page cache: pieces of files that were read or written and were not in memory. A folio is a page, or several in one from Linux 5.18 on. Those of tmpfs are not in it.";
-    REMOVALS: Counter "node_page_cache_removals_total" [], "Folios that left the page cache, as memory was short or their file was cut off or deleted. Those of tmpfs are in it.";
+    REMOVALS: Counter "node_page_cache_removals_total" [], "Folios that left the page cache, because memory was short or their file was truncated or deleted. Those of tmpfs are in it.";
 }
 
 pub(super) struct PageCache {

@@ -1,4 +1,4 @@
-//! Page faults by who had them, counted by the probe `ebpf-probes/src/probes/page_faults.rs` at each.
+//! Page faults by mode and access, counted by the probe `ebpf-probes/src/probes/page_faults.rs` at each.
 
 use crate::{
     collectors::prelude::*,
@@ -10,7 +10,7 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    FAULTS: Counter "node_page_faults_total" ["mode", "access"], "Page faults by who had them, a program or the kernel for it, and what it wanted of the memory; those that end in a signal, and those of the kernel's own memory, are among them.";
+    FAULTS: Counter "node_page_faults_total" ["mode", "access"], "Page faults by mode (a program's own, or the kernel's on its behalf) and by access to the memory, including those that end in a signal and those of the kernel's own memory.";
 }
 
 /// In the order of the rows.
@@ -34,7 +34,7 @@ pub(super) struct PageFaults {
 }
 
 impl Spec for PageFaults {
-    const SUMMARY: &'static str = "Page faults by who had them and what it wanted, by eBPF at each.";
+    const SUMMARY: &'static str = "Page faults by mode and kind of access, by eBPF at each.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&page_faults::SPEC)];
     const COST: &'static str = "some 40 ns at each page fault";

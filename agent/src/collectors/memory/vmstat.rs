@@ -9,7 +9,7 @@ metrics! {
 
 section! {
     pub(super) struct Config {
-        /// Regex over the file's fields: those to push.
+        /// Regex over the file's fields: those to show.
         fields: Pattern = "^(oom_kill|pgpg|pswp|pg.*fault).*",
     }
 }

@@ -28,7 +28,7 @@ metrics! {
     Counter "node_infiniband_multicast_packets_transmitted_total" = it.counter("counters/multicast_xmit_packets"), "Multicast packets sent, those with errors included.";
     Counter "node_infiniband_np_cnp_packets_sent_total" = it.counter("hw_counters/np_cnp_sent"), "Congestion notifications sent.";
     Counter "node_infiniband_np_ecn_marked_roce_packets_received_total" = it.counter("hw_counters/np_ecn_marked_roce_packets"), "Packets received that tell of congestion.";
-    Counter "node_infiniband_out_of_buffer_drops_total" = it.counter("hw_counters/out_of_buffer"), "Packets dropped for want of a receive buffer.";
+    Counter "node_infiniband_out_of_buffer_drops_total" = it.counter("hw_counters/out_of_buffer"), "Packets dropped because no receive buffer was free.";
     Counter "node_infiniband_out_of_sequence_packets_received_total" = it.counter("hw_counters/out_of_sequence"), "Packets received out of order.";
     Counter "node_infiniband_packet_sequence_errors_total" = it.counter("hw_counters/packet_seq_err"), "Notices received that a packet was out of order.";
     Gauge "node_infiniband_physical_state_id" = it.state("phys_state"), "Physical state of the port: 0 no change, 1 sleep, 2 polling, 3 disabled, 4 training, 5 link up, 6 link error recovery, 7 test.";
@@ -70,7 +70,7 @@ metrics! {
     Counter "node_infiniband_symbol_error_total" = it.counter("counters/symbol_error"), "Bit errors on one or more lanes.";
     Counter "node_infiniband_unicast_packets_received_total" = it.counter("counters/unicast_rcv_packets"), "Unicast packets received, those with errors included.";
     Counter "node_infiniband_unicast_packets_transmitted_total" = it.counter("counters/unicast_xmit_packets"), "Unicast packets sent, those with errors included.";
-    Counter "node_infiniband_vl15_dropped_total" = it.counter("counters/VL15_dropped"), "Management packets dropped for want of room.";
+    Counter "node_infiniband_vl15_dropped_total" = it.counter("counters/VL15_dropped"), "Management packets dropped because the port had no room for them.";
 }
 
 section! {

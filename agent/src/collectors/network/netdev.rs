@@ -26,8 +26,8 @@ metrics! {
     Counter "node_network_receive_bytes_total" = it.stats.rx_bytes, "Bytes received.";
     Counter "node_network_receive_compressed_total" = it.stats.rx_compressed, "Compressed packets received, by the few drivers that know of them.";
     Counter "node_network_receive_crc_errors_total" = it.named(&[Long], it.stats.rx_crc_errors), "Packets received with a wrong checksum of the link layer.";
-    Counter "node_network_receive_drop_total" = it.named(&[Short], it.stats.rx_dropped.wrapping_add(it.stats.rx_missed_errors)), "Packets received and dropped for want of room or of somebody who wants them.";
-    Counter "node_network_receive_dropped_total" = it.named(&[Long, LongOfFile], it.stats.rx_dropped), "Packets received and not processed, for want of memory or because nobody wants them.";
+    Counter "node_network_receive_drop_total" = it.named(&[Short], it.stats.rx_dropped.wrapping_add(it.stats.rx_missed_errors)), "Packets received and dropped because there was no room or no program wanted them.";
+    Counter "node_network_receive_dropped_total" = it.named(&[Long, LongOfFile], it.stats.rx_dropped), "Packets received and not processed, because memory was short or no program wanted them.";
     Counter "node_network_receive_errors_total" = it.named(&[Long, LongOfFile], it.stats.rx_errors), "Bad packets received.";
     Counter "node_network_receive_errs_total" = it.named(&[Short], it.stats.rx_errors), "Bad packets received.";
     Counter "node_network_receive_fifo_errors_total" = it.named(&[Long], it.stats.rx_fifo_errors), "Packets lost because the receive queue overran.";
@@ -195,7 +195,7 @@ Inter-|   Receive                                                |  Transmit
             # HELP node_network_receive_compressed_total Compressed packets received, by the few drivers that know of them.
             # TYPE node_network_receive_compressed_total counter
             node_network_receive_compressed_total{device="eth0"} 107
-            # HELP node_network_receive_drop_total Packets received and dropped for want of room or of somebody who wants them.
+            # HELP node_network_receive_drop_total Packets received and dropped because there was no room or no program wanted them.
             # TYPE node_network_receive_drop_total counter
             node_network_receive_drop_total{device="eth0"} 104
             # HELP node_network_receive_errs_total Bad packets received.
@@ -253,7 +253,7 @@ Inter-|   Receive                                                |  Transmit
                 # HELP node_network_receive_compressed_total Compressed packets received, by the few drivers that know of them.
                 # TYPE node_network_receive_compressed_total counter
                 node_network_receive_compressed_total{device="lo"} 0
-                # HELP node_network_receive_dropped_total Packets received and not processed, for want of memory or because nobody wants them.
+                # HELP node_network_receive_dropped_total Packets received and not processed, because memory was short or no program wanted them.
                 # TYPE node_network_receive_dropped_total counter
                 node_network_receive_dropped_total{device="lo"} 0
                 # HELP node_network_receive_errors_total Bad packets received.
@@ -318,7 +318,7 @@ Inter-|   Receive                                                |  Transmit
             # TYPE node_network_receive_compressed_total counter
             node_network_receive_compressed_total{device="eth0",ifalias="uplink \"a\""} 107
             node_network_receive_compressed_total{device="lo",ifalias=""} 0
-            # HELP node_network_receive_drop_total Packets received and dropped for want of room or of somebody who wants them.
+            # HELP node_network_receive_drop_total Packets received and dropped because there was no room or no program wanted them.
             # TYPE node_network_receive_drop_total counter
             node_network_receive_drop_total{device="eth0",ifalias="uplink \"a\""} 104
             node_network_receive_drop_total{device="lo",ifalias=""} 0

@@ -11,7 +11,7 @@ metrics! {
     PACKETS: Counter "node_nfs_packets_total" ["protocol"], "Packets sent and received, by transport protocol.";
     REQUESTS: Counter "node_nfs_requests_total" ["proto", "method"], "Requests sent, by version of NFS.";
     REFRESHES: Counter "node_nfs_rpc_authentication_refreshes_total" [], "Times that credentials were refreshed.";
-    RETRANSMISSIONS: Counter "node_nfs_rpc_retransmissions_total" [], "Requests sent again for want of an answer.";
+    RETRANSMISSIONS: Counter "node_nfs_rpc_retransmissions_total" [], "Requests sent again because no answer came.";
     RPCS: Counter "node_nfs_rpcs_total" [], "Remote procedure calls made.";
 }
 

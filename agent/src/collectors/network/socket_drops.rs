@@ -8,8 +8,8 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    DROPS: Counter "node_socket_drops_total" ["protocol", "cause"], "Packets that a socket did not take and the kernel dropped: receive_buffer where its receive buffer was full, memory where its protocol or cgroup had none left. TCP is not among them, as it has its sender wait; raw and packet sockets are not where they look at their buffer first, as on most kernels.";
-    DENIALS: Counter "node_socket_memory_denials_total" ["protocol"], "How often a socket was denied memory for its buffers, as its protocol (tcp_mem, udp_mem) or its cgroup was at its limit. What it was for may be dropped, or be tried again.";
+    DROPS: Counter "node_socket_drops_total" ["protocol", "cause"], "Packets that a socket did not take and the kernel dropped: receive_buffer where its receive buffer was full, memory where its protocol or cgroup had none left. TCP is not among them, because it makes its sender wait; raw and packet sockets are not where they look at their buffer first, as on most kernels.";
+    DENIALS: Counter "node_socket_memory_denials_total" ["protocol"], "How often a socket was denied memory for its buffers, because its protocol (tcp_mem, udp_mem) or its cgroup was at its limit. The packet may be dropped, or tried again.";
 }
 
 pub(super) struct SocketDrops {

@@ -9,15 +9,15 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    CONNECTS: Counter "node_tcp_connects_total" ["result"], "Connections that this host has tried to make, by what became of them. Aborted: given up by who asked for it, or begun with no address or port left.";
+    CONNECTS: Counter "node_tcp_connects_total" ["result"], "Connections that this host has tried to make, by what became of them. Aborted: the program gave up, or no address or port was left.";
     LATENCY: Histogram "node_tcp_connect_latency_seconds" ["result"], "Time from the first SYN that this host sent to the end of the handshake, or to the failure.";
     ACCEPTS: Counter "node_tcp_accepts_total" [], "Connections that others made to this host: their handshake was complete, whether or not a program has taken them.";
-    DURATION: Histogram "node_tcp_connection_duration_seconds" ["side"], "Time from a connection's handshake to its end on this host: of the client's side which asked for it, and of the server's.";
+    DURATION: Histogram "node_tcp_connection_duration_seconds" ["side"], "Time from a connection's handshake to its end on this host, which was its client or its server.";
     RTT: Histogram "node_tcp_connection_rtt_seconds" [], "Smoothed round-trip time of a connection when it ended, as TCP has it: one value for each connection.";
     RTT_VARIATION: Histogram "node_tcp_connection_rtt_variation_seconds" [], "Mean deviation of the round-trip time of a connection when it ended, as TCP has it: one value for each connection.";
     SEGMENTS: Counter "node_tcp_connection_segments_total" ["kind"], "Segments of connections, added up when each ends: of the data that was sent those that were taken for lost, sent again, or received twice (duplicate); of the data that was received those that came out of order.";
     TRANSITIONS: Counter "node_tcp_state_transitions_total" ["from", "to"], "Changes of state of TCP sockets.";
-    UNTIMED: Counter "node_tcp_untimed_connections_total" [], "Connections and tries whose beginning was not seen, or forgotten for want of room: they are counted, but are in no latency and no duration.";
+    UNTIMED: Counter "node_tcp_untimed_connections_total" [], "Connections and attempts whose beginning was not seen, or was forgotten because the table was full: they are counted, but are in no latency or duration.";
 }
 
 section! {

@@ -7,7 +7,7 @@ use crate::{
 };
 
 metrics! {
-    STATES: Gauge "node_tcp_connection_states" ["state"], "TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, and connections that wait for who listens.";
+    STATES: Gauge "node_tcp_connection_states" ["state"], "TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, or for listening sockets the connections that wait to be accepted.";
 }
 
 section! {
@@ -133,7 +133,7 @@ mod tests {
             "netlink = false",
             &[("proc/net/tcp", V4), ("proc/net/tcp6", V6)],
             expect![[r##"
-                # HELP node_tcp_connection_states TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, and connections that wait for who listens.
+                # HELP node_tcp_connection_states TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, or for listening sockets the connections that wait to be accepted.
                 # TYPE node_tcp_connection_states gauge
                 node_tcp_connection_states{state="established"} 1
                 node_tcp_connection_states{state="listen"} 1
@@ -150,7 +150,7 @@ mod tests {
             "netlink = false",
             &[("proc/net/tcp", &V4[..V4.find("   1:").unwrap()])],
             expect![[r##"
-            # HELP node_tcp_connection_states TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, and connections that wait for who listens.
+            # HELP node_tcp_connection_states TCP sockets in each state; rx_queued_bytes and tx_queued_bytes are the bytes that wait in all of them, or for listening sockets the connections that wait to be accepted.
             # TYPE node_tcp_connection_states gauge
             node_tcp_connection_states{state="listen"} 1
             node_tcp_connection_states{state="rx_queued_bytes"} 1

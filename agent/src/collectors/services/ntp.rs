@@ -33,14 +33,14 @@ section! {
         server_port: u64 = 123,
         /// Version of NTP to speak: 2, 3 or 4.
         protocol_version: u64 = 4,
-        /// Says that the server belongs to this host, though its address is none of the loopback's: public servers are
-        /// not to be asked at each scrape.
+        /// Says that the server belongs to this host although its address is not on loopback: public servers must not
+        /// be asked at each scrape.
         server_is_local: bool = false,
         /// How many routers a packet may pass.
         ip_ttl: u64 = 1,
-        /// Greatest distance to the reference clock at which the server is relied on.
+        /// Largest distance to the reference clock at which the server is trusted.
         max_distance: Duration = "3.46608s",
-        /// Greatest difference of the clocks at which the server is relied on.
+        /// Largest difference between the clocks at which the server is trusted.
         local_offset_tolerance: Duration = "1ms",
     }
 }

@@ -109,7 +109,7 @@ impl Names {
         errors.ok(self.pods.refresh(pod_name));
     }
 
-    /// The name of who is at `place`. Where it is not to be known, the pod's UID and the container's id stand in.
+    /// The name of the container or pod at `place`. Where it is not to be known, the pod's UID and the container's id stand in.
     pub(crate) fn of(&self, place: &Place<'_>) -> Name {
         let Some(uid) = &place.pod else { return Name::default() };
         let pod = self.pods.by_id.get(uid).cloned();

@@ -1,4 +1,4 @@
-//! D-Bus, for who asks and waits: see the specification on dbus.freedesktop.org.
+//! D-Bus, for callers that ask and wait: see the specification on dbus.freedesktop.org.
 //!
 //! The zbus crate writes and reads the values. Its connections want an async runtime, which collectors have none of, and
 //! take 0.9 MB of code; the rustbus crate's have no time limit while they are made. So the socket is ours.

@@ -31,7 +31,7 @@ pub fn apply(program: &[Instruction]) -> io::Result<()> {
     // That guards the secrets of a process against foreign code inside of it, such as JavaScript, and slows down all.
     let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | libc::SECCOMP_FILTER_FLAG_TSYNC;
     // SAFETY: the pointers are to one `sock_fprog` and to the `len` instructions that it names; both live until the call
-    // returns, and the kernel only reads them. Whatever the program refuses later returns an error to who calls it, as
+    // returns, and the kernel only reads them. Whatever the program refuses later returns an error to its caller, as
     // any system call may.
     let result = unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program))
