@@ -27,6 +27,9 @@ app.kubernetes.io/component: node-metrics
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- if .Values.releaseLabel }}
+release: {{ .Release.Name }}
+{{- end }}
 {{- with .Values.commonLabels }}
 {{ tpl (toYaml .) $ }}
 {{- end }}
@@ -77,5 +80,21 @@ scheme: {{ .monitor.scheme }}
 {{- with index $.monitor $key }}
 {{ $key }}: {{ toJson . }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* `probe` as the values have it, of `path`. */}}
+{{- define "hostlens.probe" -}}
+{{- $get := dict "path" .path "port" .root.Values.service.portName "scheme" (upper .probe.httpGet.scheme) -}}
+{{- with .probe.httpGet.httpHeaders }}{{ $_ := set $get "httpHeaders" . }}{{ end -}}
+{{ toYaml (merge (dict "httpGet" $get) (omit .probe "httpGet")) }}
+{{- end }}
+
+{{- define "hostlens.sidecarMounts" -}}
+{{- range .Values.sidecarVolumeMount }}
+- {name: {{ .name }}, mountPath: {{ .mountPath }}}
+{{- end }}
+{{- range .Values.sidecarHostVolumeMounts }}
+- {name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: {{ .readOnly | default true }}}
 {{- end }}
 {{- end }}
