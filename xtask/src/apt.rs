@@ -58,11 +58,16 @@ impl Apt {
         Ok(lines.lines().filter_map(|it| it.split(' ').next()).map(str::to_owned).collect())
     }
 
+    /// Fetches a package into an empty folder, as it is.
+    pub(crate) fn download(&self, package: &str, folder: &Path) -> Result<PathBuf> {
+        output(self.command("apt-get").args(["-qq", "download", package]).current_dir(folder))?;
+        Ok(read_dir(folder)?.next().context("apt left no package")??.path())
+    }
+
     /// Fetches a package, without what it depends on; its files are in the folder that is returned.
     pub(crate) fn unpack(&self, package: &str) -> Result<TempDir> {
         let download = tempfile::tempdir_in(&self.root)?;
-        output(self.command("apt-get").args(["-qq", "download", package]).current_dir(&download))?;
-        let file = read_dir(&download)?.next().context("apt left no package")??.path();
+        let file = self.download(package, download.path())?;
         let files = tempfile::tempdir_in(&self.root)?;
         output(Command::new("dpkg-deb").arg("-x").args([&file, files.path()]))?;
         Ok(files)

@@ -2,6 +2,7 @@
 
 mod checks;
 mod container;
+mod packages;
 mod servers;
 mod service;
 mod units;
@@ -17,7 +18,7 @@ use anyhow::{Context, Result, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 
 use self::{
-    checks::CHECKS,
+    checks::{CHECKS, Check},
     container::{Cache, Container, console, fresh_root, place},
     service::Service,
 };
@@ -35,6 +36,7 @@ usage: cargo xtask systemd [options]
   --suite NAME    bookworm (systemd 252, the oldest that is supported), trixie, …; may be repeated
                   (default: bookworm)
   --agent FILE    a statically linked hostlens, instead of one built here
+  --packages      check the packages in target/dist instead: installed, in the place of node_exporter, purged
   --update        fetch the Debian systems anew
 
 Needs root, debootstrap, systemd-nspawn and a kernel with BTF. Takes half a minute, and a minute and a half more
@@ -42,12 +44,13 @@ the first time, for which it fetches a Debian system into target/systemd.
 ";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (mut suites, mut agent, mut cache) = (Vec::new(), None, Cache::Keep);
+    let (mut suites, mut agent, mut cache, mut of_packages) = (Vec::new(), None, Cache::Keep, false);
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("suite") => suites.push(parser.value()?.string()?),
             Arg::Long("agent") => agent = Some(parser.value()?.into()),
+            Arg::Long("packages") => of_packages = true,
             Arg::Long("update") => cache = Cache::Renew,
             _ => return Err(arg.unexpected().into()),
         }
@@ -63,18 +66,27 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let agent = match agent {
         Some(agent) => agent,
+        None if of_packages => PathBuf::new(),
         None => guest::build(&["--package", "hostlens", "--bin", "hostlens"])?.join("hostlens"),
     };
-    let faults: Vec<String> =
-        suites.iter().map(|it| examine(it, &agent, cache)).collect::<Result<Vec<_>>>()?.concat();
+    let mut faults = Vec::new();
+    for suite in &suites {
+        let root = fresh_root(suite, cache)?;
+        let checks = if of_packages {
+            packages::place(&root, suite)?;
+            packages::CHECKS
+        } else {
+            install(&root, &agent)?;
+            CHECKS
+        };
+        faults.extend(examine(suite, root, checks)?);
+    }
     ensure!(faults.is_empty(), "{} faults\n  {}", faults.len(), faults.join("\n  "));
     Ok(())
 }
 
 /// Boots a system, makes all checks and prints them; what failed.
-fn examine(suite: &str, agent: &Path, cache: Cache) -> Result<Vec<String>> {
-    let root = fresh_root(suite, cache)?;
-    install(&root, agent)?;
+fn examine(suite: &str, root: PathBuf, checks: &[(&str, Check)]) -> Result<Vec<String>> {
     let started = Instant::now();
     let booted = Container::boot(root, suite);
     let container = booted.with_context(|| format!("boot {suite}: see {}", console(suite).display()))?;
@@ -85,7 +97,7 @@ fn examine(suite: &str, agent: &Path, cache: Cache) -> Result<Vec<String>> {
     let mut table = Table::default();
     table.row(["check", "result", "detail"]);
     let mut faults = Vec::new();
-    for (name, check) in CHECKS {
+    for (name, check) in checks {
         match check(&service) {
             Ok(detail) => table.row([*name, "ok", &detail]),
             Err(error) => {
