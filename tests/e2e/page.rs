@@ -75,7 +75,7 @@ fn without_a_script_the_page_tells_what_is_wrong_and_what_would_help() {
     agent.signal(Signal::HUP).unwrap();
     agent
         .wait_until("the page tells of the config", || {
-            Ok(page(&agent).text().contains("unknown key `max_request` in [web]"))
+            Ok(page(&agent).text().contains("error: unknown key `max_request` in [web]\n  --&gt; "))
         })
         .unwrap();
 }

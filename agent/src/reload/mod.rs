@@ -12,6 +12,7 @@ use crate::{
     scrape::Registry,
     source::Host,
 };
+use anstream::adapter::strip_str;
 use report::Report;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -144,7 +145,8 @@ impl Reloader {
                 error!(place, error = it.message, "the config cannot be used");
             }
             warn!("the config was not reloaded, the one before still holds");
-            let problems = diagnostic::render(&loaded.diagnostics);
+            // Nobody reads it on a terminal.
+            let problems = strip_str(&diagnostic::render(&loaded.diagnostics)).to_string();
             (self.tell)(Outcome::Bad(problems.clone()));
             return Err(problems);
         }
