@@ -90,6 +90,9 @@ macro_rules! probe {
 /// A field of 32 bytes with text in it, in declarations.
 pub type Text = [u64; 4];
 
+/// A field of 16 bytes with text in it, in declarations.
+pub type ShortText = [u64; 2];
+
 /// The kernel's pointers, in declarations.
 pub type Object = u64;
 

@@ -6,4 +6,4 @@ pub mod maps;
 pub mod probes;
 pub mod spec;
 
-pub use declare::{Object, Small, Text};
+pub use declare::{Object, ShortText, Small, Text};

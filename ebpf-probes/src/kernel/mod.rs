@@ -55,6 +55,9 @@ pub trait Word: Copy {}
 /// A field of 32 bytes with text in it.
 pub type Text = [u64; 4];
 
+/// A field of 16 bytes with text in it.
+pub type ShortText = [u64; 2];
+
 impl Word for Object {}
 impl Word for u8 {}
 impl Word for u16 {}
@@ -63,6 +66,7 @@ impl Word for u64 {}
 impl Word for i32 {}
 impl Word for i64 {}
 impl Word for Text {}
+impl Word for ShortText {}
 
 /// A number below 256 in a field that is of another width in another kernel.
 pub struct Small;
@@ -121,6 +125,12 @@ impl<T> Field<T> {
     #[inline(always)]
     pub fn is_present(&self) -> bool {
         self.offset.is_present()
+    }
+
+    /// Bytes of a struct up to the field's end.
+    #[inline(always)]
+    pub fn end(&self) -> usize {
+        self.offset.get() as usize + size_of::<T>()
     }
 
     /// Where the field of an object is: for a struct within the struct.

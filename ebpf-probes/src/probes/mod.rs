@@ -32,6 +32,8 @@ pub mod page_cache;
 pub mod page_faults;
 #[cfg(any(not(target_arch = "bpf"), probe = "process_events"))]
 pub mod process_events;
+#[cfg(any(not(target_arch = "bpf"), probe = "process_top"))]
+pub mod process_top;
 #[cfg(any(not(target_arch = "bpf"), probe = "runqueue"))]
 pub mod runqueue;
 #[cfg(any(not(target_arch = "bpf"), probe = "signals"))]
@@ -76,6 +78,7 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &page_cache::SPEC,
     &page_faults::SPEC,
     &process_events::SPEC,
+    &process_top::SPEC,
     &runqueue::SPEC,
     &socket_drops::SPEC,
     &syscalls::SPEC,

@@ -10,6 +10,7 @@ mod packet_drops;
 mod page_cache;
 mod page_faults;
 mod process_events;
+mod process_top;
 mod runqueue;
 mod sched_turns;
 mod signals;
@@ -55,6 +56,7 @@ pub const ALL: &[&[Check]] = &[
     page_cache::CHECKS,
     page_faults::CHECKS,
     process_events::CHECKS,
+    process_top::CHECKS,
     runqueue::CHECKS,
     sched_turns::CHECKS,
     signals::CHECKS,
@@ -83,7 +85,11 @@ pub fn here() -> impl Iterator<Item = &'static Check> {
 /// A config in which all that is checked is enabled.
 pub fn config() -> String {
     let collectors: BTreeSet<&str> = here().map(|it| it.collector).collect();
-    let more = |it| if it == "packet_drops" { "by_device = true\n" } else { "" };
+    let more = |it| match it {
+        "packet_drops" => "by_device = true\n",
+        "process_top" => "top = 1000\n",
+        _ => "",
+    };
     collectors.iter().map(|it| format!("[collector.{it}]\nenabled = true\n{}", more(*it))).collect()
 }
 

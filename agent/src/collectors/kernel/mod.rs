@@ -7,6 +7,7 @@ mod kernel_hung;
 mod os;
 mod pressure;
 mod process_events;
+mod process_top;
 mod processes;
 mod selinux;
 mod signals;
@@ -28,6 +29,7 @@ super::register! {
     os::Os,
     pressure::Pressure,
     process_events::ProcessEvents,
+    process_top::ProcessTop,
     processes::Processes,
     selinux::Selinux,
     signals::Signals,
