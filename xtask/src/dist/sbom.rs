@@ -57,8 +57,9 @@ fn bom(metadata: &Value, checksums: &BTreeMap<(String, String), String>, date: &
             "type": kind, "bom-ref": purl(package)?, "name": name, "version": version, "purl": purl(package)?,
         });
         if let Some(license) = package["license"].as_str() {
-            // What SPDX has no longer, and old crates still write.
-            component["licenses"] = json!([{"expression": license.replace('/', " OR ")}]);
+            // A slash is what SPDX has no longer, and old crates still write.
+            let license: Vec<&str> = license.split('/').map(str::trim).collect();
+            component["licenses"] = json!([{"expression": license.join(" OR ")}]);
         }
         if let Some(checksum) = checksums.get(&(name.to_owned(), version.to_owned())) {
             component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
