@@ -6,7 +6,7 @@ use crate::{
     config::{CollectorLimits, Config, Key, Section as _},
     source::Host,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What became of the collectors, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Changes {
 
 impl Registry {
     /// The registry for `after`, where this one was opened with `before`. A collector whose keys are the same goes on as
-    /// it is, unless the `host` is another. The others are opened beside those that run now, which end with the last
+    /// it is, unless the `host` is another, or others want more or less of a probe that it shares with them. The others are opened beside those that run now, which end with the last
     /// scrape that holds them.
     pub fn reopen(
         &self,
@@ -37,11 +37,13 @@ impl Registry {
         let known: Vec<_> = entries.into_iter().collect();
         let enabled = || known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled));
         let running = |entry: &Entry| self.slots.iter().find(|slot| slot.entry.name == entry.name);
-        let is_kept = |entry: &Entry| {
-            running(entry).is_some_and(|slot| slot.is_open())
-                && is_same_host
+        let is_unchanged = |entry: &Entry| {
+            is_same_host
                 && has_same_keys(entry, before, after)
+                && has_same_probes(entry, &known, before, after)
         };
+        let is_kept =
+            |entry: &Entry| running(entry).is_some_and(|slot| slot.is_open()) && is_unchanged(entry);
         host.announce(enabled().filter(|entry| !is_kept(entry)).flat_map(|entry| entry.probes));
         for entry in enabled() {
             let running = running(entry);
@@ -54,7 +56,7 @@ impl Registry {
                     }
                     Arc::new(opened)
                 }
-                Some(slot) if is_same_host && has_same_keys(entry, before, after) => {
+                Some(slot) if is_unchanged(entry) => {
                     let opened = if slot.is_open() { None } else { Some(Slot::open(entry, after, host)) };
                     match opened.filter(Slot::is_open) {
                         // It may be open now that its cause is gone; else the first reason is the true one.
@@ -107,14 +109,26 @@ fn has_same_keys(entry: &Entry, before: &Config, after: &Config) -> bool {
     entry.keys.iter().chain(CollectorLimits::KEYS).all(is_same)
 }
 
+/// Whether the collectors that share the probes of this one want the same of them: a probe is loaded once, with what all
+/// want.
+fn has_same_probes(entry: &Entry, known: &[&'static Entry], before: &Config, after: &Config) -> bool {
+    let features = |probe: &str, config: &Config| -> BTreeSet<&'static str> {
+        let enabled = known.iter().filter(|it| config.enables(it.name, it.enabled));
+        let uses = enabled.flat_map(|it| it.probes).filter(|it| it.probe.name == probe);
+        uses.flat_map(|it| it.features).copied().collect()
+    };
+    entry.probes.iter().map(|it| it.probe.name).all(|probe| features(probe, before) == features(probe, after))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         collector::{Collector, Error, Spec},
-        config::section,
+        config::{NoConfig, section},
         metric::{Families, Meta, metrics},
         scrape::Selection,
+        source::ebpf::{Use, declared::softirq_time},
     };
     use std::{
         sync::atomic::{AtomicBool, Ordering},
@@ -160,6 +174,56 @@ mod tests {
             out.push(RUNS, [self.0], self.1);
             Ok(())
         }
+    }
+
+    /// Shares a probe with the next one, which wants more of it.
+    struct Plain;
+
+    struct Full;
+
+    macro_rules! sharing {
+        ($name:ident, $uses:expr) => {
+            impl Spec for $name {
+                const SUMMARY: &'static str = "";
+                const ENABLED: bool = true;
+                const PROBES: &'static [Use] = &[$uses];
+                const COST: &'static str = "";
+                const METRICS: &'static [Meta] = &[];
+                type Config = NoConfig;
+
+                fn open(_: NoConfig, _: &Host) -> Result<Self, Error> {
+                    Ok(Self)
+                }
+            }
+
+            impl Collector for $name {
+                fn collect(&mut self, _: &mut Families) -> Result<(), Error> {
+                    Ok(())
+                }
+            }
+        };
+    }
+
+    sharing!(Plain, Use::of(&softirq_time::SPEC));
+    sharing!(Full, Use { probe: &softirq_time::SPEC, features: &["LATENCY"] });
+
+    #[test]
+    fn a_probe_is_shared_again_when_somebody_wants_more_of_it() {
+        let host = host();
+        let entries: &[Entry] = const {
+            &[
+                Entry::of::<Plain>("test", "plain", |_, _| Ok(Box::new(Plain))),
+                Entry::of::<Full>("test", "full", |_, _| Ok(Box::new(Full))),
+            ]
+        };
+        let (plain, full) = (config(&[("collector.full.enabled", false.into())]), config(&[]));
+        let registry = Registry::open(entries, &plain, &host);
+        let (registry, changes) = registry.reopen(entries, (&plain, &full), &host, true);
+        assert_eq!((changes.started, changes.reopened), (vec!["full"], vec!["plain"]));
+        let (registry, changes) = registry.reopen(entries, (&full, &full), &host, true);
+        assert_eq!(changes, Changes::default());
+        let (_, changes) = registry.reopen(entries, (&full, &plain), &host, true);
+        assert_eq!((changes.stopped, changes.reopened), (vec!["full"], vec!["plain"]));
     }
 
     const MAX_STEP: u64 = 100;
