@@ -20,7 +20,7 @@ use axum::{
 use passwords::{Passwords, TooMany};
 use rate::RateLimit;
 use rustls::ServerConfig;
-use settings::Settings;
+use settings::{Settings, TlsSettings};
 use std::{
     collections::BTreeMap,
     fs,
@@ -39,6 +39,14 @@ const MAX_BODY: u64 = 64 << 10;
 /// Of a file that is empty and was not.
 const NOTHING: &str =
     "the web config file is empty; for no TLS and no passwords write {} to it, or restart hostlens";
+
+/// Of one that no longer has users.
+const NO_USERS: &str = "the web config file has no basic_auth_users any more; to let everybody in write basic_auth_users: {} \
+                        to it, or restart hostlens";
+
+/// Of one that no longer asks clients for certificates.
+const NO_CERTIFICATES: &str = "the web config file has no client_auth_type any more; to let clients in without a certificate \
+                               write client_auth_type: NoClientCert to it, or restart hostlens";
 
 /// How long a change may go unseen.
 const FRESH: Duration = Duration::from_secs(1);
@@ -62,6 +70,8 @@ struct Policy {
     exempt: Vec<String>,
     /// Whether they come from a file without a word.
     is_empty: bool,
+    /// Whether clients have certificates.
+    knows_clients: bool,
 }
 
 /// The files as they were when they were last looked at.
@@ -196,9 +206,7 @@ impl Door {
         watched.changed = None;
         watched.files = now;
         let read = self.origin.read().and_then(|settings| {
-            if settings.is_empty && !lock(&self.policy).is_empty {
-                return Err(DoorError::wrong(NOTHING));
-            }
+            lock(&self.policy).hold_against(&settings)?;
             Ok((Policy::new(&settings)?, settings.files))
         });
         match read {
@@ -235,7 +243,24 @@ impl Policy {
             headers: headers.collect::<Result<_, DoorError>>()?,
             exempt: settings.exempt.clone(),
             is_empty: settings.is_empty,
+            knows_clients: settings.tls.as_ref().is_some_and(TlsSettings::knows_clients),
         })
+    }
+
+    /// An error where the settings that follow let more people in without saying so: an editor or a tool may have
+    /// written half of the file, and be stuck.
+    fn hold_against(&self, next: &Settings) -> Result<(), DoorError> {
+        let has_users = |users: &BTreeMap<_, _>| !users.is_empty();
+        let says_nothing = |tls: &TlsSettings| tls.client_auth_type.is_empty();
+        if next.is_empty && !self.is_empty {
+            Err(DoorError::wrong(NOTHING))
+        } else if has_users(&self.users) && !has_users(&next.users) && !next.lets_everybody_in {
+            Err(DoorError::wrong(NO_USERS))
+        } else if self.knows_clients && next.tls.as_ref().is_some_and(says_nothing) {
+            Err(DoorError::wrong(NO_CERTIFICATES))
+        } else {
+            Ok(())
+        }
     }
 }
 

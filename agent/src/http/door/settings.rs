@@ -44,6 +44,8 @@ pub(super) struct Settings {
     pub(super) rate: Rate,
     /// Whether they come from a file without a word.
     pub(super) is_empty: bool,
+    /// Whether they say that there are no users, rather than nothing of them.
+    pub(super) lets_everybody_in: bool,
     /// What they were read from, and so has to be watched.
     pub(super) files: Vec<PathBuf>,
 }
@@ -102,6 +104,11 @@ impl Pem {
 }
 
 impl TlsSettings {
+    /// Whether clients are asked for certificates.
+    pub(super) fn knows_clients(&self) -> bool {
+        !["", "NoClientCert"].contains(&self.client_auth_type.as_str())
+    }
+
     /// TLS is on as soon as one of its settings says something.
     pub(super) fn is_wanted(&self) -> bool {
         self.cert.is_set()

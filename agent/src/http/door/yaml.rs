@@ -24,6 +24,11 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, DoorError> {
     }
 }
 
+/// `{}`, which somebody has written; a key without a value may be one that is being written.
+fn is_empty_map(node: &MarkedYaml<'_>) -> bool {
+    matches!(&node.data, YamlData::Mapping(map) if map.is_empty())
+}
+
 struct Reader<'a> {
     folder: &'a Path,
     problems: Vec<String>,
@@ -31,6 +36,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn document(&mut self, node: &MarkedYaml<'_>, to: &mut Settings) {
+        to.lets_everybody_in = is_empty_map(node);
         let mut tls = TlsSettings {
             min_version: "TLS12".to_owned(),
             max_version: "TLS13".to_owned(),
@@ -41,7 +47,10 @@ impl Reader<'_> {
             match key {
                 "tls_server_config" => reader.tls(value, &mut tls),
                 "http_server_config" => reader.http(value, to),
-                "basic_auth_users" => to.users = reader.map(value, "map[string]config.Secret"),
+                "basic_auth_users" => {
+                    to.users = reader.map(value, "map[string]config.Secret");
+                    to.lets_everybody_in = is_empty_map(value);
+                }
                 "rate_limit" => reader.rate(value, &mut to.rate),
                 _ => return false,
             }
