@@ -55,6 +55,32 @@ pub(crate) fn check_error<S: Spec>(section: &str, files: &[(&str, &str)], expect
     expect.assert_eq(&(host.render(&out) + &host.hide_root(&error.to_string())));
 }
 
+/// Writes another word in place of the first `sound` one of a file, and checks that just the sample `lost` is gone then.
+/// Whether the collector finds nothing wrong.
+#[track_caller]
+pub(crate) fn costs<S: Spec>(
+    section: &str,
+    (path, text): (&str, &str),
+    (sound, word): (&str, &str),
+    lost: &str,
+) -> bool {
+    let host = TestHost::new(&[(path, text)]);
+    let mut collector = host.open::<S>(section).expect("the collector opens");
+    let mut out = Families::new(S::METRICS);
+    let mut samples = |text: &str| {
+        host.write(path, text);
+        out.clear();
+        let is_well = collector.collect(&mut out).is_ok();
+        let text = host.render(&out);
+        (text.lines().filter(|it| !it.starts_with('#')).map(str::to_owned).collect::<Vec<_>>(), is_well)
+    };
+    let (before, _) = samples(text);
+    let (after, is_well) = samples(&text.replacen(sound, word, 1));
+    assert!(before.iter().any(|it| it == lost), "{lost} is shown at first");
+    assert_eq!(after, before.into_iter().filter(|it| it != lost).collect::<Vec<_>>());
+    is_well
+}
+
 /// The same as [`check`] without the wounds, while reads of the file at `path` give `errno`.
 #[track_caller]
 pub(crate) fn check_errno<S: Spec>(files: &[(&str, &str)], (path, errno): (&str, Errno), expect: Expect) {

@@ -98,6 +98,9 @@ impl Collector for Diskstats {
                     continue;
                 }
             };
+            if !disk.is_whole {
+                wrong = wrong.or(Some((number, "expected a count")));
+            }
             if devices.get(n_devices).is_none_or(|known| !known.is(&disk)) {
                 let facts = filter.keeps(disk.name).then(|| DiskFacts::read(&disk, udev, sys_block.as_ref()));
                 devices.truncate(n_devices);
@@ -153,7 +156,7 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, costs};
 
     #[test]
     fn shows_counts_and_what_udev_knows() {
@@ -444,17 +447,29 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_count_that_is_no_number() {
+    fn names_the_line_of_a_word_that_is_no_count() {
         check_error::<Diskstats>(
             "",
-            &[("proc/diskstats", "8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n")],
-            expect!["parse proc/diskstats, line 1: expected a count"],
+            &[("proc/diskstats", "8 0 sda x x x x x x x x x x x\n")],
+            expect![[r##"
+                # HELP node_disk_info What udev and sysfs know of a block device; always 1.
+                # TYPE node_disk_info gauge
+                node_disk_info{device="sda",major="8",minor="0",model="",path="",revision="",rotational="0",serial="",wwn=""} 1
+                parse proc/diskstats, line 1: expected a count"##]],
         );
-        check_error::<Diskstats>(
-            "",
-            &[("proc/diskstats", "8 0 sda 18446744073709551616 2 3 4 5 6 7 8 9 10 11\n")],
-            expect!["parse proc/diskstats, line 1: expected a count"],
-        );
+    }
+
+    #[test]
+    fn a_word_that_is_no_count_costs_one_value() {
+        let sound = "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 16 sdb 1 2 3 4 5 6 7 8 9 10 11\n";
+        for (word, is_fine) in [("-9", true), ("18446744073709551616", true), ("x", false)] {
+            let lost = "node_disk_io_now{device=\"sda\"} 9";
+            assert_eq!(
+                costs::<Diskstats>("", ("proc/diskstats", sound), ("9", word), lost),
+                is_fine,
+                "{word}"
+            );
+        }
     }
 
     #[test]
