@@ -26,7 +26,7 @@ metrics! {
     Counter "node_network_receive_bytes_total" = it.stats.rx_bytes, "Bytes received.";
     Counter "node_network_receive_compressed_total" = it.stats.rx_compressed, "Compressed packets received, by the few drivers that know of them.";
     Counter "node_network_receive_crc_errors_total" = it.named(&[Long], it.stats.rx_crc_errors), "Packets received with a wrong checksum of the link layer.";
-    Counter "node_network_receive_drop_total" = it.named(&[Short], it.stats.rx_dropped.wrapping_add(it.stats.rx_missed_errors)), "Packets received and dropped because there was no room or no program wanted them.";
+    Counter "node_network_receive_drop_total" = it.named(&[Short], it.dropped_or_missed()), "Packets received and dropped because there was no room or no program wanted them.";
     Counter "node_network_receive_dropped_total" = it.named(&[Long, LongOfFile], it.stats.rx_dropped), "Packets received and not processed, because memory was short or no program wanted them.";
     Counter "node_network_receive_errors_total" = it.named(&[Long, LongOfFile], it.stats.rx_errors), "Bad packets received.";
     Counter "node_network_receive_errs_total" = it.named(&[Short], it.stats.rx_errors), "Bad packets received.";
@@ -37,7 +37,7 @@ metrics! {
     Counter "node_network_receive_length_errors_total" = it.named(&[Long], it.stats.rx_length_errors), "Packets received and dropped for their length.";
     Counter "node_network_receive_missed_errors_total" = it.named(&[Long], it.stats.rx_missed_errors), "Packets that the device missed because its buffers were full.";
     Counter "node_network_receive_multicast_total" = it.named(&[Short, LongOfFile], it.stats.multicast), "Multicast packets received.";
-    Counter "node_network_receive_nohandler_total" = it.by_netlink.then_some(it.stats.rx_nohandler), "Packets received and dropped on an inactive device, such as the backup of a bond.";
+    Counter "node_network_receive_nohandler_total" = it.stats.rx_nohandler, "Packets received and dropped on an inactive device, such as the backup of a bond.";
     Counter "node_network_receive_over_errors_total" = it.named(&[Long], it.stats.rx_over_errors), "Packets lost because the receiver overran.";
     Counter "node_network_receive_packets_total" = it.stats.rx_packets, "Packets received.";
     Counter "node_network_transmit_aborted_errors_total" = it.named(&[Long], it.stats.tx_aborted_errors), "Transmissions that the device aborted.";
@@ -138,19 +138,20 @@ impl Netdev {
                 let names = if self.config.enable_detailed_metrics { Long } else { Short };
                 Link::dump(&mut self.socket, &mut self.interfaces, |link| {
                     let name = LinkName::new(link.name);
-                    Some(Traffic { name, stats: link.stats?, names, by_netlink: true })
+                    Some(Traffic { name, stats: link.stats?, names })
                 })
             }
             Some(file) => {
                 let names = if self.config.enable_detailed_metrics { LongOfFile } else { Short };
                 self.interfaces.clear();
                 file.parse_lines("`name:` and 16 numbers", |_, line| {
-                    if !net_dev::is_heading(line) {
-                        let (name, stats) = net_dev::parse_line(line)?;
-                        let name = LinkName::new(name);
-                        self.interfaces.push(Traffic { name, stats, names, by_netlink: false });
+                    if net_dev::is_heading(line) {
+                        return Some(());
                     }
-                    Some(())
+                    let (name, stats, is_whole) = net_dev::parse_line(line)?;
+                    let name = LinkName::new(name);
+                    self.interfaces.push(Traffic { name, stats, names });
+                    is_whole.then_some(())
                 })
             }
         };
@@ -175,6 +176,7 @@ impl Netdev {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const FILE: &str = "\
 Inter-|   Receive                                                |  Transmit
@@ -379,12 +381,28 @@ Inter-|   Receive                                                |  Transmit
     }
 
     #[test]
-    fn refuses_a_line_that_is_cut() {
+    fn names_a_line_that_is_cut() {
         check_error::<Netdev>(
             "netlink = false",
-            &[("proc/net/dev", "Inter-|\n face |\n  a: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n")],
-            expect!["parse proc/net/dev, line 3: expected `name:` and 16 numbers"],
+            &[("proc/net/dev", "Inter-|\n face |\n  a: 1\n")],
+            expect![[r##"
+                # HELP node_network_receive_bytes_total Bytes received.
+                # TYPE node_network_receive_bytes_total counter
+                node_network_receive_bytes_total{device="a"} 1
+                parse proc/net/dev, line 3: expected `name:` and 16 numbers"##]],
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_count_costs_one_value() {
+        for (word, is_fine) in [("-3", true), ("18446744073709551616", true), ("x", false)] {
+            let lost = "node_network_receive_errs_total{device=\"eth0\"} 103";
+            assert_eq!(
+                costs::<Netdev>("netlink = false", ("proc/net/dev", FILE), ("103", word), lost),
+                is_fine,
+                "{word}"
+            );
+        }
     }
 
     #[test]

@@ -157,33 +157,34 @@ impl Deref for LinkName {
     }
 }
 
-/// `struct rtnl_link_stats64`. Older kernels lack the last fields, which are then 0.
+/// `struct rtnl_link_stats64`. Older kernels lack the last fields, which are then 0;
+/// `None` is what another source does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LinkStats {
-    pub(crate) rx_packets: u64,
-    pub(crate) tx_packets: u64,
-    pub(crate) rx_bytes: u64,
-    pub(crate) tx_bytes: u64,
-    pub(crate) rx_errors: u64,
-    pub(crate) tx_errors: u64,
-    pub(crate) rx_dropped: u64,
-    pub(crate) tx_dropped: u64,
-    pub(crate) multicast: u64,
-    pub(crate) collisions: u64,
-    pub(crate) rx_length_errors: u64,
-    pub(crate) rx_over_errors: u64,
-    pub(crate) rx_crc_errors: u64,
-    pub(crate) rx_frame_errors: u64,
-    pub(crate) rx_fifo_errors: u64,
-    pub(crate) rx_missed_errors: u64,
-    pub(crate) tx_aborted_errors: u64,
-    pub(crate) tx_carrier_errors: u64,
-    pub(crate) tx_fifo_errors: u64,
-    pub(crate) tx_heartbeat_errors: u64,
-    pub(crate) tx_window_errors: u64,
-    pub(crate) rx_compressed: u64,
-    pub(crate) tx_compressed: u64,
-    pub(crate) rx_nohandler: u64,
+    pub(crate) rx_packets: Option<u64>,
+    pub(crate) tx_packets: Option<u64>,
+    pub(crate) rx_bytes: Option<u64>,
+    pub(crate) tx_bytes: Option<u64>,
+    pub(crate) rx_errors: Option<u64>,
+    pub(crate) tx_errors: Option<u64>,
+    pub(crate) rx_dropped: Option<u64>,
+    pub(crate) tx_dropped: Option<u64>,
+    pub(crate) multicast: Option<u64>,
+    pub(crate) collisions: Option<u64>,
+    pub(crate) rx_length_errors: Option<u64>,
+    pub(crate) rx_over_errors: Option<u64>,
+    pub(crate) rx_crc_errors: Option<u64>,
+    pub(crate) rx_frame_errors: Option<u64>,
+    pub(crate) rx_fifo_errors: Option<u64>,
+    pub(crate) rx_missed_errors: Option<u64>,
+    pub(crate) tx_aborted_errors: Option<u64>,
+    pub(crate) tx_carrier_errors: Option<u64>,
+    pub(crate) tx_fifo_errors: Option<u64>,
+    pub(crate) tx_heartbeat_errors: Option<u64>,
+    pub(crate) tx_window_errors: Option<u64>,
+    pub(crate) rx_compressed: Option<u64>,
+    pub(crate) tx_compressed: Option<u64>,
+    pub(crate) rx_nohandler: Option<u64>,
 }
 
 impl LinkStats {
@@ -201,6 +202,7 @@ impl LinkStats {
 
     /// Takes the fields in the kernel's order: fields of a literal are evaluated as they are written.
     fn from_numbers(mut next: impl FnMut() -> u64) -> Self {
+        let mut next = || Some(next());
         Self {
             rx_packets: next(),
             tx_packets: next(),
@@ -265,7 +267,7 @@ mod tests {
             let link = Link::parse(&message).unwrap();
             assert_eq!((link.index, link.name), (7, &b"eth0"[..]));
             let stats = link.stats.unwrap();
-            assert_eq!((stats.rx_packets, stats.rx_nohandler), (1 << 40, (1 << 40) + 23));
+            assert_eq!((stats.rx_packets, stats.rx_nohandler), (Some(1 << 40), Some((1 << 40) + 23)));
         }
     }
 
@@ -274,7 +276,7 @@ mod tests {
         let narrow = numbers((1_u32..).take(23).map(u32::to_ne_bytes));
         let message = message(1, &[(IFLA_STATS, &narrow)]);
         let stats = Link::parse(&message).unwrap().stats.unwrap();
-        assert_eq!((stats.rx_packets, stats.tx_compressed, stats.rx_nohandler), (1, 23, 0));
+        assert_eq!((stats.rx_packets, stats.tx_compressed, stats.rx_nohandler), (Some(1), Some(23), Some(0)));
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Interface {
             out.push(ALTNAMES, [altname.as_slice(), &self.name], 1_u64);
         }
         for (name, value) in self.stats.iter().filter(|_| with_stats).flat_map(stats) {
+            let Some(value) = value else { continue };
             let help = "Traffic counter of the interface, as the kernel names it.";
             // Gauges, as node_exporter has them here; the collector netdev has counters.
             out.push_foreign(name, Kind::Gauge, help, &[("device", device)], Value::Number(value as f64));
@@ -92,7 +93,7 @@ fn hardware_address(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
-fn stats(it: &LinkStats) -> [(&'static str, u64); 24] {
+fn stats(it: &LinkStats) -> [(&'static str, Option<u64>); 24] {
     [
         ("node_network_collisions_total", it.collisions),
         ("node_network_multicast_total", it.multicast),
@@ -141,7 +142,7 @@ mod tests {
             operstate: 6,
             mode: Some(0),
             carrier: Some(1),
-            stats: Some(LinkStats { rx_bytes: 12, ..LinkStats::default() }),
+            stats: Some(LinkStats { rx_bytes: Some(12), ..LinkStats::default() }),
             ..Link::default()
         };
         let mode = LinkMode { link: 7, speed: Some(1000), duplex: 1 };
@@ -198,7 +199,7 @@ mod tests {
         for name in [&b"lan\0"[..], b"enp1s0\0"] {
             write_attribute(&mut properties, Link::ALTERNATIVE_NAME, name);
         }
-        let stats = Some(LinkStats { rx_bytes: 12, ..LinkStats::default() });
+        let stats = Some(LinkStats { rx_bytes: Some(12), ..LinkStats::default() });
         let link = Link { name: b"eth0", properties: &properties, stats, ..Link::default() };
         let mut out = Families::new(super::super::METRICS);
         Interface::new(&link, None).push(true, &mut out);
