@@ -57,9 +57,8 @@ impl Collector for Conntrack {
             }
             Err(error) if error.is_not_found() => {}
             parsed => {
-                if errors.ok(parsed).is_some() {
-                    push_rows(&counts, (), out);
-                }
+                errors.ok(parsed);
+                push_rows(&counts, (), out);
             }
         }
         out.push(ENTRIES, (), if *count_is_foreign { counts.entries } else { count });
@@ -78,6 +77,8 @@ fn read_number(file: &mut File) -> Result<Option<u64>, source::Error> {
 struct Counts {
     entries: Option<u64>,
     sums: [Option<u64>; 17],
+    /// Whether a line lacks the column's number, so that its sum is none.
+    is_lost: [bool; 17],
 }
 
 /// Columns of the file.
@@ -92,32 +93,39 @@ const EARLY_DROP: usize = 11;
 const SEARCH_RESTART: usize = 16;
 
 impl Counts {
-    /// Takes in the file. When a line is wrong, the sums are no sums over all CPUs.
+    /// Takes in the file. A number that is wrong costs its column's sum, a line that is cut costs all of them.
     fn add(&mut self, text: &[u8]) -> Result<(), usize> {
         let n_columns = source::lines(text).map(|(_, line)| source::words(line).count()).max();
-        source::for_each_line(source::lines(text), |number, line| {
+        let parsed = source::for_each_line(source::lines(text), |number, line| {
             let mut numbers = source::words(line).map(source::hex_number);
             let first = numbers.next().flatten();
             if first.is_none() && (number == 1 || line.starts_with(b"entries")) {
                 return Some(());
             }
             // Kernels to come may have more columns behind those that are known.
-            let numbers: Vec<u64> = std::iter::once(first).chain(numbers).collect::<Option<_>>()?;
+            let numbers: Vec<_> = std::iter::once(first).chain(numbers).collect();
             if numbers.len() < SEARCH_RESTART || n_columns != Some(numbers.len()) {
+                self.is_lost = [true; 17];
                 return None;
             }
-            self.entries = self.entries.or(numbers.first().copied());
-            for (sum, number) in self.sums.iter_mut().zip(numbers) {
-                *sum = Some(sum.unwrap_or(0).wrapping_add(number));
+            self.entries = self.entries.or(first);
+            for ((sum, is_lost), number) in self.sums.iter_mut().zip(&mut self.is_lost).zip(&numbers) {
+                *sum = Some(sum.unwrap_or(0).wrapping_add(number.unwrap_or(0)));
+                *is_lost |= number.is_none();
             }
-            Some(())
-        })
+            numbers.iter().all(Option::is_some).then_some(())
+        });
+        for (sum, _) in self.sums.iter_mut().zip(self.is_lost).filter(|(_, is_lost)| *is_lost) {
+            *sum = None;
+        }
+        parsed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const FILES: [(&str, &str); 3] = [
         ("proc/sys/net/netfilter/nf_conntrack_count", "123\n"),
@@ -267,6 +275,11 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             node_nf_conntrack_stat_search_restart 1
         "#]],
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_number_costs_one_sum() {
+        assert!(!costs::<Conntrack>("", FILES[2], ("0000000a", "x"), "node_nf_conntrack_stat_drop 26"));
     }
 
     #[test]

@@ -53,24 +53,33 @@ fn push_table(subsystem: &[u8], text: &[u8], out: &mut Families) -> Result<(), u
     }
     let names: Vec<_> = words(header).map(|name| legal_name(&label_text(name))).collect();
     for_each_line(lines, |line, row| {
-        let numbers = words(row).map(hex_number).collect::<Option<Vec<_>>>()?;
-        let is_whole = numbers.len() == names.len();
-        for (name, number) in names.iter().zip(numbers).filter(|_| is_whole) {
-            out.push_named(COUNT, name, (subsystem, line - 2), number);
+        let numbers: Vec<_> = words(row).map(hex_number).collect();
+        if numbers.len() != names.len() {
+            return None;
         }
-        is_whole.then_some(())
+        for (name, number) in names.iter().zip(&numbers) {
+            out.push_named(COUNT, name, (subsystem, line - 2), *number);
+        }
+        numbers.iter().all(Option::is_some).then_some(())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const ARP: &str = "\
 entries  allocs gc_total
 00000014  00000001 0000000a
 00000014  0000000d ffffffffff
 ";
+
+    #[test]
+    fn a_word_that_is_no_number_costs_one_value() {
+        let lost = "node_lnstat_gc_total_total{cpu=\"0\",subsystem=\"arp_cache\"} 10";
+        assert!(!costs::<Lnstat>("", ("proc/net/stat/arp_cache", ARP), ("0000000a", "x"), lost));
+    }
 
     #[test]
     fn shows_each_column_of_each_cpu() {

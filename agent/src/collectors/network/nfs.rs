@@ -92,7 +92,7 @@ impl Collector for Nfs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestHost, survives};
+    use crate::testing::{TestHost, costs, survives};
 
     const FILE: &str = "\
 net 70 71 69 45
@@ -101,6 +101,14 @@ proc2 18 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18
 proc3 22 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22
 proc4 3 41 42 43
 ";
+
+    #[test]
+    fn a_word_that_is_no_count_costs_one_value() {
+        for (word, is_fine) in [("-9", true), ("x", false)] {
+            let lost = "node_nfs_requests_total{method=\"Write\",proto=\"4\"} 43";
+            assert_eq!(costs::<Nfs>("", ("proc/net/rpc/nfs", FILE), ("43", word), lost), is_fine, "{word}");
+        }
+    }
 
     #[test]
     fn shows_what_each_version_was_asked() {

@@ -30,9 +30,9 @@ impl Spec for Softnet {
 impl Collector for Softnet {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         self.0.parse_lines("at least 9 hexadecimal numbers", |number, line| {
-            let cpu = parse_line(line)?;
+            let (cpu, is_whole) = parse_line(line)?;
             push_rows(&cpu, [cpu.cpu.unwrap_or(number as u64 - 1)], out);
-            Some(())
+            is_whole.then_some(())
         })?;
         Ok(())
     }
@@ -40,38 +40,36 @@ impl Collector for Softnet {
 
 struct Cpu {
     cpu: Option<u64>,
-    processed: u64,
-    dropped: u64,
-    squeezed: u64,
-    collisions: u64,
-    woken: u64,
-    flow_limited: u64,
-    backlog: u64,
+    processed: Option<u64>,
+    dropped: Option<u64>,
+    squeezed: Option<u64>,
+    collisions: Option<u64>,
+    woken: Option<u64>,
+    flow_limited: Option<u64>,
+    backlog: Option<u64>,
 }
 
-fn parse_line(line: &[u8]) -> Option<Cpu> {
-    let mut numbers = [None; 13];
+/// What a CPU counts, and whether each word of it is a number. `None` when the line is cut, or does not tell the CPU.
+fn parse_line(line: &[u8]) -> Option<(Cpu, bool)> {
+    // Columns that came with Linux 2.6.35, 3.11 and 5.10; 0 before, as in node_exporter.
+    let mut numbers = [Some(0); 13];
+    let mut n_numbers = 0;
     for (number, word) in numbers.iter_mut().zip(source::words(line)) {
-        *number = Some(source::hex_number(word)?);
+        *number = source::hex_number(word);
+        n_numbers += 1;
     }
+    let is_whole = numbers.iter().all(Option::is_some);
     let [processed, dropped, squeezed, _, _, _, _, _, collisions, woken, flow_limited, backlog, cpu] =
         numbers;
-    Some(Cpu {
-        cpu,
-        processed: processed?,
-        dropped: dropped?,
-        squeezed: squeezed?,
-        collisions: collisions?,
-        // Columns that came with Linux 2.6.35, 3.11 and 5.10; 0 before, as in node_exporter.
-        woken: woken.unwrap_or(0),
-        flow_limited: flow_limited.unwrap_or(0),
-        backlog: backlog.unwrap_or(0),
-    })
+    let cpu = if n_numbers == 13 { Some(cpu?) } else { None };
+    let counts = Cpu { cpu, processed, dropped, squeezed, collisions, woken, flow_limited, backlog };
+    (n_numbers >= 9).then_some((counts, is_whole))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     #[test]
     fn takes_the_cpu_from_the_line() {
@@ -150,6 +148,12 @@ ffffffff 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000
                 node_softnet_times_squeezed_total{cpu="1"} 19
             "##]],
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_number_costs_one_value() {
+        let stat = ("proc/net/softnet_stat", "1 2 3 0 0 0 0 0 4 15 16\n11 12 13 0 0 0 0 0 14 5 6\n");
+        assert!(!costs::<Softnet>("", stat, ("15", "x"), "node_softnet_received_rps_total{cpu=\"0\"} 21"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/proc/net/rpc/nfs` and `/proc/net/rpc/nfsd`: a word and numbers on each line; see `net/sunrpc/stats.c` and
 //! `fs/nfsd/stats.c`. The procfs crate knows neither.
 
-use crate::source::{number, words};
+use crate::source::{count, words};
 
 /// Which numbers of a line count.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub(crate) enum Numbers {
 pub(crate) struct Lines {
     known: &'static [(&'static str, Numbers)],
     /// Parallel to `known`, empty for a line that the file lacks.
-    numbers: Vec<Vec<u64>>,
+    numbers: Vec<Vec<Option<u64>>>,
 }
 
 impl Lines {
@@ -30,24 +30,29 @@ impl Lines {
         self.numbers.iter_mut().for_each(Vec::clear);
     }
 
-    /// Takes in one line. `None` when it is not known, or has too few numbers.
+    /// Takes in one line. `None` when it is not known, has too few numbers, or one is none: the
+    /// others are taken.
     pub(crate) fn add(&mut self, line: &[u8]) -> Option<()> {
         let mut words = words(line);
         let word = words.next()?;
         let index = self.known.iter().position(|(known, _)| known.as_bytes() == word)?;
-        let taken = match self.known[index].1 {
-            Numbers::First(n_numbers) => words.take(n_numbers).map(number).collect::<Option<Vec<_>>>()?,
-            Numbers::Counted(_) => words.map(number).collect::<Option<_>>()?,
+        let counts = words.map(count);
+        let taken: Vec<_> = match self.known[index].1 {
+            Numbers::First(n_numbers) => counts.take(n_numbers).collect(),
+            Numbers::Counted(_) => counts.collect(),
         };
         let is_whole = match self.known[index].1 {
             Numbers::First(n_numbers) => taken.len() == n_numbers,
             Numbers::Counted(least) => {
                 let n_counted = taken.len().checked_sub(1)?;
-                taken[0] == n_counted as u64 && n_counted >= least
+                taken[0] == Some(Some(n_counted as u64)) && n_counted >= least
             }
         };
-        self.numbers[index] = Some(taken).filter(|_| is_whole)?;
-        Some(())
+        if !is_whole {
+            return None;
+        }
+        self.numbers[index] = taken.iter().map(|it| it.flatten()).collect();
+        taken.iter().all(Option::is_some).then_some(())
     }
 
     /// A number of a line, `None` where the kernel has no such line. Beyond the line's end stand methods that the kernel
@@ -55,6 +60,6 @@ impl Lines {
     pub(crate) fn get(&self, line: &str, index: usize) -> Option<u64> {
         let line = self.known.iter().position(|(known, _)| *known == line)?;
         let numbers = &self.numbers[line];
-        (!numbers.is_empty()).then(|| numbers.get(index).copied().unwrap_or(0))
+        if numbers.is_empty() { None } else { numbers.get(index).copied().unwrap_or(Some(0)) }
     }
 }
