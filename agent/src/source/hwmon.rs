@@ -1,7 +1,12 @@
 //! `/sys/class/hwmon`: monitoring chips and the files of their sensors. See Documentation/hwmon/sysfs-interface.rst.
 
-use super::{Error, Folder, sysfs::SysValue};
-use std::{collections::HashMap, fs, os::unix::ffi::OsStrExt, path::Path};
+use super::{Error, FirstError, Folder, decimal, sysfs::SysValue};
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 /// The kinds of sensors that are read; of other files a driver may make a chip has many.
 const KINDS: [&str; 14] = [
@@ -37,7 +42,11 @@ pub struct Reading {
     /// Empty for a file such as `pwm1`.
     pub element: String,
     value: SysValue,
+    path: PathBuf,
 }
+
+/// Elements that a driver may write in words: see Documentation/hwmon/acpi_power_meter.rst, whose accuracy is `98.5%`.
+const WORDS: [&str; 5] = ["label", "accuracy", "model_number", "oem_info", "serial_number"];
 
 impl Reading {
     /// The file's text without the newlines around it.
@@ -47,6 +56,19 @@ impl Reading {
         let Some(start) = text.iter().position(|&byte| byte != b'\n') else { return b"" };
         let end = text.iter().rposition(|&byte| byte != b'\n').unwrap_or(start);
         &text[start..=end]
+    }
+
+    /// The number that it is, or `None` and a note of what is there in place of one. An empty file and `N/A`
+    /// say that there is none.
+    #[must_use]
+    pub fn number(&self, errors: &FirstError) -> Option<f64> {
+        let number = decimal(self.text());
+        let may_lack_it = matches!(&*self.value, b"" | b"N/A") || WORDS.contains(&&*self.element);
+        if number.is_none() && !may_lack_it {
+            let problem = format!("expected a number, found `{}`", self.value.to_text());
+            errors.note(Error::Parse { path: self.path.clone(), line: 1, problem });
+        }
+        number
     }
 
     #[must_use]
@@ -140,7 +162,8 @@ fn read_folder(folder: &Folder, readings: &mut Vec<Reading>) -> Result<(), Error
         let Some((kind, number, element)) = split_name(&name) else { continue };
         // A sensor that is unplugged, asleep or broken answers with all sorts of errors: it has no reading.
         if let Ok(Some(value)) = folder.value(&name) {
-            readings.push(Reading { kind, number, element: element.to_owned(), value });
+            let path = folder.path().join(&name);
+            readings.push(Reading { kind, number, element: element.to_owned(), value, path });
         }
     }
     Ok(())

@@ -68,17 +68,17 @@ impl Collector for Hwmon {
         let Some(class) = Folder::open(&self.class)? else {
             return Err(Error::Absent(format!("{} does not exist", self.class.display())));
         };
-        let mut result = Ok(());
+        let errors = FirstError::default();
         for chip in hwmon::chips(&class)?.iter().filter(|chip| self.chips.keeps(&chip.name)) {
-            result = result.and(chip.read(&mut self.readings));
-            self.push_chip(chip, out);
+            errors.ok(chip.read(&mut self.readings));
+            self.push_chip(chip, &errors, out);
         }
-        Ok(result?)
+        Ok(errors.end()?)
     }
 }
 
 impl Hwmon {
-    fn push_chip(&self, chip: &Chip, out: &mut Families) {
+    fn push_chip(&self, chip: &Chip, errors: &FirstError, out: &mut Families) {
         let chip_name = chip.name.as_str();
         if let Some(driver_name) = &chip.driver_name {
             out.push(CHIP_NAMES, [chip_name, driver_name], 1_u64);
@@ -86,31 +86,31 @@ impl Hwmon {
         for sensor in self.readings.chunk_by(Reading::is_of_sensor) {
             let key = format!("{chip_name};{}{}", sensor[0].kind, sensor[0].number);
             if self.sensors.keeps(&key) {
-                push_sensor(sensor, [chip_name, &key[chip_name.len() + 1..]], out);
+                push_sensor(sensor, [chip_name, &key[chip_name.len() + 1..]], errors, out);
             }
         }
     }
 }
 
 /// Pushes the files of one sensor.
-fn push_sensor(readings: &[Reading], labels: [&str; 2], out: &mut Families) {
-    let text_of = |element: &str| readings.iter().find(|it| it.element == element).map(Reading::text);
-    let label = text_of("label");
+fn push_sensor(readings: &[Reading], labels: [&str; 2], errors: &FirstError, out: &mut Families) {
+    let find = |element: &str| readings.iter().find(|it| it.element == element);
+    let label = find("label").map(Reading::text);
     if let Some(label) = label {
         out.push(SENSOR_LABEL, (labels[0], labels[1], label), 1_u64);
     }
-    let bare = text_of("");
-    let bare_number = bare.and_then(source::decimal);
+    let bare = find("");
+    let bare_number = || bare?.number(errors);
     let kind = readings[0].kind;
     match kind {
-        "beep_enable" => return out.push(BEEP_ENABLED, labels, bare_number.map(|it| it == 1.0)),
-        "vrm" => return out.push(REGULATOR, labels, bare_number),
-        "update_interval" => return out.push(UPDATE_INTERVAL, labels, bare_number.map(thousandths)),
+        "beep_enable" => return out.push(BEEP_ENABLED, labels, bare_number().map(|it| it == 1.0)),
+        "vrm" => return out.push(REGULATOR, labels, bare_number()),
+        "update_interval" => return out.push(UPDATE_INTERVAL, labels, bare_number().map(thousandths)),
         _ => {}
     }
     let mut part = String::new();
     for reading in readings.iter().filter(|reading| reading.element != "label") {
-        let Some(number) = source::decimal(reading.text()) else { continue };
+        let Some(number) = reading.number(errors) else { continue };
         part.clear();
         part.push_str(kind);
         let is_the_value = reading.element.is_empty() || (reading.element == "input" && bare.is_none());
@@ -165,7 +165,7 @@ fn millionths(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::check_errno;
+    use crate::testing::{check_errno, costs};
     use rustix::io::Errno;
 
     /// A chip as a driver of today makes it, and a device with two chips.
@@ -387,23 +387,38 @@ mod tests {
     }
 
     #[test]
-    fn what_no_float_can_hold_is_no_number() {
+    fn names_what_is_there_in_place_of_a_number() {
+        for text in ["?garbage?", "1e400", "inf", "nan", "0x10"] {
+            let input = ("sys/class/hwmon/hwmon0/in0_input", "3300\n");
+            assert!(!costs::<Hwmon>(
+                "",
+                input,
+                ("3300", text),
+                "node_hwmon_in_volts{chip=\"hwmon0\",sensor=\"in0\"} 3.3000000000000003"
+            ));
+        }
+        check_error::<Hwmon>(
+            "",
+            &[("sys/class/hwmon/hwmon0/in0_input", "1e400\n"), ("sys/class/hwmon/hwmon0/vrm", "90\n")],
+            expect![[r##"
+                # HELP node_hwmon_voltage_regulator_version Version of the specification that the voltage regulator follows, times ten.
+                # TYPE node_hwmon_voltage_regulator_version gauge
+                node_hwmon_voltage_regulator_version{chip="hwmon0",sensor="vrm0"} 90
+                parse sys/class/hwmon/hwmon0/in0_input, line 1: expected a number, found `1e400`"##]],
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_empty_or_in_words_is_no_failure() {
         check::<Hwmon>(
             "",
             &[
-                ("sys/class/hwmon/hwmon0/name", "chip\n"),
-                ("sys/class/hwmon/hwmon0/in0_input", "1e400\n"),
-                ("sys/class/hwmon/hwmon0/in1_input", "inf\n"),
-                ("sys/class/hwmon/hwmon0/in2_input", "3300\n"),
+                ("sys/class/hwmon/hwmon0/power1_accuracy", "98.5%\n"),
+                ("sys/class/hwmon/hwmon0/power1_model_number", "R740\n"),
+                ("sys/class/hwmon/hwmon0/temp1_input", "\n"),
+                ("sys/class/hwmon/hwmon0/temp2_input", "N/A\n"),
             ],
-            expect![[r##"
-                # HELP node_hwmon_chip_names 1 for each chip, with the name that its driver gives it.
-                # TYPE node_hwmon_chip_names gauge
-                node_hwmon_chip_names{chip="chip",chip_name="chip"} 1
-                # HELP node_hwmon_in_volts Voltage or its limit, in volts.
-                # TYPE node_hwmon_in_volts gauge
-                node_hwmon_in_volts{chip="chip",sensor="in2"} 3.3000000000000003
-            "##]],
+            expect![""],
         );
     }
 
