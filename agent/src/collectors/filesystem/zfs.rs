@@ -113,18 +113,20 @@ fn push_io(
     buffer: &mut Vec<u8>,
     out: &mut Families,
 ) -> Result<(), source::Error> {
-    let Some(text) = kstat::text(pool, "io", buffer)? else { return Ok(()) };
+    let Some(text) = kstat::text(pool, "io", buffer)?.filter(|it| !it.is_empty()) else { return Ok(()) };
     let is_heading = |line: &[u8]| line.starts_with(b"nread");
     let heading = source::lines(text).find(|(_, line)| is_heading(line));
     let mut below = source::lines(text).skip_while(|(_, line)| !is_heading(line));
     let values = below.find(|(_, line)| !is_heading(line));
-    let (Some((_, heading)), Some((number, values))) = (heading, values) else { return Ok(()) };
-    let mut values = source::words(values).map(source::number::<u64>);
+    let (Some((_, heading)), Some((number, values))) = (heading, values) else {
+        return Err(pool.parse_error("io", 1, "expected a heading `nread ...`, and numbers below it"));
+    };
+    let mut values = source::words(values).map(source::count);
     let mut is_whole = true;
     for name in source::words(heading) {
         let value = values.next().flatten();
         is_whole &= value.is_some();
-        out.push_named(POOL, &part(name), [pool_name], value);
+        out.push_named(POOL, &part(name), [pool_name], value.flatten());
     }
     if is_whole {
         Ok(())
@@ -284,6 +286,18 @@ mod tests {
             node_zfs_zpool_nread{zpool="tank"} 1
             parse proc/spl/kstat/zfs/tank/io, line 3: expected a number for each name above"##]],
         );
+    }
+
+    #[test]
+    fn names_a_pools_figures_without_their_heading() {
+        check_error::<Zfs>(
+            "",
+            &[("proc/spl/kstat/zfs/tank/io", "?garbage?\n")],
+            expect![
+                "parse proc/spl/kstat/zfs/tank/io, line 1: expected a heading `nread ...`, and numbers below it"
+            ],
+        );
+        check::<Zfs>("", &[("proc/spl/kstat/zfs/tank/io", "")], expect![""]);
     }
 
     #[test]
