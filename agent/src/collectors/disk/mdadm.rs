@@ -332,6 +332,15 @@ mod tests {
     }
 
     #[test]
+    fn names_the_line_that_does_not_tell_the_size() {
+        for size in ["xx blocks 64k chunks", "?garbage?", "100 ?garbage? 64k chunks"] {
+            let text = format!("md0 : active raid0 sda1[0]\n      {size}\n\nunused devices: <none>\n");
+            let (arrays, wrong) = mdstat::parse(text.as_bytes());
+            assert_eq!((arrays[0].n_blocks, wrong), (None, Some(2)), "{size}");
+        }
+    }
+
+    #[test]
     fn refuses_lines_that_are_not_documented() {
         check_error::<Mdadm>(
             "",

@@ -1,7 +1,7 @@
 //! `/proc/mdstat`: the state of software RAID. See md(4) and `md_seq_show` in the kernel's drivers/md/md.c. The procfs
 //! crate does not have it.
 
-use crate::source::{lines, number as parse_number, words};
+use crate::source::{count as parse_count, lines, number as parse_number, words};
 
 /// What the file says of one array; `None` is for what it does not say.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,11 +53,22 @@ pub fn parse(text: &[u8]) -> (Vec<Array<'_>>, Option<usize>) {
         };
         // An array without disks has it all on one line.
         let mut status = line;
+        // The size comes first.
+        if let Some((number, line)) = lines.peek().filter(|(_, line)| is_of_array(line))
+            && !is_size(line)
+            && !contains(line, b"bitmap")
+        {
+            wrong = wrong.or(Some(*number));
+        }
         while let Some((number, line)) = lines.next_if(|(_, line)| is_of_array(line)) {
-            if words(line).nth(1) == Some(b"blocks") {
+            if is_size(line) {
                 status = line;
-                array.n_blocks = words(line).next().and_then(parse_number);
+                let n_blocks = words(line).next().and_then(parse_count);
+                array.n_blocks = n_blocks.flatten();
                 array.n_synced = array.n_blocks;
+                if n_blocks.is_none() {
+                    wrong = wrong.or(Some(number));
+                }
             } else if !contains(line, b"bitmap") && note_progress(line, &mut array).is_none() {
                 wrong = wrong.or(Some(number));
             }
@@ -78,6 +89,11 @@ pub fn parse(text: &[u8]) -> (Vec<Array<'_>>, Option<usize>) {
 /// Whether a line that follows an array's heading belongs to it.
 fn is_of_array(line: &[u8]) -> bool {
     !line.trim_ascii().is_empty() && parse_heading(line).is_none() && !line.starts_with(b"unused")
+}
+
+/// Whether it is `195310144 blocks super 1.2 [2/1] [U_]`.
+fn is_size(line: &[u8]) -> bool {
+    words(line).nth(1) == Some(b"blocks")
 }
 
 /// From `md6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]`.
