@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn finds_groups_that_come_later_and_knows_none_that_are_gone() {
-        let host = TestHost::new(&[("unified/cgroup.controllers", "cpu"), ("unified/a.slice/cgroup.procs", "")]);
+        let host =
+            TestHost::new(&[("unified/cgroup.controllers", "cpu"), ("unified/a.slice/cgroup.procs", "")]);
         let mut ids = Ids::find(host.path()).unwrap();
         let errors = FirstError::default();
         let number = |path: &str| fs::metadata(host.path().join("unified").join(path)).unwrap().ino();
