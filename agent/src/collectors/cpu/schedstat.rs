@@ -37,9 +37,9 @@ impl Collector for Schedstat {
         let parsed = self.0.parse_lines("`cpu`, its number and 9 counts", |_, line| {
             // Other lines tell of scheduling domains.
             let Some(line) = line.strip_prefix(b"cpu") else { return Some(()) };
-            let cpu = parse_cpu(line)?;
+            let (cpu, is_whole) = parse_cpu(line)?;
             push_rows(&cpu, [cpu.cpu], out);
-            Some(())
+            is_whole.then_some(())
         });
         match parsed {
             Err(error) if error.is_not_found() => {
@@ -50,11 +50,18 @@ impl Collector for Schedstat {
     }
 }
 
-fn parse_cpu(line: &[u8]) -> Option<Cpu<'_>> {
+/// What a CPU counts, and whether each word of it is a number. `None` when the line does not tell the CPU.
+fn parse_cpu(line: &[u8]) -> Option<(Cpu<'_>, bool)> {
     let mut words = source::words(line);
     let cpu = words.next().filter(|it| source::number::<u32>(it).is_some())?;
-    let mut numbers = words.skip(6).map_while(source::count);
-    Some(Cpu { cpu, running: numbers.next()?, waiting: numbers.next()?, timeslices: numbers.next()? })
+    let mut words = words.skip(6);
+    let mut is_whole = true;
+    let [running, waiting, timeslices] = std::array::from_fn(|_| {
+        let count = words.next().and_then(source::count);
+        is_whole &= count.is_some();
+        count.flatten()
+    });
+    Some((Cpu { cpu, running, waiting, timeslices }, is_whole))
 }
 
 #[cfg(test)]
@@ -95,13 +102,17 @@ mod tests {
             "",
             &[("proc/schedstat", text)],
             expect![[r##"
-            # HELP node_schedstat_timeslices_total Times that a task was put on each CPU.
-            # TYPE node_schedstat_timeslices_total counter
-            node_schedstat_timeslices_total{cpu="1"} 9
-            # HELP node_schedstat_waiting_seconds_total Seconds that tasks waited for each CPU, all tasks added up.
-            # TYPE node_schedstat_waiting_seconds_total counter
-            node_schedstat_waiting_seconds_total{cpu="1"} 8e-09
-            parse proc/schedstat, line 2: expected `cpu`, its number and 9 counts"##]],
+                # HELP node_schedstat_running_seconds_total Seconds that tasks ran on each CPU.
+                # TYPE node_schedstat_running_seconds_total counter
+                node_schedstat_running_seconds_total{cpu="0"} 7e-09
+                # HELP node_schedstat_timeslices_total Times that a task was put on each CPU.
+                # TYPE node_schedstat_timeslices_total counter
+                node_schedstat_timeslices_total{cpu="1"} 9
+                # HELP node_schedstat_waiting_seconds_total Seconds that tasks waited for each CPU, all tasks added up.
+                # TYPE node_schedstat_waiting_seconds_total counter
+                node_schedstat_waiting_seconds_total{cpu="0"} 8e-09
+                node_schedstat_waiting_seconds_total{cpu="1"} 8e-09
+                parse proc/schedstat, line 2: expected `cpu`, its number and 9 counts"##]],
         );
     }
 

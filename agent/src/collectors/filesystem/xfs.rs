@@ -110,7 +110,7 @@ impl Collector for Xfs {
     }
 }
 
-/// And the number of the first line that is not as documented, which is left out.
+/// And the number of the first line that is not as documented, of which what is wrong is left out.
 fn parse(text: &[u8]) -> (Counts, Option<usize>) {
     let mut counts = Counts::default();
     let mut wrong = None;
@@ -120,24 +120,31 @@ fn parse(text: &[u8]) -> (Counts, Option<usize>) {
         let known = LINES.iter().zip(&mut counts.0).find(|((name, ..), _)| label == Some(name.as_bytes()));
         let Some(((_, at_least, at_most), columns)) = known else { continue };
         match parse_columns(words, *at_least..=*at_most) {
-            Some(numbers) => *columns = numbers,
+            Some((numbers, is_whole)) => {
+                *columns = numbers;
+                if !is_whole {
+                    wrong = wrong.or(Some(number));
+                }
+            }
             None => wrong = wrong.or(Some(number)),
         }
     }
     (counts, wrong)
 }
 
+/// The columns, and whether each of them is a number. `None` when there are too few or too many.
 fn parse_columns<'a>(
     words: impl Iterator<Item = &'a [u8]>,
     n_expected: RangeInclusive<usize>,
-) -> Option<[Option<u32>; 8]> {
+) -> Option<([Option<u32>; 8], bool)> {
     let mut columns = [None; 8];
     let mut n_words = 0;
     for word in words {
-        *columns.get_mut(n_words)? = Some(source::number(word)?);
+        *columns.get_mut(n_words)? = source::number(word);
         n_words += 1;
     }
-    n_expected.contains(&n_words).then_some(columns)
+    let is_whole = columns[..n_words].iter().all(Option::is_some);
+    n_expected.contains(&n_words).then_some((columns, is_whole))
 }
 
 #[cfg(test)]
@@ -336,7 +343,11 @@ mod tests {
         check_error::<Xfs>(
             "",
             &[("sys/fs/xfs/sda1/stats/stats", "rw 1 4294967296\n")],
-            expect!["parse sys/fs/xfs/sda1/stats/stats, line 1: expected a word and its numbers"],
+            expect![[r##"
+                # HELP node_xfs_write_calls_total Calls that write to files.
+                # TYPE node_xfs_write_calls_total counter
+                node_xfs_write_calls_total{device="sda1"} 1
+                parse sys/fs/xfs/sda1/stats/stats, line 1: expected a word and its numbers"##]],
         );
     }
 

@@ -28,10 +28,10 @@ impl Collector for Cgroups {
             }
             let words: Vec<_> = source::words(line).collect();
             let [name, _hierarchy, n_cgroups, enabled, ..] = words[..] else { return None };
-            let (n_cgroups, enabled) = (source::decimal(n_cgroups)?, source::decimal(enabled)?);
+            let (n_cgroups, enabled) = (source::decimal(n_cgroups), source::decimal(enabled));
             out.push(CGROUPS, [name], n_cgroups);
             out.push(ENABLED, [name], enabled);
-            Some(())
+            n_cgroups.and(enabled).map(drop)
         })?)
     }
 }
@@ -71,13 +71,14 @@ mod tests {
             "",
             &[("proc/cgroups", "cpu\t1\t2\t1\nmemory\t1\tmany\t1\n")],
             expect![[r##"
-            # HELP node_cgroups_cgroups Control groups that use the controller.
-            # TYPE node_cgroups_cgroups gauge
-            node_cgroups_cgroups{subsys_name="cpu"} 2
-            # HELP node_cgroups_enabled 1 if the controller is enabled, 0 if it was disabled at boot.
-            # TYPE node_cgroups_enabled gauge
-            node_cgroups_enabled{subsys_name="cpu"} 1
-            parse proc/cgroups, line 2: expected a name and three numbers"##]],
+                # HELP node_cgroups_cgroups Control groups that use the controller.
+                # TYPE node_cgroups_cgroups gauge
+                node_cgroups_cgroups{subsys_name="cpu"} 2
+                # HELP node_cgroups_enabled 1 if the controller is enabled, 0 if it was disabled at boot.
+                # TYPE node_cgroups_enabled gauge
+                node_cgroups_enabled{subsys_name="cpu"} 1
+                node_cgroups_enabled{subsys_name="memory"} 1
+                parse proc/cgroups, line 2: expected a name and three numbers"##]],
         );
     }
 

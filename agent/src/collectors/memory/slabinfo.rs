@@ -67,9 +67,12 @@ impl Collector for Slabinfo {
             let name = words.next()?;
             let numbers: Vec<_> = words.map(source::count).collect();
             let mut sizes = [None; 5];
+            let mut is_whole = true;
             for (size, column) in sizes.iter_mut().zip(COLUMNS) {
                 let Some(at) = columns.iter().position(|it| it == column.as_bytes()) else { continue };
-                *size = *numbers.get(at)?.as_ref()?;
+                let count = *numbers.get(at)?;
+                is_whole &= count.is_some();
+                *size = count.flatten();
             }
             if slabs.keeps(name) {
                 match caches.get_mut(name) {
@@ -81,7 +84,7 @@ impl Collector for Slabinfo {
                     None => drop(caches.insert(name.to_vec(), sizes)),
                 }
             }
-            Some(())
+            is_whole.then_some(())
         });
         for (name, sizes) in &caches {
             push_rows(*sizes, [name], out);
@@ -93,6 +96,7 @@ impl Collector for Slabinfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const TEXT: &str = "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\nkmalloc-8k           131    148   8192    4    8 : tunables    0    0    0 : slabdata     37     37      0\ndentry            704    864    192   42    2 : tunables    0    0    0 : slabdata     27     27      0\n";
 
@@ -176,6 +180,15 @@ mod tests {
                 node_slabinfo_pages_per_slab{slab="ftes"} 8
                 parse proc/slabinfo, line 1: expected the name of a cache and its numbers"##]],
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_count_costs_one_value() {
+        for (word, is_fine) in [("-9", true), ("x", false)] {
+            let lost = "node_slabinfo_objects{slab=\"dentry\"} 864";
+            let slabs = ("proc/slabinfo", TEXT);
+            assert_eq!(costs::<Slabinfo>("", slabs, ("864", word), lost), is_fine, "{word}");
+        }
     }
 
     #[test]

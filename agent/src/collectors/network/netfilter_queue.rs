@@ -42,15 +42,17 @@ impl Collector for NetfilterQueue {
             source::for_each_line(source::lines(text), |_, line| {
                 let mut words = source::words(line);
                 let queue = str::from_utf8(words.next()?).ok()?;
-                let mut numbers = words.map(source::number::<u64>);
-                let (_, waiting) = (numbers.next()??, numbers.next()??);
-                let (_, _) = (numbers.next()??, numbers.next()??);
-                let (full, undelivered, queued) = (numbers.next()??, numbers.next()??, numbers.next()??);
+                let mut is_whole = true;
+                let [_, waiting, _, _, full, undelivered, queued] = std::array::from_fn(|_| {
+                    let count = words.next().and_then(source::count);
+                    is_whole &= count.is_some();
+                    count.flatten()
+                });
                 out.push(WAITING, [queue], waiting);
                 out.push(QUEUED, [queue], queued);
                 out.push(DROPPED, [queue, "queue_full"], full);
                 out.push(DROPPED, [queue, "not_delivered"], undelivered);
-                Some(())
+                is_whole.then_some(())
             })
         });
         match parsed {
@@ -65,6 +67,7 @@ impl Collector for NetfilterQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const QUEUES: &str = "\
     0  31621     3 2 65531     7     2      120  1
@@ -110,10 +113,19 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_no_count_costs_one_value() {
+        for (word, is_fine) in [("-9", true), ("x", false)] {
+            let lost = "node_netfilter_queue_queued_packets_total{queue=\"0\"} 120";
+            let queues = ("proc/net/netfilter/nfnetlink_queue", QUEUES);
+            assert_eq!(costs::<NetfilterQueue>("", queues, ("120", word), lost), is_fine, "{word}");
+        }
+    }
+
+    #[test]
     fn names_a_line_that_is_broken() {
         check_error::<NetfilterQueue>(
             "",
-            &[("proc/net/netfilter/nfnetlink_queue", "    0  31621     3 2 65531     7\n")],
+            &[("proc/net/netfilter/nfnetlink_queue", "    0  31621\n")],
             expect![
                 "parse proc/net/netfilter/nfnetlink_queue, line 1: expected the nine numbers of each queue"
             ],
