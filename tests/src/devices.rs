@@ -15,8 +15,9 @@ use rustix::{
 
 use crate::{Agent, Exposition, load, truth::BLOCK_IO_LATENCY};
 
-/// What the agent must be told besides, to count them from their submission, too.
-pub const CONFIG: &str = "[collector.block_bio]\nenabled = true\n";
+/// What the agent must be told besides, to count them from their submission, too. An emulated CPU spends more on programs
+/// than they may cost.
+pub const CONFIG: &str = "[collector.block_bio]\nenabled = true\n[ebpf.budget]\non_exceed = 'warn'\n";
 
 /// By probe.
 const FAMILIES: [(&str, &str); 2] =
