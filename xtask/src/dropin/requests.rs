@@ -3,7 +3,6 @@
 
 /// Answered alike.
 pub(super) const SAME: &[&str] = &[
-    "GET /",
     "GET /metrics",
     "GET //metrics",
     "GET ///metrics",
@@ -200,6 +199,7 @@ pub(super) const SAME: &[&str] = &[
 
 /// Answered otherwise, and why that is meant.
 pub(super) const DIFFERENT: &[(&str, &str)] = &[
+    ("GET /", "the page has a script, and says that it is to be taken for nothing else"),
     ("GET /-/healthy", "probes' paths are ours"),
     ("GET /debug/pprof/", "there is no Go runtime to look into"),
     ("GET /metrics?name[]=node_time_seconds", "node_exporter selects families from 1.12 on"),
