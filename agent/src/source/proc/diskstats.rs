@@ -24,7 +24,7 @@ impl Counts {
     /// A column as it is; `None` when the kernel does not have it, or it holds no count.
     #[must_use]
     pub fn count(&self, column: usize) -> Option<u64> {
-        self.columns[column]
+        self.columns.get(column).copied().flatten()
     }
 
     /// A column that is in sectors of 512 bytes, whatever the device's own are.
