@@ -89,7 +89,7 @@ pub const fn slot(ns: u64) -> usize {
     // a bound of an octave, stays just below it: bounds are inclusive.
     let seconds = ns * SCALE_WHOLE + ((ns * SCALE_PART) >> 28);
     // 28 for the first octave, [2^-23, 2^-22) s, down to 1 for the last; 29 and 0 where it was clamped.
-    let zeros = leading_zeros(seconds) as isize;
+    let zeros = seconds.leading_zeros() as isize;
     let mantissa = seconds << zeros;
     let mut bucket = 0;
     let mut k = 0;
@@ -102,37 +102,9 @@ pub const fn slot(ns: u64) -> usize {
     ((28 - zeros) * PER_OCTAVE as isize + bucket + 1) as usize
 }
 
-/// Leading zeros of a number that has at most 31 of them. BPF has no instruction for it, and what compilers put in its
-/// place takes twice as many.
-#[inline(always)]
-const fn leading_zeros(number: u64) -> u64 {
-    /// The highest bit of each number of four bits, four bits each.
-    const HIGHEST_BIT: u64 = 0x3333_3333_2222_1100;
-    let mut rest = number >> 32;
-    let mut highest_bit = 0;
-    let mut width = 16;
-    while width >= 4 {
-        // No comparison, as below: `width` if a bit above is set.
-        let n_bits = ((1_u64 << width).wrapping_sub(rest + 1) >> 63) * width;
-        rest >>= n_bits;
-        highest_bit += n_bits;
-        width /= 2;
-    }
-    31 - highest_bit - (HIGHEST_BIT >> (rest * 4) & 3)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_leading_zeros() {
-        for zeros in 0..=31 {
-            for number in [u64::MAX, 1 << 63, 0xb000_0000_0000_0000].map(|it| it >> zeros) {
-                assert_eq!(leading_zeros(number), u64::from(number.leading_zeros()), "{number:x}");
-            }
-        }
-    }
 
     #[test]
     fn sizes_that_are_bounds_are_in_the_slot_below() {
