@@ -35,8 +35,12 @@ impl Spec for BpfPrograms {
 impl Collector for BpfPrograms {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let probes = self.probes.list();
-        for probe in &probes {
+        for (idx, probe) in probes.iter().enumerate() {
             let name = probe.spec().name;
+            // One that was loaded anew is there in its old form until the last scrape that reads it has ended.
+            if probes[idx + 1..].iter().any(|later| later.spec().name == name) {
+                continue;
+            }
             let costs = probe.costs();
             for cost in &costs {
                 let labels = [name, cost.program];
