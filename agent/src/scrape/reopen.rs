@@ -23,8 +23,8 @@ pub struct Changes {
 
 impl Registry {
     /// The registry for `after`, where this one was opened with `before`. A collector whose keys are the same goes on as
-    /// it is, unless the `host` is another, or others want more or less of a probe that it shares with them. The others are opened beside those that run now, which end with the last
-    /// scrape that holds them.
+    /// it is, unless the `host` is another, or others want more or less of a probe that it shares with them. The others
+    /// are opened beside those that run now, which end with the last scrape that holds them.
     pub fn reopen(
         &self,
         entries: impl IntoIterator<Item = &'static Entry>,

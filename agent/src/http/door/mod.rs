@@ -250,11 +250,11 @@ impl Policy {
     /// An error where the settings that follow let more people in without saying so: an editor or a tool may have
     /// written half of the file, and be stuck.
     fn hold_against(&self, next: &Settings) -> Result<(), DoorError> {
-        let has_users = |users: &BTreeMap<_, _>| !users.is_empty();
+        let loses_users = !self.users.is_empty() && next.users.is_empty();
         let says_nothing = |tls: &TlsSettings| tls.client_auth_type.is_empty();
         if next.is_empty && !self.is_empty {
             Err(DoorError::wrong(NOTHING))
-        } else if has_users(&self.users) && !has_users(&next.users) && !next.lets_everybody_in {
+        } else if loses_users && !next.lets_everybody_in {
             Err(DoorError::wrong(NO_USERS))
         } else if self.knows_clients && next.tls.as_ref().is_some_and(says_nothing) {
             Err(DoorError::wrong(NO_CERTIFICATES))
