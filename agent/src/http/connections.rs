@@ -8,7 +8,10 @@ use std::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-/// How long a new connection has for its first request before it may have to make room.
+/// How long a new connection may be silent before it may have to make room. Who means to ask does so at once.
+const FIRST_BYTE: Duration = Duration::from_millis(50);
+
+/// How long a new connection has for its first request, handshake included.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// How long a client may take an answer before its connection may have to make room.
@@ -42,6 +45,7 @@ struct UseState {
     n_requests: usize,
     /// Answers that the client has not taken yet.
     n_untaken: usize,
+    has_spoken: bool,
     has_asked: bool,
     /// Its last request was not let in.
     is_refused: bool,
@@ -135,8 +139,9 @@ impl UseState {
         let time = match self {
             Self { n_requests: 1.., .. } | Self { is_evicted: true, .. } => return None,
             Self { n_untaken: 1.., .. } => TAKING,
-            Self { has_asked: false, .. } => FIRST_REQUEST,
-            _ => Duration::ZERO,
+            Self { has_asked: true, .. } => Duration::ZERO,
+            Self { has_spoken: true, .. } => FIRST_REQUEST,
+            _ => FIRST_BYTE,
         };
         (self.idle_since.elapsed() >= time).then_some((!self.is_refused, self.idle_since))
     }
@@ -147,6 +152,7 @@ impl Use {
         let state = UseState {
             n_requests: 0,
             n_untaken: 0,
+            has_spoken: false,
             has_asked: false,
             is_refused: false,
             idle_since: Instant::now(),
@@ -169,6 +175,11 @@ impl Use {
     /// Whether its request was let in.
     pub(super) fn admitted(&self, is_admitted: bool) {
         lock(&self.state).is_refused = !is_admitted;
+    }
+
+    /// Its first bytes have come.
+    pub(super) fn has_spoken(&self) {
+        lock(&self.state).has_spoken = true;
     }
 
     pub(super) fn has_asked(&self) -> bool {
@@ -275,12 +286,24 @@ mod tests {
     async fn a_newcomer_has_time_for_its_first_request_and_no_more() {
         let connections = Arc::new(Connections::new(1));
         let first = connections.enter(None).await;
+        first.it.has_spoken();
         let evicted = timeout(SOON, async {
             tokio::select! { _ = connections.enter(None) => {}, () = first.it.evicted() => {} }
         });
         assert!(evicted.await.is_err(), "it has only just come");
         lock(&first.it.state).idle_since -= FIRST_REQUEST;
         tokio::select! { _ = connections.enter(None) => panic!("no room"), () = first.it.evicted() => {} }
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_goes_long_before_who_has_begun_to_ask() {
+        let connections = Arc::new(Connections::new(2));
+        let asking = connections.enter(None).await;
+        asking.it.has_spoken();
+        let silent = connections.enter(None).await;
+        assert!(timeout(SOON, connections.enter(None)).await.is_err(), "nobody has gone yet");
+        let going = [&asking, &silent].map(|it| lock(&it.it.state).is_evicted);
+        assert_eq!(going, [false, true]);
     }
 
     #[tokio::test]

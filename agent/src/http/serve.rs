@@ -162,6 +162,9 @@ impl Server {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, entered: Arc<Entered>) {
+        if !self.speaks(&stream, &entered).await {
+            return;
+        }
         let served = match self.door.tls().await {
             None => self.http1(stream, &entered).await,
             Some(tls) => self.tls(stream, tls, &entered).await,
@@ -169,6 +172,19 @@ impl Server {
         if let Err(error) = served {
             debug!(%error, "connection ended");
         }
+    }
+
+    /// Whether the client begins to say something before its time is over.
+    async fn speaks(&self, stream: &TcpStream, entered: &Entered) -> bool {
+        let mut first_byte = [0];
+        let first = tokio::select! {
+            biased;
+            first = timeout(self.limits.idle, stream.peek(&mut first_byte)) => first,
+            () = entered.it.evicted() => return false,
+            () = self.shutdown.begun() => return false,
+        };
+        entered.it.has_spoken();
+        matches!(first, Ok(Ok(1)))
     }
 
     async fn tls(
