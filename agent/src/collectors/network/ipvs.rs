@@ -63,17 +63,18 @@ impl Collector for Ipvs {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let Self { stats, services, labels } = self;
         let errors = FirstError::default();
-        let totals = stats.parse("a table of numbers", ip_vs::parse_totals);
-        if let Some(totals) = errors.value(totals.map(Some)) {
-            push_rows(&totals, (), out);
-        }
-        let mut sums = BTreeMap::<Key, [u64; 3]>::new();
+        let mut totals = ip_vs::Totals::default();
+        errors.value(
+            stats.parse("a table of numbers", |text| ip_vs::parse_totals(text, &mut totals)).map(Some),
+        );
+        push_rows(&totals, (), out);
+        // Where one of those that are added up has no number, nor has the sum.
+        let mut sums = BTreeMap::<Key, [Option<u64>; 3]>::new();
         let parsed = services.parse("a service or a backend", |text| {
             ip_vs::parse_backends(text, |service, backend| {
-                let sum = sums.entry(Key::new(service, backend, labels)).or_default();
-                let numbers = [backend.n_active, backend.n_inactive, backend.weight];
-                for (sum, number) in sum.iter_mut().zip(numbers) {
-                    *sum = sum.wrapping_add(number);
+                let sums = sums.entry(Key::new(service, backend, labels)).or_insert([Some(0); 3]);
+                for (sum, number) in sums.iter_mut().zip(backend.numbers) {
+                    *sum = sum.zip(number).map(|(sum, number)| sum.wrapping_add(number));
                 }
             })
         });
@@ -83,7 +84,7 @@ impl Collector for Ipvs {
             return Err(Error::Absent(error.to_string()));
         }
         errors.ok(parsed);
-        for (key, [n_active, n_inactive, weight]) in &sums {
+        for (key, [weight, n_active, n_inactive]) in &sums {
             let values: Vec<String> = labels.iter().map(|label| key.value(label)).collect();
             let labels: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
             out.push_labelled(ACTIVE, &labels, *n_active);
@@ -133,6 +134,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::costs;
 
     const STATS: (&str, &str) = (
         "proc/net/ip_vs_stats",
@@ -208,6 +210,19 @@ FWM  10001000 wlc
             node_ipvs_outgoing_packets_total 0
         "##]],
         );
+    }
+
+    #[test]
+    fn a_bad_number_costs_itself() {
+        let lost = "node_ipvs_backend_connections_active{local_address=\"192.168.0.22\",local_mark=\"\",\
+            local_port=\"3306\",proto=\"TCP\",remote_address=\"192.168.82.22\",remote_port=\"3306\"} 248";
+        assert!(!costs::<Ipvs>("", SERVICES, ("248", "x"), lost));
+        assert!(!costs::<Ipvs>(
+            "",
+            STATS,
+            ("E33656E5", "x"),
+            "node_ipvs_incoming_packets_total 3.811989221e+09"
+        ));
     }
 
     #[test]
@@ -302,42 +317,61 @@ FWM  10001000 wlc
     }
 
     #[test]
-    fn refuses_totals_that_are_cut() {
+    fn totals_that_are_cut_cost_what_they_lack() {
         check_error::<Ipvs>(
             "",
-            &[("proc/net/ip_vs_stats", "a\nb\n 1 2 3 4\n")],
-            expect!["not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"],
+            &[("proc/net/ip_vs_stats", "Total\nConns\n 1 2 3 4\n")],
+            expect![[r#"
+                # HELP node_ipvs_connections_total Connections passed on.
+                # TYPE node_ipvs_connections_total counter
+                node_ipvs_connections_total 1
+                # HELP node_ipvs_incoming_bytes_total Bytes received from clients.
+                # TYPE node_ipvs_incoming_bytes_total counter
+                node_ipvs_incoming_bytes_total 4
+                # HELP node_ipvs_incoming_packets_total Packets received from clients.
+                # TYPE node_ipvs_incoming_packets_total counter
+                node_ipvs_incoming_packets_total 2
+                # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
+                # TYPE node_ipvs_outgoing_packets_total counter
+                node_ipvs_outgoing_packets_total 3
+                not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"#]],
         );
         check_error::<Ipvs>(
             "",
-            &[("proc/net/ip_vs_stats", "a\n")],
+            &[("proc/net/ip_vs_stats", "Total\n")],
             expect!["not on this host: read proc/net/ip_vs: No such file or directory (os error 2)"],
         );
     }
 
     #[test]
-    fn refuses_a_backend_that_is_cut() {
+    fn a_backend_that_is_cut_costs_what_it_lacks() {
         let services = "TCP  C0A80016:0CEA wlc\n  -> C0A85216:0CEA      Tunnel  100    248\n";
         check_error::<Ipvs>(
             "",
-            &[("proc/net/ip_vs_stats", "a\nb\n 0 0 0 0 0\n"), ("proc/net/ip_vs", services)],
-            expect![[r#"
-            # HELP node_ipvs_connections_total Connections passed on.
-            # TYPE node_ipvs_connections_total counter
-            node_ipvs_connections_total 0
-            # HELP node_ipvs_incoming_bytes_total Bytes received from clients.
-            # TYPE node_ipvs_incoming_bytes_total counter
-            node_ipvs_incoming_bytes_total 0
-            # HELP node_ipvs_incoming_packets_total Packets received from clients.
-            # TYPE node_ipvs_incoming_packets_total counter
-            node_ipvs_incoming_packets_total 0
-            # HELP node_ipvs_outgoing_bytes_total Bytes sent back to clients through this host.
-            # TYPE node_ipvs_outgoing_bytes_total counter
-            node_ipvs_outgoing_bytes_total 0
-            # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
-            # TYPE node_ipvs_outgoing_packets_total counter
-            node_ipvs_outgoing_packets_total 0
-            parse proc/net/ip_vs, line 2: expected a service or a backend"#]],
+            &[("proc/net/ip_vs_stats", "Total\nConns\n 0 0 0 0 0\n"), ("proc/net/ip_vs", services)],
+            expect![[r##"
+                # HELP node_ipvs_backend_connections_active Connections to the backend that are established.
+                # TYPE node_ipvs_backend_connections_active gauge
+                node_ipvs_backend_connections_active{local_address="192.168.0.22",local_mark="",local_port="3306",proto="TCP",remote_address="192.168.82.22",remote_port="3306"} 248
+                # HELP node_ipvs_backend_weight Share of new connections that the backend is to get.
+                # TYPE node_ipvs_backend_weight gauge
+                node_ipvs_backend_weight{local_address="192.168.0.22",local_mark="",local_port="3306",proto="TCP",remote_address="192.168.82.22",remote_port="3306"} 100
+                # HELP node_ipvs_connections_total Connections passed on.
+                # TYPE node_ipvs_connections_total counter
+                node_ipvs_connections_total 0
+                # HELP node_ipvs_incoming_bytes_total Bytes received from clients.
+                # TYPE node_ipvs_incoming_bytes_total counter
+                node_ipvs_incoming_bytes_total 0
+                # HELP node_ipvs_incoming_packets_total Packets received from clients.
+                # TYPE node_ipvs_incoming_packets_total counter
+                node_ipvs_incoming_packets_total 0
+                # HELP node_ipvs_outgoing_bytes_total Bytes sent back to clients through this host.
+                # TYPE node_ipvs_outgoing_bytes_total counter
+                node_ipvs_outgoing_bytes_total 0
+                # HELP node_ipvs_outgoing_packets_total Packets sent back to clients through this host.
+                # TYPE node_ipvs_outgoing_packets_total counter
+                node_ipvs_outgoing_packets_total 0
+                parse proc/net/ip_vs, line 2: expected a service or a backend"##]],
         );
     }
 

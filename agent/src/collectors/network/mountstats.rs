@@ -7,7 +7,7 @@ use crate::{
         lines,
         proc::{
             mountinfo,
-            mountstats::{self, N_BYTES, N_EVENTS, NfsMount},
+            mountstats::{self, NfsMount},
         },
     },
 };
@@ -39,40 +39,40 @@ metrics! {
 
     |it: &NfsMount<'_>| ["export", "protocol", "mountaddr"];
     Counter "node_mountstats_nfs_age_seconds_total" = it.age_seconds, "Seconds since the mount was made.";
-    Counter "node_mountstats_nfs_read_bytes_total" = bytes(it, 0), "Bytes that programs read with read(2).";
-    Counter "node_mountstats_nfs_write_bytes_total" = bytes(it, 1), "Bytes that programs wrote with write(2).";
-    Counter "node_mountstats_nfs_direct_read_bytes_total" = bytes(it, 2), "Bytes that programs read with O_DIRECT.";
-    Counter "node_mountstats_nfs_direct_write_bytes_total" = bytes(it, 3), "Bytes that programs wrote with O_DIRECT.";
-    Counter "node_mountstats_nfs_total_read_bytes_total" = bytes(it, 4), "Bytes read from the server.";
-    Counter "node_mountstats_nfs_total_write_bytes_total" = bytes(it, 5), "Bytes written to the server.";
-    Counter "node_mountstats_nfs_read_pages_total" = bytes(it, 6), "Pages read from the server.";
-    Counter "node_mountstats_nfs_write_pages_total" = bytes(it, 7), "Pages written to the server.";
-    Counter "node_mountstats_nfs_event_inode_revalidate_total" = event(it, 0), "Times that cached attributes of a file were looked at again.";
-    Counter "node_mountstats_nfs_event_dnode_revalidate_total" = event(it, 1), "Times that cached names were looked at again.";
-    Counter "node_mountstats_nfs_event_data_invalidate_total" = event(it, 2), "Times that the cached data of a file were dropped.";
-    Counter "node_mountstats_nfs_event_attribute_invalidate_total" = event(it, 3), "Times that cached attributes of a file were dropped.";
-    Counter "node_mountstats_nfs_event_vfs_open_total" = event(it, 4), "Files and folders opened.";
-    Counter "node_mountstats_nfs_event_vfs_lookup_total" = event(it, 5), "Names looked up in folders.";
-    Counter "node_mountstats_nfs_event_vfs_access_total" = event(it, 6), "Permissions checked.";
-    Counter "node_mountstats_nfs_event_vfs_update_page_total" = event(it, 7), "Pages changed, which may have to be written.";
-    Counter "node_mountstats_nfs_event_vfs_read_page_total" = event(it, 8), "Times that a page was read.";
-    Counter "node_mountstats_nfs_event_vfs_read_pages_total" = event(it, 9), "Times that several pages were read at once.";
-    Counter "node_mountstats_nfs_event_vfs_write_page_total" = event(it, 10), "Times that a page was written.";
-    Counter "node_mountstats_nfs_event_vfs_write_pages_total" = event(it, 11), "Times that several pages were written at once.";
-    Counter "node_mountstats_nfs_event_vfs_getdents_total" = event(it, 12), "Times that a folder was listed.";
-    Counter "node_mountstats_nfs_event_vfs_setattr_total" = event(it, 13), "Times that attributes of a file were set.";
-    Counter "node_mountstats_nfs_event_vfs_flush_total" = event(it, 14), "Times that changes were flushed to the server.";
-    Counter "node_mountstats_nfs_event_vfs_fsync_total" = event(it, 15), "Times that fsync(2) was called on files and folders.";
-    Counter "node_mountstats_nfs_event_vfs_lock_total" = event(it, 16), "Times that a file was to be locked.";
-    Counter "node_mountstats_nfs_event_vfs_file_release_total" = event(it, 17), "Files closed.";
-    Counter "node_mountstats_nfs_event_truncation_total" = event(it, 19), "Files truncated.";
-    Counter "node_mountstats_nfs_event_write_extension_total" = event(it, 20), "Files that grew by a write beyond their end.";
-    Counter "node_mountstats_nfs_event_silly_rename_total" = event(it, 21), "Files that were removed while they were open.";
-    Counter "node_mountstats_nfs_event_short_read_total" = event(it, 22), "Reads for which the server gave less than was asked for.";
-    Counter "node_mountstats_nfs_event_short_write_total" = event(it, 23), "Writes of which the server took less than was given.";
-    Counter "node_mountstats_nfs_event_jukebox_delay_total" = event(it, 24), "Times that the server asked to try again later (EJUKEBOX).";
-    Counter "node_mountstats_nfs_event_pnfs_read_total" = event(it, 25), "Reads by pNFS.";
-    Counter "node_mountstats_nfs_event_pnfs_write_total" = event(it, 26), "Writes by pNFS.";
+    Counter "node_mountstats_nfs_read_bytes_total" = it.bytes[0], "Bytes that programs read with read(2).";
+    Counter "node_mountstats_nfs_write_bytes_total" = it.bytes[1], "Bytes that programs wrote with write(2).";
+    Counter "node_mountstats_nfs_direct_read_bytes_total" = it.bytes[2], "Bytes that programs read with O_DIRECT.";
+    Counter "node_mountstats_nfs_direct_write_bytes_total" = it.bytes[3], "Bytes that programs wrote with O_DIRECT.";
+    Counter "node_mountstats_nfs_total_read_bytes_total" = it.bytes[4], "Bytes read from the server.";
+    Counter "node_mountstats_nfs_total_write_bytes_total" = it.bytes[5], "Bytes written to the server.";
+    Counter "node_mountstats_nfs_read_pages_total" = it.bytes[6], "Pages read from the server.";
+    Counter "node_mountstats_nfs_write_pages_total" = it.bytes[7], "Pages written to the server.";
+    Counter "node_mountstats_nfs_event_inode_revalidate_total" = it.events[0], "Times that cached attributes of a file were looked at again.";
+    Counter "node_mountstats_nfs_event_dnode_revalidate_total" = it.events[1], "Times that cached names were looked at again.";
+    Counter "node_mountstats_nfs_event_data_invalidate_total" = it.events[2], "Times that the cached data of a file were dropped.";
+    Counter "node_mountstats_nfs_event_attribute_invalidate_total" = it.events[3], "Times that cached attributes of a file were dropped.";
+    Counter "node_mountstats_nfs_event_vfs_open_total" = it.events[4], "Files and folders opened.";
+    Counter "node_mountstats_nfs_event_vfs_lookup_total" = it.events[5], "Names looked up in folders.";
+    Counter "node_mountstats_nfs_event_vfs_access_total" = it.events[6], "Permissions checked.";
+    Counter "node_mountstats_nfs_event_vfs_update_page_total" = it.events[7], "Pages changed, which may have to be written.";
+    Counter "node_mountstats_nfs_event_vfs_read_page_total" = it.events[8], "Times that a page was read.";
+    Counter "node_mountstats_nfs_event_vfs_read_pages_total" = it.events[9], "Times that several pages were read at once.";
+    Counter "node_mountstats_nfs_event_vfs_write_page_total" = it.events[10], "Times that a page was written.";
+    Counter "node_mountstats_nfs_event_vfs_write_pages_total" = it.events[11], "Times that several pages were written at once.";
+    Counter "node_mountstats_nfs_event_vfs_getdents_total" = it.events[12], "Times that a folder was listed.";
+    Counter "node_mountstats_nfs_event_vfs_setattr_total" = it.events[13], "Times that attributes of a file were set.";
+    Counter "node_mountstats_nfs_event_vfs_flush_total" = it.events[14], "Times that changes were flushed to the server.";
+    Counter "node_mountstats_nfs_event_vfs_fsync_total" = it.events[15], "Times that fsync(2) was called on files and folders.";
+    Counter "node_mountstats_nfs_event_vfs_lock_total" = it.events[16], "Times that a file was to be locked.";
+    Counter "node_mountstats_nfs_event_vfs_file_release_total" = it.events[17], "Files closed.";
+    Counter "node_mountstats_nfs_event_truncation_total" = it.events[19], "Files truncated.";
+    Counter "node_mountstats_nfs_event_write_extension_total" = it.events[20], "Files that grew by a write beyond their end.";
+    Counter "node_mountstats_nfs_event_silly_rename_total" = it.events[21], "Files that were removed while they were open.";
+    Counter "node_mountstats_nfs_event_short_read_total" = it.events[22], "Reads for which the server gave less than was asked for.";
+    Counter "node_mountstats_nfs_event_short_write_total" = it.events[23], "Writes of which the server took less than was given.";
+    Counter "node_mountstats_nfs_event_jukebox_delay_total" = it.events[24], "Times that the server asked to try again later (EJUKEBOX).";
+    Counter "node_mountstats_nfs_event_pnfs_read_total" = it.events[25], "Reads by pNFS.";
+    Counter "node_mountstats_nfs_event_pnfs_write_total" = it.events[26], "Writes by pNFS.";
 }
 
 pub(super) struct Mountstats {
@@ -138,15 +138,15 @@ fn push_mount(mount: &NfsMount<'_>, labels: [&[u8]; 3], out: &mut Families) {
         let labels = (export, protocol, address, index);
         out.push(BINDS, labels, it.binds);
         out.push(CONNECTS, labels, it.connects);
-        out.push(IDLE, labels, it.idle_seconds % MAX_WHOLE);
+        out.push(IDLE, labels, it.idle_seconds.map(|it| it % MAX_WHOLE));
         out.push(SENDS, labels, it.sends);
         out.push(RECEIVES, labels, it.receives);
         out.push(BAD_IDS, labels, it.bad_ids);
         out.push(BACKLOG, labels, it.backlog);
-        let Some(queues) = &it.queues else { continue };
-        out.push(MAX_SLOTS, labels, queues.max_slots);
-        out.push(SENDING, labels, queues.sending);
-        out.push(PENDING, labels, queues.pending);
+        let [max_slots, sending, pending] = it.queues;
+        out.push(MAX_SLOTS, labels, max_slots);
+        out.push(SENDING, labels, sending);
+        out.push(PENDING, labels, pending);
     }
     for operation in &mount.operations {
         let labels = [export, protocol, address, operation.name];
@@ -160,23 +160,15 @@ fn push_mount(mount: &NfsMount<'_>, labels: [&[u8]; 3], out: &mut Families) {
         ];
         counts.into_iter().for_each(|(family, count)| out.push(family, labels, count));
         for (family, milliseconds) in [QUEUED, RESPONDED, TOOK].into_iter().zip(times) {
-            out.push(family, labels, (milliseconds % MAX_WHOLE) as f64 / 1000.0);
+            out.push(family, labels, milliseconds.map(|it| (it % MAX_WHOLE) as f64 / 1000.0));
         }
     }
-}
-
-fn bytes(mount: &NfsMount<'_>, index: usize) -> Option<u64> {
-    mount.bytes.map(|it: [u64; N_BYTES]| it[index])
-}
-
-fn event(mount: &NfsMount<'_>, index: usize) -> Option<u64> {
-    mount.events.map(|it: [u64; N_EVENTS]| it[index])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestHost;
+    use crate::testing::{TestHost, costs};
 
     const INFO: &str = "\
 21 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -446,5 +438,18 @@ device 10.0.0.1:/b mounted on /mnt/b with fstype nfs statvers=1.0
     #[test]
     fn any_text_ends() {
         never_panics::<Mountstats>("", &[("proc/self/mountinfo", INFO), ("proc/self/mountstats", STATS)]);
+    }
+
+    #[test]
+    fn a_bad_number_costs_itself() {
+        let mount = "export=\"10.0.0.1:/a\",mountaddr=\"\"";
+        let costs = |value: u64, family: &str, label| {
+            let lost = format!("node_mountstats_nfs_{family}_total{{{mount}{label}}} {value}");
+            let stats = ("proc/self/mountstats", STATS);
+            assert!(!costs::<Mountstats>("", stats, (&format!(" {value} "), " x "), &lost));
+        };
+        costs(33, "direct_read_bytes", ",protocol=\"tcp\"");
+        costs(45, "transport_sends", ",protocol=\"tcp\",transport=\"0\"");
+        costs(83, "operations_major_timeouts", ",operation=\"READ\",protocol=\"tcp\"");
     }
 }

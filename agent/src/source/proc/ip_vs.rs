@@ -5,13 +5,15 @@ use crate::source::{for_each_line, hex_number, lines, number, words};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Since boot: connections, packets in and out, bytes in and out.
-pub(crate) type Totals = [u64; 5];
+pub(crate) type Totals = [Option<u64>; 5];
 
-/// The line of numbers in the first table has the totals; the second table has the rates.
-pub(crate) fn parse_totals(text: &[u8]) -> Result<Totals, usize> {
+/// Sets `totals` by the first line with a number, which stands below two of headings; the second table has the rates.
+pub(crate) fn parse_totals(text: &[u8], totals: &mut Totals) -> Result<(), usize> {
     let mut first_table = lines(text).take_while(|(_, line)| !line.trim_ascii().is_empty());
-    let totals = |line| words(line).map(hex_number).collect::<Option<Vec<_>>>()?.try_into().ok();
-    first_table.find_map(|(_, line)| totals(line)).ok_or(3)
+    let found = first_table.find(|(_, line)| words(line).any(|it| hex_number(it).is_some()));
+    let (number, mut words) = found.map_or((3, None), |(number, line)| (number, Some(words(line))));
+    totals.iter_mut().for_each(|it| *it = words.as_mut().and_then(Iterator::next).and_then(hex_number));
+    if totals.iter().all(Option::is_some) { Ok(()) } else { Err(number) }
 }
 
 /// What clients connect to: an address and a port, or a mark of the firewall.
@@ -29,13 +31,12 @@ pub(crate) struct Service {
 pub(crate) struct Backend {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    pub(crate) weight: u64,
-    pub(crate) n_active: u64,
-    pub(crate) n_inactive: u64,
+    /// Its weight, and its active and inactive connections.
+    pub(crate) numbers: [Option<u64>; 3],
 }
 
-/// Calls `each` with every backend and its service. A line that is wrong costs itself, and that of a service the backends
-/// below it.
+/// Calls `each` with every backend and its service. A number that is wrong costs itself, an address its line, and that
+/// of a service the backends below it.
 pub(crate) fn parse_backends(text: &[u8], mut each: impl FnMut(&Service, &Backend)) -> Result<(), usize> {
     let mut service = None;
     for_each_line(lines(text), |_, line| {
@@ -44,9 +45,9 @@ pub(crate) fn parse_backends(text: &[u8], mut each: impl FnMut(&Service, &Backen
         match (first, second) {
             (b"->", b"RemoteAddress:Port") | (b"IP", b"Virtual") | (b"Prot", _) => Some(()),
             (b"->", address) => {
-                let service = service.as_ref()?;
-                each(service, &parse_backend(address, words)?);
-                Some(())
+                let backend = parse_backend(address, words)?;
+                each(service.as_ref()?, &backend);
+                backend.numbers.iter().all(Option::is_some).then_some(())
             }
             _ => {
                 service = parse_service(first, second);
@@ -74,9 +75,8 @@ fn parse_service(protocol: &[u8], address: &[u8]) -> Option<Service> {
 fn parse_backend<'a>(address: &[u8], words: impl Iterator<Item = &'a [u8]>) -> Option<Backend> {
     let (address, port) = parse_address(address)?;
     // The way of forwarding comes first.
-    let mut numbers = words.skip(1).map(number);
-    let (weight, n_active, n_inactive) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(Backend { address, port, weight, n_active, n_inactive })
+    let mut words = words.skip(1);
+    Some(Backend { address, port, numbers: std::array::from_fn(|_| words.next().and_then(number)) })
 }
 
 /// `C0A80016:0CEA` or `[2620:0000:0000:0000:0000:0000:0000:0001]:0050`.

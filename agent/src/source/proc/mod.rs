@@ -64,7 +64,7 @@ mod tests {
             stat::CpuTimes::default().advance(text).ok();
             stat::Stat::default().add(text).ok();
             cpuinfo::CpuInfos::default().add(text).ok();
-            ip_vs::parse_totals(text).ok();
+            ip_vs::parse_totals(text, &mut ip_vs::Totals::default()).ok();
             ip_vs::parse_backends(text, |_, _| {}).ok();
             for (_, line) in lines(text) {
                 black_box(net_dev::parse_line(line));

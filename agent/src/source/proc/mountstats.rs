@@ -16,8 +16,8 @@ pub(crate) struct NfsMount<'a> {
     pub(crate) export: &'a [u8],
     pub(crate) mount_point: &'a [u8],
     pub(crate) age_seconds: Option<f64>,
-    pub(crate) events: Option<[u64; N_EVENTS]>,
-    pub(crate) bytes: Option<[u64; N_BYTES]>,
+    pub(crate) events: [Option<u64>; N_EVENTS],
+    pub(crate) bytes: [Option<u64>; N_BYTES],
     /// The connections to the server, one or more of the same protocol.
     pub(crate) transports: Vec<Transport<'a>>,
     pub(crate) operations: Vec<Operation<'a>>,
@@ -26,23 +26,17 @@ pub(crate) struct NfsMount<'a> {
 #[derive(Debug)]
 pub(crate) struct Transport<'a> {
     pub(crate) protocol: &'a [u8],
-    pub(crate) binds: u64,
+    pub(crate) binds: Option<u64>,
     /// 0 for UDP, which never connects; so is how long the connection has been idle.
-    pub(crate) connects: u64,
-    pub(crate) idle_seconds: u64,
-    pub(crate) sends: u64,
-    pub(crate) receives: u64,
-    pub(crate) bad_ids: u64,
-    pub(crate) backlog: u64,
-    /// Those of TCP and UDP that `statvers=1.1` has.
-    pub(crate) queues: Option<Queues>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Queues {
-    pub(crate) max_slots: u64,
-    pub(crate) sending: u64,
-    pub(crate) pending: u64,
+    pub(crate) connects: Option<u64>,
+    pub(crate) idle_seconds: Option<u64>,
+    pub(crate) sends: Option<u64>,
+    pub(crate) receives: Option<u64>,
+    pub(crate) bad_ids: Option<u64>,
+    pub(crate) backlog: Option<u64>,
+    /// The most slots, and the queues of what is sent and of what has no reply: those of TCP and UDP that `statvers=1.1`
+    /// has.
+    pub(crate) queues: [Option<u64>; 3],
 }
 
 /// Requests of one kind.
@@ -51,13 +45,13 @@ pub(crate) struct Operation<'a> {
     pub(crate) name: &'a [u8],
     /// Requests, transmissions, timeouts, bytes sent and received, and milliseconds waiting to be sent, until the reply,
     /// and in all.
-    pub(crate) counts: [u64; 8],
+    pub(crate) counts: [Option<u64>; 8],
 }
 
 /// Hands over each mount of NFS.
 ///
 /// # Errors
-/// The number of the first line that is wrong; what the others say is handed over.
+/// The number of the first line with a word that is wrong; all others are handed over.
 pub(crate) fn parse<'a>(text: &'a [u8], mut each: impl FnMut(&NfsMount<'a>)) -> Result<(), usize> {
     let mut mount: Option<NfsMount<'a>> = None;
     let (mut n_mounts, mut lists_operations) = (0, false);
@@ -75,15 +69,20 @@ pub(crate) fn parse<'a>(text: &'a [u8], mut each: impl FnMut(&NfsMount<'a>)) -> 
         };
         let Some(mount) = &mut mount else { return Some(()) };
         if lists_operations {
-            let name = first.strip_suffix(b":")?;
-            mount.operations.push(Operation { name, counts: numbers(words)? });
-            return Some(());
+            let mut operation = Operation { name: first.strip_suffix(b":")?, counts: [None; 8] };
+            let is_whole = numbers(words, &mut operation.counts);
+            mount.operations.push(operation);
+            return is_whole;
         }
         match first {
             b"age:" => mount.age_seconds = Some(decimal(words.next()?)?),
-            b"events:" => mount.events = Some(numbers(words)?),
-            b"bytes:" => mount.bytes = Some(numbers(words)?),
-            b"xprt:" => mount.transports.push(transport(words)?),
+            b"events:" => return numbers(words, &mut mount.events),
+            b"bytes:" => return numbers(words, &mut mount.bytes),
+            b"xprt:" => {
+                let (transport, is_whole) = transport(words)?;
+                mount.transports.push(transport);
+                return is_whole;
+            }
             b"per-op" => lists_operations = true,
             _ => {}
         }
@@ -105,25 +104,28 @@ fn device(line: &[u8], index: usize) -> Option<Option<NfsMount<'_>>> {
     }
 }
 
-/// So many numbers, and whatever newer kernels have behind them.
-fn numbers<'a, const N: usize>(words: impl Iterator<Item = &'a [u8]>) -> Option<[u64; N]> {
-    words.take(N).map(number).collect::<Option<Vec<u64>>>()?.try_into().ok()
+/// So many numbers, and whatever newer kernels have behind them. `None` when one is missing or wrong.
+fn numbers<'a>(mut words: impl Iterator<Item = &'a [u8]>, to: &mut [Option<u64>]) -> Option<()> {
+    to.iter_mut().for_each(|it| *it = words.next().and_then(number));
+    to.iter().all(Option::is_some).then_some(())
 }
 
-fn transport<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<Transport<'a>> {
+/// The transport, and `None` when a number that it needs is missing or wrong.
+fn transport<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<(Transport<'a>, Option<()>)> {
     let protocol = words.next()?;
-    let mut numbers = words.map(number::<u64>);
-    let mut next = || numbers.next().flatten();
-    let (_port, binds) = (next()?, next()?);
-    let (connects, _connecting, idle_seconds) =
-        if protocol == b"udp" { (0, 0, 0) } else { (next()?, next()?, next()?) };
-    let (sends, receives, bad_ids, _active, backlog) = (next()?, next()?, next()?, next()?, next()?);
+    let words: Vec<_> = words.collect();
+    let at = |index: usize| words.get(index).copied().and_then(number::<u64>);
+    // The port comes first.
+    let (binds, connects, idle_seconds, next) =
+        if protocol == b"udp" { (at(1), Some(0), Some(0), 2) } else { (at(1), at(2), at(4), 5) };
+    let [sends, receives, bad_ids, backlog] = [0, 1, 2, 4].map(|index| at(next + index));
     // RDMA has other numbers here.
-    let queues = match (next(), next(), next()) {
-        (Some(max_slots), Some(sending), Some(pending)) if protocol != b"rdma" => {
-            Some(Queues { max_slots, sending, pending })
-        }
-        _ => None,
-    };
-    Some(Transport { protocol, binds, connects, idle_seconds, sends, receives, bad_ids, backlog, queues })
+    let queues = [5, 6, 7].map(|index| at(next + index).filter(|_| protocol != b"rdma"));
+    let has_queues = protocol != b"rdma" && words.len() > next + 5;
+    let is_whole =
+        [binds, connects, idle_seconds, sends, receives, bad_ids, backlog].iter().all(Option::is_some)
+            && (!has_queues || queues.iter().all(Option::is_some));
+    let transport =
+        Transport { protocol, binds, connects, idle_seconds, sends, receives, bad_ids, backlog, queues };
+    Some((transport, is_whole.then_some(())))
 }
