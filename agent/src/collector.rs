@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, Key, Problem, Section},
-    metric::{Families, FamilyView, Meta},
+    metric::{Families, FamilyView, Meta, Start},
     source::{
         self, Host,
         ebpf::{self, Probe},
@@ -42,6 +42,8 @@ pub trait Spec: Collector + Sized + 'static {
     const CONNECTS: bool = false;
     /// What it costs where that is worth knowing: a part of a sentence.
     const COST: &'static str = "";
+    /// Since when its counters count, where nothing else is said of a row. A start that may be wrong is none.
+    const START: Start = if Self::PROBES.is_empty() { Start::Unknown } else { Start::Opened };
     /// Every family it may push.
     const METRICS: &'static [Meta];
     /// Its keys under `[collector.<name>]`, beside those that every collector has.
@@ -118,6 +120,7 @@ pub struct Entry {
     pub capabilities: CapabilitySet,
     pub connects: bool,
     pub cost: &'static str,
+    pub start: Start,
     pub metrics: &'static [Meta],
     pub keys: &'static [Key],
     pub open: Open,
@@ -134,6 +137,7 @@ impl Entry {
             capabilities: S::CAPABILITIES,
             connects: S::CONNECTS,
             cost: S::COST,
+            start: S::START,
             metrics: S::METRICS,
             keys: S::Config::KEYS,
             open,

@@ -28,7 +28,8 @@ pub(super) struct ByDisk<T> {
 pub(super) struct Counted<'a, T> {
     pub(super) labels: [&'a str; 2],
     pub(super) counts: T,
-    created: Option<u64>,
+    /// In seconds after the boot, if it is not since the probe was attached.
+    start: Option<f64>,
     latencies: &'a Latencies,
 }
 
@@ -56,12 +57,13 @@ impl<T: Row + PartialEq> ByDisk<T> {
         for disk in self.disks.read(&mut self.there)? {
             if self.filter.keeps(&disk.name) {
                 let labels = [&*disk.name, word(disk.operation)];
-                push(Counted { labels, counts: disk.counts, created: Some(disk.created), latencies });
+                let start = Some(latencies.start(disk.created));
+                push(Counted { labels, counts: disk.counts, start, latencies });
             }
         }
         let counts = self.disks.other();
         if counts != T::default() {
-            push(Counted { labels: ["~other", "other"], counts, created: None, latencies });
+            push(Counted { labels: ["~other", "other"], counts, start: None, latencies });
         }
         Ok(())
     }
@@ -74,12 +76,26 @@ impl<T: Row + PartialEq> ByDisk<T> {
 impl<T> Counted<'_, T> {
     /// Pushes one of its histograms, in seconds.
     pub(super) fn push(&self, out: &mut Families, family: Desc<2>, latencies: &Histogram) {
-        self.latencies.fill(out.push_histogram(family, self.labels), latencies, self.created);
+        self.latencies.fill(out.push_histogram(family, self.labels), latencies, self.start);
     }
 
     /// The same in bytes.
     pub(super) fn push_sizes(&self, out: &mut Families, family: Desc<2>, sizes: &Histogram) {
-        self.latencies.fill_sizes(out.push_histogram(family, self.labels), sizes, self.created);
+        self.latencies.fill_sizes(out.push_histogram(family, self.labels), sizes, self.start);
+    }
+
+    /// Pushes one of its counters, which may have more labels.
+    pub(super) fn push_count<const N: usize>(
+        &self,
+        out: &mut Families,
+        family: Desc<N>,
+        labels: [&str; N],
+        count: u64,
+    ) {
+        match self.start {
+            Some(_) => out.push_since(family, labels, count, self.start),
+            None => out.push(family, labels, count),
+        }
     }
 }
 

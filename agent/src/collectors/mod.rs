@@ -115,7 +115,7 @@ pub(crate) mod prelude {
         collector::{Collector, Error, Spec},
         collectors::node_exporter::DISKS_LEFT_OUT,
         config::{Filter, NoConfig, Pattern, section},
-        metric::{Families, Meta, label_text, metrics},
+        metric::{Families, Meta, Start, label_text, metrics},
         source::{self, File, FirstError, Folder, Host},
     };
     #[cfg(test)]

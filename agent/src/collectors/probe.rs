@@ -2,16 +2,16 @@
 
 use crate::{
     config::ClassicBuckets,
-    metric::{Buckets, Slots},
+    metric::{Buckets, Slots, seconds},
     source::{
         Host,
         ebpf::{Histogram, histogram},
     },
 };
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 use std::ops::RangeInclusive;
 
-/// How latencies of a probe that is attached now are shown: classic bounds are those of these seconds, as the text of a
+/// How latencies are shown: classic bounds are those of these seconds, as the text of a
 /// page shall have those that tell something. Native histograms have all.
 pub(super) fn latency_slots(host: &Host, readable: RangeInclusive<f64>) -> Slots {
     Slots {
@@ -23,11 +23,11 @@ pub(super) fn latency_slots(host: &Host, readable: RangeInclusive<f64>) -> Slots
             ClassicBuckets::Pow4 => 2,
         },
         readable: readable.into_inner(),
-        created: seconds(ClockId::Realtime),
+        start: None,
     }
 }
 
-/// How sizes in bytes of a probe that is attached now are shown.
+/// How sizes in bytes are shown.
 pub(super) fn size_slots(host: &Host) -> Slots {
     let exponent = histogram::BYTES_EXPONENT;
     let slots = latency_slots(host, SIZES);
@@ -63,35 +63,30 @@ pub(super) fn fill_shifted(buckets: &mut Buckets, slots: &Slots, times: &Histogr
 pub(super) struct Latencies {
     slots: Slots,
     sizes: Slots,
-    /// Unix time when `CLOCK_MONOTONIC` was 0, as far as the clocks have kept step.
-    epoch: f64,
+    /// Seconds after the boot when `CLOCK_MONOTONIC` was 0: how long the machine had slept by then.
+    slept: f64,
 }
 
 impl Latencies {
     pub(super) fn new(host: &Host) -> Self {
-        let slots = latency_slots(host, DISK);
-        Self { slots, sizes: size_slots(host), epoch: slots.created - seconds(ClockId::Monotonic) }
+        let slept = seconds(ClockId::Boottime) - seconds(ClockId::Monotonic);
+        Self { slots: latency_slots(host, DISK), sizes: size_slots(host), slept }
     }
 
-    /// Fills `buckets`, in seconds. `created`: nanoseconds on `CLOCK_MONOTONIC` since when they count, if it is not
-    /// since the probe was attached.
-    pub(super) fn fill(&self, buckets: &mut Buckets, latencies: &Histogram, created: Option<u64>) {
-        fill(buckets, &self.since(self.slots, created), latencies);
+    /// Fills `buckets`, in seconds. `start`: if it is not since the probe was attached.
+    pub(super) fn fill(&self, buckets: &mut Buckets, latencies: &Histogram, start: Option<f64>) {
+        fill(buckets, &Slots { start, ..self.slots }, latencies);
     }
 
     /// The same in bytes.
-    pub(super) fn fill_sizes(&self, buckets: &mut Buckets, sizes: &Histogram, created: Option<u64>) {
-        buckets.fill(&self.since(self.sizes, created), &sizes.slots, sizes.sum as f64);
+    pub(super) fn fill_sizes(&self, buckets: &mut Buckets, sizes: &Histogram, start: Option<f64>) {
+        buckets.fill(&Slots { start, ..self.sizes }, &sizes.slots, sizes.sum as f64);
     }
 
-    fn since(&self, slots: Slots, created: Option<u64>) -> Slots {
-        Slots { created: created.map_or(slots.created, |it| self.epoch + it as f64 / 1e9), ..slots }
+    /// Nanoseconds on `CLOCK_MONOTONIC`, in seconds after the boot.
+    pub(super) fn start(&self, created: u64) -> f64 {
+        self.slept + created as f64 / 1e9
     }
-}
-
-fn seconds(clock: ClockId) -> f64 {
-    let now = clock_gettime(clock);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
 /// By the number less one, as most machines have them: include/uapi/asm-generic/signal.h.

@@ -33,12 +33,16 @@ section! {
         recorder: Recording = "on-demand",
         /// Compresses answers with gzip or zstd for clients that accept it.
         compression: bool = true,
-        /// What is offered beside the text format 0.0.4: protobuf (the only one with native histograms), openmetrics.
-        /// node_exporter never gives OpenMetrics, in which `le="1"` is `le="1.0"`: another series.
+        /// What is offered beside the text format 0.0.4: protobuf; openmetrics (1.0); openmetrics2 (2.0, a release
+        /// candidate that may yet change, for scrapers that ask for `version=2.0.0`). protobuf and openmetrics2 have native
+        /// histograms, and since when counters count. node_exporter never gives OpenMetrics, in whose first version
+        /// `le="1"` is `le="1.0"`: another series.
         formats: Vec<WebFormat> = vec!["protobuf"],
-        /// Sends classic buckets beside native histograms in protobuf: for a Prometheus that is told to scrape protobuf
-        /// and to keep classic histograms.
+        /// Sends classic buckets beside native histograms in protobuf and OpenMetrics 2.0: for a Prometheus that is told to
+        /// scrape protobuf and to keep classic histograms.
         classic_histograms: bool = false,
+        /// Adds a sample `…_created` to each counter and histogram in OpenMetrics 1.0: a series more for each.
+        created_samples: bool = false,
         /// HTTP/2 for clients that ask for it; over TLS only.
         http2: bool = true,
         /// Headers of every answer: Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options,
@@ -107,7 +111,7 @@ choice! {
 
 choice! {
     /// A format of answers.
-    pub enum WebFormat { Protobuf = "protobuf", OpenMetrics = "openmetrics", Text = "text" }
+    pub enum WebFormat { Protobuf = "protobuf", OpenMetrics = "openmetrics", OpenMetrics2 = "openmetrics2", Text = "text" }
 }
 
 choice! {

@@ -5,15 +5,18 @@ mod compress;
 mod names;
 mod negotiate;
 mod number;
+mod openmetrics2;
 mod protobuf;
+mod stamps;
 mod text;
 
 pub use compress::Compressor;
 pub use negotiate::{Coding, Format, Offer};
 
 use crate::metric::{Conflict, Families};
-use negotiate::Syntax;
-use text::Dialect;
+use negotiate::{OpenMetricsVersion, Syntax};
+use stamps::{Stamps, write_seconds};
+use text::{Dialect, Writer};
 
 /// What protobuf answers hold of a histogram that has native buckets; the line formats can hold classic ones only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +26,22 @@ pub enum Histograms {
     NativeAndClassic,
 }
 
+/// Whether OpenMetrics 1.0 has a sample `…_created` for each counter, histogram and summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Created {
+    #[default]
+    LeftOut,
+    Sampled,
+}
+
 /// How to write one answer.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     pub format: Format,
     pub histograms: Histograms,
+    /// Unix time of the boot, in seconds.
+    pub epoch: f64,
+    pub created: Created,
     /// Only families of these names; all when it is empty.
     pub names: Vec<String>,
 }
@@ -38,10 +52,18 @@ impl Encoder {
     pub fn write(&self, parts: &[&Families], out: &mut Vec<u8>) -> Vec<Conflict> {
         let wants = |name: &str| self.names.is_empty() || self.names.iter().any(|it| it == name);
         let Format { syntax, escaping } = self.format;
+        let stamps = Stamps::new(self.epoch, write_seconds);
         match syntax {
-            Syntax::Text => text::write(parts, Dialect::Prometheus, escaping, wants, out),
-            Syntax::OpenMetrics(_) => text::write(parts, Dialect::OpenMetrics, escaping, wants, out),
-            Syntax::Protobuf => protobuf::write(parts, self.histograms, escaping, wants, out),
+            Syntax::Text => text::write(parts, Dialect::Prometheus, escaping, None, wants, out),
+            Syntax::OpenMetrics(OpenMetricsVersion::V2_0_0) => {
+                let writer = Writer::new(Dialect::Prometheus, escaping, out);
+                openmetrics2::write(parts, self.histograms, stamps, writer, wants)
+            }
+            Syntax::OpenMetrics(_) => {
+                let created = (self.created == Created::Sampled).then_some(stamps);
+                text::write(parts, Dialect::OpenMetrics, escaping, created, wants, out)
+            }
+            Syntax::Protobuf => protobuf::write(parts, self.histograms, escaping, self.epoch, wants, out),
         }
     }
 }

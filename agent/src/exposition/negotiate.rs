@@ -22,6 +22,7 @@ pub(super) enum Syntax {
 pub(super) enum OpenMetricsVersion {
     V0_0_1,
     V1_0_0,
+    V2_0_0,
 }
 
 /// A format that may be switched off.
@@ -29,6 +30,7 @@ pub(super) enum OpenMetricsVersion {
 pub enum Offer {
     Protobuf,
     OpenMetrics,
+    OpenMetrics2,
 }
 
 impl Default for Format {
@@ -67,6 +69,9 @@ impl Format {
             Syntax::OpenMetrics(OpenMetricsVersion::V1_0_0) => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8"
             }
+            Syntax::OpenMetrics(OpenMetricsVersion::V2_0_0) => {
+                "application/openmetrics-text; version=2.0.0; charset=utf-8"
+            }
             Syntax::Protobuf => {
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
             }
@@ -84,6 +89,7 @@ impl Syntax {
                 Some(Self::OpenMetrics(OpenMetricsVersion::V0_0_1))
             }
             ("application/openmetrics-text", "1.0.0") => Some(Self::OpenMetrics(OpenMetricsVersion::V1_0_0)),
+            ("application/openmetrics-text", "2.0.0") => Some(Self::OpenMetrics(OpenMetricsVersion::V2_0_0)),
             ("application/vnd.google.protobuf", _) => {
                 let is_ours = entry.parameter("proto") == Some("io.prometheus.client.MetricFamily")
                     && entry.parameter("encoding") == Some("delimited");
@@ -96,6 +102,7 @@ impl Syntax {
     fn offer(self) -> Option<Offer> {
         match self {
             Self::Text => None,
+            Self::OpenMetrics(OpenMetricsVersion::V2_0_0) => Some(Offer::OpenMetrics2),
             Self::OpenMetrics(_) => Some(Offer::OpenMetrics),
             Self::Protobuf => Some(Offer::Protobuf),
         }
@@ -179,7 +186,7 @@ mod tests {
     use crate::testing::fuzz;
     use std::hint::black_box;
 
-    const ALL: &[Offer] = &[Offer::Protobuf, Offer::OpenMetrics];
+    const ALL: &[Offer] = &[Offer::Protobuf, Offer::OpenMetrics, Offer::OpenMetrics2];
     const PROTOBUF: &str =
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
@@ -203,6 +210,10 @@ mod tests {
             (
                 "text/plain;q=0.3, application/openmetrics-text; version=\"1.0.0\"; q=0.6; escaping=values",
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values",
+            ),
+            (
+                "application/openmetrics-text;version=2.0.0,text/plain;q=0.5",
+                "application/openmetrics-text; version=2.0.0; charset=utf-8; escaping=underscores",
             ),
             (
                 "application/openmetrics-text;q=0",
@@ -229,6 +240,23 @@ mod tests {
             Format::negotiate(accept, &[]).content_type(),
             "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8"
         );
+    }
+
+    #[test]
+    fn a_version_of_openmetrics_is_one_offer() {
+        let accept =
+            "application/openmetrics-text;version=2.0.0,application/openmetrics-text;version=1.0.0;q=0.9";
+        for (offers, version) in [
+            (&[Offer::OpenMetrics2, Offer::OpenMetrics][..], "; version=2.0.0;"),
+            (&[Offer::OpenMetrics], "; version=1.0.0;"),
+            (&[Offer::OpenMetrics2], "; version=2.0.0;"),
+            (&[], "; version=0.0.4;"),
+        ] {
+            let content_type = Format::negotiate(accept, offers).content_type();
+            assert!(content_type.contains(version), "{content_type}");
+        }
+        let older = Format::negotiate("application/openmetrics-text", &[Offer::OpenMetrics2]);
+        assert!(older.content_type().starts_with("text/plain;"));
     }
 
     #[test]

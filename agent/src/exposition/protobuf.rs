@@ -2,7 +2,7 @@
 //! into the answer: messages made for a generated encoder would cost an allocation a label.
 //! <https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto>
 
-use super::{Histograms, names::Escaping};
+use super::{Histograms, names::Escaping, stamps::Stamps};
 use crate::metric::{Buckets, Conflict, Families, Kind, Native, Row, Value, gather};
 
 /// Appends all samples of `parts` whose family `wants`. Returns what had to be left out.
@@ -10,9 +10,11 @@ pub(super) fn write(
     parts: &[&Families],
     histograms: Histograms,
     escaping: Escaping,
+    epoch: f64,
     wants: impl Fn(&str) -> bool,
     out: &mut Vec<u8>,
 ) -> Vec<Conflict> {
+    let mut stamps = Stamps::new(epoch, write_timestamp);
     gather(parts, |family, rows| {
         if !wants(family.name) {
             return;
@@ -22,7 +24,11 @@ pub(super) fn write(
             bytes(out, family::HELP, family.help.as_bytes());
             uint(out, family::TYPE, type_number(family.kind));
             for row in rows {
-                nested(out, family::METRIC, |out| write_row(row, family.kind, histograms, escaping, out));
+                let start = row.start().filter(|_| family.kind.counts()).map(|it| stamps.of(it));
+                nested(out, family::METRIC, |out| {
+                    write_labels(row, escaping, out);
+                    write_value(row, family.kind, histograms, start, out);
+                });
             }
         });
     })
@@ -56,8 +62,12 @@ mod histogram {
     pub(super) const ZERO_COUNT: u32 = 7;
     pub(super) const POSITIVE_SPAN: u32 = 12;
     pub(super) const POSITIVE_DELTA: u32 = 13;
-    pub(super) const CREATED_TIMESTAMP: u32 = 15;
+    pub(super) const CREATED: u32 = 15;
 }
+
+/// The field of that name elsewhere.
+const COUNTER_CREATED: u32 = 3;
+const SUMMARY_CREATED: u32 = 4;
 
 fn type_number(kind: Kind) -> u64 {
     match kind {
@@ -69,13 +79,17 @@ fn type_number(kind: Kind) -> u64 {
     }
 }
 
-fn write_row(row: &Row<'_>, kind: Kind, histograms: Histograms, escaping: Escaping, out: &mut Vec<u8>) {
+fn write_labels(row: &Row<'_>, escaping: Escaping, out: &mut Vec<u8>) {
     for (name, value) in row.labels() {
         nested(out, metric::LABEL, |out| {
             nested(out, 1, |out| escaping.write(name, out));
             bytes(out, 2, value.as_bytes());
         });
     }
+}
+
+/// `start`: the timestamp, as a message after its length.
+fn write_value(row: &Row<'_>, kind: Kind, histograms: Histograms, start: Option<&[u8]>, out: &mut Vec<u8>) {
     match row.value() {
         Value::Number(value) => {
             let field = match kind {
@@ -83,7 +97,10 @@ fn write_row(row: &Row<'_>, kind: Kind, histograms: Histograms, escaping: Escapi
                 Kind::Gauge => metric::GAUGE,
                 Kind::Summary | Kind::Untyped | Kind::Histogram => metric::UNTYPED,
             };
-            nested(out, field, |out| double(out, 1, value));
+            nested(out, field, |out| {
+                double(out, 1, value);
+                message(out, COUNTER_CREATED, start);
+            });
         }
         Value::Summary(it) => nested(out, metric::SUMMARY, |out| {
             uint(out, histogram::SAMPLE_COUNT, it.count);
@@ -94,8 +111,12 @@ fn write_row(row: &Row<'_>, kind: Kind, histograms: Histograms, escaping: Escapi
                     double(out, 2, value);
                 });
             }
+            message(out, SUMMARY_CREATED, start);
         }),
-        Value::Histogram(it) => nested(out, metric::HISTOGRAM, |out| write_histogram(it, histograms, out)),
+        Value::Histogram(it) => nested(out, metric::HISTOGRAM, |out| {
+            write_histogram(it, histograms, out);
+            message(out, histogram::CREATED, start);
+        }),
     }
 }
 
@@ -121,18 +142,15 @@ fn write_native(it: &Native, out: &mut Vec<u8>) {
     sint(out, histogram::SCHEMA, i64::from(it.schema));
     double(out, histogram::ZERO_THRESHOLD, it.zero_threshold);
     uint(out, histogram::ZERO_COUNT, it.zero_count);
-    let mut n_spans = 0;
-    let mut end = 0;
-    for (start, counts) in spans(&it.counts) {
-        let from = if n_spans == 0 { i64::from(it.first_index) } else { 0 };
+    let mut is_empty = true;
+    for (offset, counts) in it.spans() {
+        is_empty = false;
         nested(out, histogram::POSITIVE_SPAN, |out| {
-            sint(out, 1, from + (start - end) as i64);
+            sint(out, 1, offset.into());
             uint(out, 2, counts.len() as u64);
         });
-        n_spans += 1;
-        end = start + counts.len();
     }
-    if n_spans == 0 {
+    if is_empty {
         // Without this a histogram that has seen nothing yet would pass for a classic one.
         nested(out, histogram::POSITIVE_SPAN, |out| {
             sint(out, 1, 0);
@@ -141,38 +159,20 @@ fn write_native(it: &Native, out: &mut Vec<u8>) {
     } else {
         nested(out, histogram::POSITIVE_DELTA, |out| {
             let mut before = 0;
-            for &count in spans(&it.counts).flat_map(|(_, counts)| counts) {
+            for &count in it.spans().flat_map(|(_, counts)| counts) {
                 varint(out, zigzag((count as i64).wrapping_sub(before)));
                 before = count as i64;
             }
         });
     }
-    if let Some(created) = it.created {
-        nested(out, histogram::CREATED_TIMESTAMP, |out| {
-            uint(out, 1, created.floor() as u64);
-            uint(out, 2, (created.fract() * 1e9) as u64);
-        });
-    }
 }
 
-/// The stretches of buckets that are not all empty, with the index of their first. Up to two empty buckets inside
-/// cost less than another span.
-fn spans(counts: &[u64]) -> impl Iterator<Item = (usize, &[u64])> {
-    const MAX_GAP: usize = 2;
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + counts[at..].iter().position(|&count| count > 0)?;
-        let mut end = start + 1;
-        for (index, &count) in counts.iter().enumerate().skip(end) {
-            if count > 0 {
-                end = index + 1;
-            } else if index - end >= MAX_GAP {
-                break;
-            }
-        }
-        at = end;
-        Some((start, &counts[start..end]))
-    })
+/// A `google.protobuf.Timestamp` after its length.
+fn write_timestamp(ms: u64, out: &mut Vec<u8>) {
+    delimited(out, |out| {
+        uint(out, 1, ms / 1000);
+        uint(out, 2, ms % 1000 * 1_000_000);
+    });
 }
 
 /// Wire types.
@@ -203,6 +203,14 @@ fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     tag(out, field, LENGTH);
     varint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+/// A message that was written before, after its length.
+fn message(out: &mut Vec<u8>, field: u32, it: Option<&[u8]>) {
+    if let Some(it) = it {
+        tag(out, field, LENGTH);
+        out.extend_from_slice(it);
+    }
 }
 
 fn nested(out: &mut Vec<u8>, field: u32, fill: impl FnOnce(&mut Vec<u8>)) {

@@ -5,25 +5,28 @@
 use super::{
     names::{self, Escaping},
     number,
+    stamps::Stamps,
 };
 use crate::metric::{Conflict, Families, Family, Kind, Row, Value, gather};
 
-/// Where the line formats differ.
+/// Where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Prometheus,
     OpenMetrics,
 }
 
-/// Appends all samples of `parts` whose family `wants`. Returns what had to be left out.
+/// Appends all samples of `parts` whose family `wants`, with samples of since when they count if they may have some.
+/// Returns what had to be left out.
 pub(super) fn write(
     parts: &[&Families],
     dialect: Dialect,
     escaping: Escaping,
+    mut created: Option<Stamps>,
     wants: impl Fn(&str) -> bool,
     out: &mut Vec<u8>,
 ) -> Vec<Conflict> {
-    let mut writer = Writer { dialect, escaping, out, name: Vec::new(), is_quoted: false };
+    let mut writer = Writer::new(dialect, escaping, out);
     let mut seen: Vec<&str> = Vec::new();
     let conflicts = gather(parts, |family, rows| {
         if wants(family.name) {
@@ -31,12 +34,15 @@ pub(super) fn write(
             writer.write_head(family, kind);
             for row in rows {
                 writer.write_row(row, kind);
+                if let Some((stamps, start)) = created.as_mut().zip(row.start().filter(|_| kind.counts())) {
+                    writer.write_created(row, stamps.of(start));
+                }
             }
         }
         seen.push(family.name);
     });
     if dialect == Dialect::OpenMetrics {
-        out.extend_from_slice(b"# EOF\n");
+        writer.out.extend_from_slice(b"# EOF\n");
     }
     conflicts
 }
@@ -63,21 +69,30 @@ impl Dialect {
 
 const TOTAL: &str = "_total";
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     dialect: Dialect,
     escaping: Escaping,
-    out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
     /// The family's, escaped.
     name: Vec<u8>,
     /// A name of other than the old characters stands in quotes, as the first thing between the braces.
     is_quoted: bool,
 }
 
-impl Writer<'_> {
-    fn write_head(&mut self, family: &Family<'_>, kind: Kind) {
+impl<'a> Writer<'a> {
+    pub(super) fn new(dialect: Dialect, escaping: Escaping, out: &'a mut Vec<u8>) -> Self {
+        Self { dialect, escaping, out, name: Vec::new(), is_quoted: false }
+    }
+
+    /// Samples are of this family from now on.
+    pub(super) fn begin(&mut self, family: &Family<'_>) {
         self.name.clear();
         self.escaping.write(family.name, &mut self.name);
         self.is_quoted = self.escaping == Escaping::AllowUtf8 && !names::is_legacy(family.name);
+    }
+
+    fn write_head(&mut self, family: &Family<'_>, kind: Kind) {
+        self.begin(family);
         let is_openmetrics = self.dialect == Dialect::OpenMetrics;
         let base = match self.name.strip_suffix(TOTAL.as_bytes()) {
             Some(base) if is_openmetrics && kind == Kind::Counter => base.len(),
@@ -92,6 +107,11 @@ impl Writer<'_> {
         self.out.push(b' ');
         self.out.extend_from_slice(self.dialect.type_word(kind).as_bytes());
         self.out.push(b'\n');
+    }
+
+    /// The family's.
+    pub(super) fn write_name(&mut self) {
+        self.write_family_name(self.name.len());
     }
 
     /// The first `len` bytes of the name, quoted if need be.
@@ -138,8 +158,18 @@ impl Writer<'_> {
         self.write_count(count);
     }
 
+    /// Since when a row counts, as a sample.
+    fn write_created(&mut self, row: &Row<'_>, stamp: &[u8]) {
+        let len = self.name.len();
+        self.name.truncate(self.name.strip_suffix(TOTAL.as_bytes()).map_or(len, <[u8]>::len));
+        self.write_series("_created", row, None);
+        self.name.extend_from_slice(&TOTAL.as_bytes()[..len - self.name.len()]);
+        self.out.extend_from_slice(stamp);
+        self.out.push(b'\n');
+    }
+
     /// Name, labels and the blank before the value.
-    fn write_series(&mut self, suffix: &str, row: &Row<'_>, bound: Option<(&str, f64)>) {
+    pub(super) fn write_series(&mut self, suffix: &str, row: &Row<'_>, bound: Option<(&str, f64)>) {
         let mut separator = b'{';
         if self.is_quoted {
             self.out.extend_from_slice(b"{\"");
@@ -207,7 +237,7 @@ impl Writer<'_> {
     }
 }
 
-fn write_escaped(text: &str, special: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_escaped(text: &str, special: &[u8], out: &mut Vec<u8>) {
     write_escaped_bytes(text.as_bytes(), special, out);
 }
 

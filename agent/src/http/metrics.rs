@@ -108,6 +108,8 @@ pub(super) async fn metrics(
     let encoder = Encoder {
         format: Format::negotiate(&joined(&headers, header::ACCEPT), &app.offers),
         histograms: app.histograms,
+        epoch: app.epoch.unix(),
+        created: app.created,
         names: query.name,
     };
     let coding =

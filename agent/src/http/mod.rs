@@ -21,8 +21,8 @@ pub use serve::{Limits, Shutdown, serve};
 
 use crate::{
     config::{Config, Scrape, Web, WebFormat},
-    exposition::{Histograms, Offer},
-    metric::Conflict,
+    exposition::{Created, Histograms, Offer},
+    metric::{Conflict, Epoch},
     own::{Own, Part},
     recorder::Recorder,
     reload,
@@ -55,6 +55,8 @@ pub struct App {
     web: Web,
     offers: Vec<Offer>,
     histograms: Histograms,
+    created: Created,
+    epoch: Epoch,
     /// For scrapes.
     scrapes: Tickets,
     /// For what people look at.
@@ -98,6 +100,7 @@ impl App {
         let offers = web.formats.iter().filter_map(|format| match format {
             WebFormat::Protobuf => Some(Offer::Protobuf),
             WebFormat::OpenMetrics => Some(Offer::OpenMetrics),
+            WebFormat::OpenMetrics2 => Some(Offer::OpenMetrics2),
             WebFormat::Text => None,
         });
         let part = if web.disable_exporter_metrics { Part::Always } else { Part::All };
@@ -110,6 +113,8 @@ impl App {
             } else {
                 Histograms::Native
             },
+            created: if web.created_samples { Created::Sampled } else { Created::LeftOut },
+            epoch: Epoch::default(),
             scrapes: Tickets::new(max_scrapes, in_flight),
             views: Tickets::new(Some(MAX_VIEWS), Gauge::default()),
             answers: Answers::new(own, part),

@@ -14,6 +14,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it has a beginning.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::Counter | Self::Histogram | Self::Summary)
+    }
+
     /// The word of text format 0.0.4.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -60,7 +65,7 @@ impl FamilyView {
 }
 
 /// Base units stand at the end of a name, before `_total`.
-fn unit(name: &str) -> Option<&str> {
+pub(crate) fn unit(name: &str) -> Option<&str> {
     const UNITS: [&str; 12] = [
         "seconds", "bytes", "ratio", "celsius", "volts", "amperes", "watts", "joules", "hertz", "meters",
         "percent", "rpm",

@@ -17,6 +17,10 @@ pub struct Families {
     pub(super) buckets: Vec<Buckets>,
     n_buckets: usize,
     pub(super) quantiles: Vec<Quantiles>,
+    /// Since when all counts, in seconds after the boot, but for `started` and histograms that say it.
+    pub(super) start: Option<f64>,
+    /// Numbers with their own.
+    pub(super) started: Vec<(f64, Option<f64>)>,
     /// Room to put a name together in.
     name: String,
 }
@@ -33,6 +37,8 @@ pub(super) struct Sample {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SampleValue {
     Number(f64),
+    /// An index into `started`.
+    Started(u32),
     /// An index into `buckets`.
     Histogram(u32),
     /// An index into `quantiles`.
@@ -112,8 +118,17 @@ impl Families {
             buckets: Vec::new(),
             n_buckets: 0,
             quantiles: Vec::new(),
+            start: None,
+            started: Vec::new(),
             name: String::new(),
         }
+    }
+
+    /// The same for what counts since then, in seconds after the boot.
+    #[must_use]
+    pub(crate) fn starting(mut self, start: Option<f64>) -> Self {
+        self.start = start;
+        self
     }
 
     /// Forgets the samples and keeps the memory; a named family that was not pushed since the last call is dropped.
@@ -124,6 +139,7 @@ impl Families {
         self.labels.clear();
         self.n_buckets = 0;
         self.quantiles.clear();
+        self.started.clear();
     }
 
     /// Samples pushed since the last `clear`; a histogram counts once.
@@ -160,6 +176,20 @@ impl Families {
     ) {
         let Some(number) = value.number() else { return };
         let sample = self.sample(labels, SampleValue::Number(number));
+        self.declared[desc.index].push(sample);
+    }
+
+    /// The same with a start of its own, in seconds after the boot; `None`: nobody knows.
+    pub(crate) fn push_since<const N: usize>(
+        &mut self,
+        desc: Desc<N>,
+        labels: impl LabelValues<N>,
+        value: impl Number,
+        start: Option<f64>,
+    ) {
+        let Some(number) = value.number() else { return };
+        let value = self.started(number, start);
+        let sample = self.sample(labels, value);
         self.declared[desc.index].push(sample);
     }
 
@@ -204,7 +234,7 @@ impl Families {
     ) {
         let Some(number) = value.number() else { return };
         let meta = &self.meta[desc.index];
-        self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number));
+        self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number), self.start);
     }
 
     /// Both at once: the family that `desc` and `part` name, with just the labels given.
@@ -218,10 +248,11 @@ impl Families {
         let Some(number) = value.number() else { return };
         let meta = &self.meta[desc.index];
         let name = meta.name.replace('*', part);
-        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number));
+        self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number), self.start);
     }
 
-    /// Pushes one sample of a family that is not ours: a file names it, and its labels.
+    /// Pushes one sample of a family that is not ours: a file names it, and its labels. A number counts since `start`, in
+    /// seconds after the boot, if that is known.
     pub(crate) fn push_foreign(
         &mut self,
         name: &str,
@@ -229,9 +260,10 @@ impl Families {
         help: &str,
         labels: &[(&str, &str)],
         value: Value<'_>,
+        start: Option<f64>,
     ) {
         let value = match value {
-            Value::Number(number) => SampleValue::Number(number),
+            Value::Number(number) => self.started(number, start),
             Value::Histogram(buckets) => {
                 let index = self.next_buckets();
                 self.buckets[index].clone_from(buckets);
@@ -248,6 +280,14 @@ impl Families {
             self.labels.push(*text);
         }
         self.named_family(name, kind, help, Names::PerSample).samples.push(sample);
+    }
+
+    fn started(&mut self, number: f64, start: Option<f64>) -> SampleValue {
+        if start == self.start {
+            return SampleValue::Number(number);
+        }
+        self.started.push((number, start));
+        SampleValue::Started(self.started.len() as u32 - 1)
     }
 
     /// The index of an empty histogram, out of kept memory where there is some.

@@ -136,8 +136,18 @@ impl<'a> Row<'a> {
     pub(crate) fn value(&self) -> Value<'a> {
         match self.sample.value {
             SampleValue::Number(number) => Value::Number(number),
+            SampleValue::Started(index) => Value::Number(self.source.started[index as usize].0),
             SampleValue::Histogram(index) => Value::Histogram(&self.source.buckets[index as usize]),
             SampleValue::Summary(index) => Value::Summary(&self.source.quantiles[index as usize]),
+        }
+    }
+
+    /// Since when it counts, in seconds after the boot.
+    pub(crate) fn start(&self) -> Option<f64> {
+        match self.sample.value {
+            SampleValue::Number(_) | SampleValue::Summary(_) => self.source.start,
+            SampleValue::Started(index) => self.source.started[index as usize].1,
+            SampleValue::Histogram(index) => self.source.buckets[index as usize].start.or(self.source.start),
         }
     }
 

@@ -10,6 +10,8 @@ pub(crate) struct Buckets {
     pub(crate) native: Option<Native>,
     pub(crate) count: u64,
     pub(crate) sum: f64,
+    /// In seconds after the boot, if it is not since the others of its collector.
+    pub(crate) start: Option<f64>,
 }
 
 /// Exponential buckets with 2^(2^-schema) from one bound to the next.
@@ -22,8 +24,6 @@ pub(crate) struct Native {
     /// The index of `counts[0]`: bucket `i` covers `(base^(i-1), base^i]`.
     pub(crate) first_index: i32,
     pub(crate) counts: Vec<u64>,
-    /// Unix time since when it counts, in seconds.
-    pub(crate) created: Option<f64>,
 }
 
 /// How a source's slots lie.
@@ -37,15 +37,15 @@ pub(crate) struct Slots {
     pub(crate) octaves_a_bound: usize,
     /// The lowest and the highest classic bound that are of use to a reader.
     pub(crate) readable: (f64, f64),
-    /// Unix time since when they count, in seconds.
-    pub(crate) created: f64,
+    /// As that of [`Buckets`].
+    pub(crate) start: Option<f64>,
 }
 
 impl Buckets {
     /// Empties it for the next scrape, keeping its memory.
     pub(super) fn clear(&mut self) {
         self.classic.clear();
-        (self.count, self.sum) = (0, 0.0);
+        (self.count, self.sum, self.start) = (0, 0.0, None);
         if let Some(native) = &mut self.native {
             native.counts.clear();
         }
@@ -57,7 +57,7 @@ impl Buckets {
     pub(crate) fn fill(&mut self, slots: &Slots, counts: &[u64], sum: f64) {
         let [zero_count, counts @ ..] = counts else { return };
         let per_octave = 1_usize << slots.schema;
-        self.sum = sum;
+        (self.sum, self.start) = (sum, slots.start);
         self.count = *zero_count;
         let (lowest, highest) = slots.readable;
         let is_readable = |upper: f64| lowest <= upper && upper <= highest;
@@ -79,7 +79,32 @@ impl Buckets {
         native.zero_count = *zero_count;
         native.first_index = slots.first_index;
         native.counts.extend_from_slice(counts);
-        native.created = Some(slots.created);
+    }
+}
+
+impl Native {
+    /// The stretches of buckets that are not all empty, each after its distance to the one before, the first
+    /// after the index of its first. Up to two empty buckets inside cost less than another span.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (i32, &[u64])> {
+        const MAX_GAP: usize = 2;
+        let counts = &self.counts[..];
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = at + counts[at..].iter().position(|&count| count > 0)?;
+            let mut end = start + 1;
+            for (index, &count) in counts.iter().enumerate().skip(end) {
+                if count > 0 {
+                    end = index + 1;
+                } else if index - end >= MAX_GAP {
+                    break;
+                }
+            }
+            // The first span says where it begins, the others how far they are from the one before.
+            let from = if at == 0 { self.first_index } else { 0 };
+            let offset = from + (start - at) as i32;
+            at = end;
+            Some((offset, &counts[start..end]))
+        })
     }
 }
 
@@ -94,7 +119,7 @@ mod tests {
         first_index: 1,
         octaves_a_bound: 1,
         readable: (0.0, f64::MAX),
-        created: 1e9,
+        start: None,
     };
 
     #[test]

@@ -1,7 +1,7 @@
 //! Families and samples: what collectors push and encoders read. Knows neither.
 //!
 //! [`desc`] declares families, [`families`] holds one scrape's samples of one collector, [`gather`] puts the samples
-//! of many collectors into the order in which they are written.
+//! of many collectors into the order in which they are written, [`start`] is since when they count.
 
 mod desc;
 mod families;
@@ -9,8 +9,9 @@ mod gather;
 mod histogram;
 mod labels;
 mod names;
+mod start;
 
-pub(crate) use desc::{Desc, metrics};
+pub(crate) use desc::{Desc, metrics, unit};
 pub use desc::{FamilyView, Kind, Meta};
 pub use families::Families;
 pub(crate) use families::{Number, Quantiles, Value};
@@ -19,3 +20,5 @@ pub(crate) use gather::{Family, Row, gather};
 pub(crate) use histogram::{Buckets, Native, Slots};
 pub(crate) use labels::{LabelValues, label_text};
 pub(crate) use names::legal_name;
+pub use start::{Epoch, Start};
+pub(crate) use start::{seconds, uptime};

@@ -43,6 +43,8 @@ pub struct Own {
     errors: Family<Label, Counter>,
     seconds: Counter<f64, AtomicU64>,
     bytes: Family<Label, Counter>,
+    /// When the process began, in seconds after the boot.
+    start: Option<f64>,
 }
 
 /// How the last attempt to read something again went.
@@ -119,7 +121,18 @@ impl Own {
         for cause in ["encoding", "gathering"] {
             drop(errors.get_or_create(&[("cause", cause)]));
         }
-        Self { always, exporter, bridge: Mutex::default(), requests, in_flight, errors, seconds, bytes }
+        let start = process::start();
+        Self {
+            always,
+            exporter,
+            bridge: Mutex::default(),
+            requests,
+            in_flight,
+            errors,
+            seconds,
+            bytes,
+            start,
+        }
     }
 
     /// Adds `hostlens_<what>_last_reload_…`.
@@ -175,9 +188,9 @@ impl Own {
     /// Pushes what every answer holds, and with [`Part::All`] the rest.
     pub(crate) fn push(&self, part: Part, out: &mut Families) {
         let mut bridge = self.bridge.lock().unwrap_or_else(PoisonError::into_inner);
-        bridge.push(&self.always, out);
+        bridge.push(&self.always, self.start, out);
         if part == Part::All {
-            bridge.push(&self.exporter, out);
+            bridge.push(&self.exporter, self.start, out);
         }
     }
 }

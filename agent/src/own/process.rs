@@ -94,6 +94,11 @@ impl Stat {
     }
 }
 
+/// When hostlens began, in seconds after the boot.
+pub(super) fn start() -> Option<f64> {
+    Stat::read().map(|it| it.start_after_boot)
+}
+
 fn boot_time() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     stat.lines().find_map(|line| line.strip_prefix("btime ")?.parse().ok())

@@ -48,7 +48,7 @@ impl Outcomes {
             out.push(AGE, [slot.entry.name], run.started.elapsed().as_secs_f64());
         }
         if slot.limits.max_series > 0 {
-            out.push(DROPPED, [slot.entry.name], slot.n_dropped());
+            out.push_since(DROPPED, [slot.entry.name], slot.n_dropped(), Some(slot.opened));
         }
         if let Some(run) = run {
             out.push(DURATION, [slot.entry.name], run.duration.as_secs_f64());

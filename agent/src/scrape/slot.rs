@@ -4,7 +4,7 @@ use super::{ProbeSummary, SHORTEST, State};
 use crate::{
     collector::{Collector, Entry, Error},
     config::{CollectorLimits, Config},
-    metric::Families,
+    metric::{Families, Start, uptime},
     source::{
         Host,
         ebpf::{Loaded, Standing},
@@ -23,6 +23,9 @@ pub(super) struct Slot {
     collector: Mutex<Option<Box<dyn Collector>>>,
     /// What of it is in the kernel: the probes that it reads.
     probes: Vec<Weak<Loaded>>,
+    /// Since when it counts, and since when this slot does, in seconds after the boot.
+    start: Option<f64>,
+    pub(super) opened: f64,
     /// Whether it could not be opened because the config forbids it.
     pub(super) is_forbidden: bool,
     progress: Mutex<Progress>,
@@ -82,16 +85,23 @@ pub(super) enum Asked {
 
 impl Slot {
     pub(super) fn open(entry: &'static Entry, config: &Config, host: &Host) -> Self {
-        let opened = catch_unwind(|| (entry.open)(config, host));
-        let is_forbidden = matches!(opened, Ok(Err(Error::Forbidden { .. })));
-        let (collector, state) = match opened {
+        let opened = uptime();
+        let result = catch_unwind(|| (entry.open)(config, host));
+        let is_forbidden = matches!(result, Ok(Err(Error::Forbidden { .. })));
+        let (collector, state) = match result {
             Ok(Ok(collector)) => (Some(collector), State::Running),
             Ok(Err(error)) => (None, State::of_open_error(error)),
             Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
         };
         let is_over = collector.is_none();
-        let probes =
-            collector.iter().flat_map(|it| it.probes()).map(|it| Arc::downgrade(it.loaded())).collect();
+        let probes: Vec<_> =
+            collector.iter().flat_map(|it| it.probes()).map(|it| Arc::clone(it.loaded())).collect();
+        let start = match entry.start {
+            Start::Unknown => None,
+            Start::Boot => Some(0.0),
+            // Others may have had its probe attached before.
+            Start::Opened => probes.iter().map(|it| it.start()).reduce(f64::min).or(Some(opened)),
+        };
         let summary = Summary {
             state: state.clone(),
             started: None,
@@ -106,7 +116,9 @@ impl Slot {
             entry,
             limits: config.of_collector(entry.name),
             collector: Mutex::new(collector),
-            probes,
+            probes: probes.iter().map(Arc::downgrade).collect(),
+            start,
+            opened,
             is_forbidden,
             progress: Mutex::new(Progress { last, summary, running: None, is_over, n_dropped: 0 }),
         }
@@ -171,7 +183,7 @@ impl Slot {
     /// Uses the memory of the run `before` if nobody reads it any more.
     fn run(&self, before: Option<Arc<Run>>, started: Instant) -> (Arc<Run>, bool, u64) {
         let fresh = || {
-            let families = Families::new(self.entry.metrics);
+            let families = Families::new(self.entry.metrics).starting(self.start);
             Arc::new(Run { families, started, state: State::Running, duration: Duration::ZERO })
         };
         let mut shared = before.unwrap_or_else(fresh);

@@ -38,6 +38,7 @@ impl Spec for BpfOtherPrograms {
     const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN;
     const COST: &'static str =
         "while a sample is taken, 1 s in 30, each run of any program of the host takes 20 to 50 ns more";
+    const START: Start = Start::Opened;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

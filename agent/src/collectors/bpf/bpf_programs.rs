@@ -41,13 +41,15 @@ impl Collector for BpfPrograms {
             if probes[idx + 1..].iter().any(|later| later.spec().name == name) {
                 continue;
             }
+            let start = Some(probe.start());
             let costs = probe.costs();
             for cost in &costs {
                 let labels = [name, cost.program];
-                out.push(RUN_SECONDS, labels, cost.time.as_secs_f64());
-                out.push(RUNS, labels, cost.runs);
+                out.push_since(RUN_SECONDS, labels, cost.time.as_secs_f64(), start);
+                out.push_since(RUNS, labels, cost.runs, start);
             }
-            out.push(MISSED, [name], costs.iter().filter_map(|it| it.missed).reduce(|a, b| a + b));
+            let missed = costs.iter().filter_map(|it| it.missed).reduce(|a, b| a + b);
+            out.push_since(MISSED, [name], missed, start);
             out.push(MAP_MEMORY, [name], probe.memory().maps.iter().map(|it| it.bytes).sum::<u64>());
             out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
             if let Standing::OverBudget(excess) = probe.standing() {

@@ -55,6 +55,7 @@ impl Spec for Cpu {
     const SUMMARY: &'static str =
         "Time each CPU spent in each mode, and throttling, from /proc/stat and sysfs.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

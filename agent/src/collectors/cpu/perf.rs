@@ -82,6 +82,7 @@ impl Spec for Perf {
         "What CPUs count: cycles, instructions, cache misses, faults, tracepoints, by perf_event_open.";
     const ENABLED: bool = false;
     const COST: &'static str = "a descriptor and a reading for each counter of the hardware on each CPU";
+    const START: Start = Start::Opened;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

@@ -24,6 +24,7 @@ pub(super) struct Schedstat(File);
 impl Spec for Schedstat {
     const SUMMARY: &'static str = "Time that tasks ran on and waited for each CPU, from /proc/schedstat.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

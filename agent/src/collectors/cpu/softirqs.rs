@@ -15,6 +15,7 @@ pub(super) struct Softirqs(File);
 impl Spec for Softirqs {
     const SUMMARY: &'static str = "Softirqs by CPU and type, from /proc/softirqs.";
     const ENABLED: bool = false;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -3,7 +3,7 @@
 
 use crate::{
     collectors::{
-        by_disk::{ByDisk, Settings},
+        by_disk::{ByDisk, Counted, Settings},
         prelude::*,
     },
     source::ebpf::{Failure, Probe, Requests, Table, Use, declared::block_io},
@@ -53,7 +53,7 @@ impl Collector for BlockIoLatency {
         self.disks.each(|it| {
             let Requests { latency, failures } = &it.counts;
             it.push(out, LATENCY, latency);
-            push_errors(out, it.labels, failures);
+            push_errors(&it, failures, out);
         })?;
         out.push(SKIPPED, (), self.skipped.sum(0..1));
         Ok(())
@@ -64,11 +64,12 @@ impl Collector for BlockIoLatency {
     }
 }
 
-fn push_errors(out: &mut Families, [device, operation]: [&str; 2], failures: &[u64]) {
+fn push_errors(it: &Counted<'_, Requests>, failures: &[u64], out: &mut Families) {
+    let [device, operation] = it.labels;
     for failure in Failure::ALL {
         let n_failures = failures[failure as usize];
         if n_failures > 0 {
-            out.push(ERRORS, [device, operation, error(failure)], n_failures);
+            it.push_count(out, ERRORS, [device, operation, error(failure)], n_failures);
         }
     }
 }

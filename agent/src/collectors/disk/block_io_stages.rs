@@ -58,7 +58,7 @@ impl Collector for BlockIoStageTimes {
             if size.sum != 0 {
                 it.push_sizes(out, SIZE, size);
             }
-            out.push(REQUEUES, it.labels, *requeues);
+            it.push_count(out, REQUEUES, it.labels, *requeues);
         })
     }
 

@@ -123,12 +123,12 @@ fn push_family(name: &str, group: &Group<'_>, out: &mut Families) {
     for Sample { labels, value } in group.families().flat_map(|it| &it.samples) {
         pairs.clear();
         pairs.extend(labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let mut push = |value: metric::Value<'_>| out.push_foreign(name, kind, &help, &pairs, value);
+        let mut push = |value: metric::Value<'_>| out.push_foreign(name, kind, &help, &pairs, value, None);
         match value {
             Value::Number(number) => push(metric::Value::Number(*number)),
             Value::Distribution(it) if kind == metric::Kind::Histogram => {
                 let classic = it.points.iter().map(|&(bound, count)| (bound, count as u64)).collect();
-                let buckets = Buckets { classic, native: None, count: it.count, sum: it.sum };
+                let buckets = Buckets { classic, native: None, count: it.count, sum: it.sum, start: None };
                 push(metric::Value::Histogram(&buckets));
             }
             Value::Distribution(it) => {

@@ -12,6 +12,7 @@ pub(super) struct KernelHung(File);
 impl Spec for KernelHung {
     const SUMMARY: &'static str = "Tasks that the kernel found hanging, from /proc/sys/kernel.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

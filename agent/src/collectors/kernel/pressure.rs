@@ -27,6 +27,7 @@ impl Spec for Pressure {
     const SUMMARY: &'static str =
         "Time that tasks waited for CPU, memory and disks (PSI), from /proc/pressure.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -63,6 +63,8 @@ impl Spec for ProcessTop {
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&process_top::SPEC)];
     const COST: &'static str = "less than 10 us for each thread at a scrape";
+    /// A group counts since it is shown, each time.
+    const START: Start = Start::Unknown;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

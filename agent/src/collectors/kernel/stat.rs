@@ -31,6 +31,7 @@ pub(super) struct Stat {
 impl Spec for Stat {
     const SUMMARY: &'static str = "Boot time, forks, context switches and interrupts, from /proc/stat.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 

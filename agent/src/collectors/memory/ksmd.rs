@@ -24,6 +24,7 @@ pub(super) struct Ksmd {
 impl Spec for Ksmd {
     const SUMMARY: &'static str = "Merging of equal pages of memory, from /sys/kernel/mm/ksm.";
     const ENABLED: bool = false;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -26,6 +26,8 @@ impl Spec for Napi {
     const ENABLED: bool = true;
     const PROBES: &'static [Use] = &[Use::of(&napi::SPEC)];
     const COST: &'static str = "some 80 ns at each poll of an interface";
+    /// An interface may go and another take its name.
+    const START: Start = Start::Unknown;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -126,7 +126,8 @@ impl Collector for PacketDrops {
             let Some(interface) = interfaces.name(index)? else { continue };
             for (reason, n) in counts.into_iter().enumerate().filter(|it| it.1 != 0) {
                 let name = if reason == reasons - 1 { "other".into() } else { name(&self.names, reason) };
-                out.push(DEVICE_DROPS, [&*interface, name.as_bytes()], n);
+                // An interface may go and another take its name.
+                out.push_since(DEVICE_DROPS, [&*interface, name.as_bytes()], n, None);
             }
         }
         Ok(())

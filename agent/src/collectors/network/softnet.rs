@@ -19,6 +19,7 @@ pub(super) struct Softnet(File);
 impl Spec for Softnet {
     const SUMMARY: &'static str = "Packets that each CPU processed and dropped, from /proc/net/softnet_stat.";
     const ENABLED: bool = true;
+    const START: Start = Start::Boot;
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

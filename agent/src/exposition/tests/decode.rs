@@ -6,7 +6,19 @@ use std::collections::BTreeMap;
 /// A sample's name and labels, and the bits of its value.
 pub(super) type Samples = BTreeMap<(String, BTreeMap<String, String>), u64>;
 
-fn sample(
+/// What an answer says.
+#[derive(Debug, Default)]
+pub(super) struct Exposition {
+    /// The words of `# TYPE` by family.
+    pub(super) types: BTreeMap<String, String>,
+    pub(super) samples: Samples,
+    /// The native buckets that hold something, by index.
+    pub(super) natives: Vec<BTreeMap<i32, u64>>,
+    /// Since when series count, in milliseconds of Unix time.
+    pub(super) starts: BTreeMap<(String, BTreeMap<String, String>), i64>,
+}
+
+pub(super) fn sample(
     name: &str,
     labels: &BTreeMap<String, String>,
     bound: Option<(&str, f64)>,
@@ -103,6 +115,9 @@ pub(super) mod schema {
     pub(crate) struct Number {
         #[prost(double, tag = "1")]
         pub value: f64,
+        /// Of a counter.
+        #[prost(message, tag = "3")]
+        pub created_timestamp: Option<Timestamp>,
     }
 
     #[derive(PartialEq, prost::Message)]
@@ -113,6 +128,8 @@ pub(super) mod schema {
         pub sample_sum: f64,
         #[prost(message, repeated, tag = "3")]
         pub quantile: Vec<Quantile>,
+        #[prost(message, tag = "4")]
+        pub created_timestamp: Option<Timestamp>,
     }
 
     #[derive(PartialEq, prost::Message)]
@@ -196,9 +213,9 @@ fn native_buckets(it: &schema::Histogram) -> BTreeMap<i32, u64> {
     buckets
 }
 
-/// Types by number, samples as the line formats have them, native buckets.
-pub(super) fn decode_protobuf(bytes: &[u8]) -> (BTreeMap<String, i32>, Samples, Vec<BTreeMap<i32, u64>>) {
-    let (mut types, mut samples, mut natives) = (BTreeMap::new(), Samples::new(), Vec::new());
+/// Samples as the line formats have them.
+pub(super) fn decode_protobuf(bytes: &[u8]) -> Exposition {
+    let Exposition { mut types, mut samples, mut natives, mut starts } = Exposition::default();
     for family in decode_families(bytes) {
         let name = family.name.as_str();
         for metric in &family.metric {
@@ -216,6 +233,13 @@ pub(super) fn decode_protobuf(bytes: &[u8]) -> (BTreeMap<String, i32>, Samples, 
                 sample(&format!("{name}_sum"), &labels, None, sum, samples);
                 sample(&format!("{name}_count"), &labels, None, count as f64, samples);
             };
+            let created = number.as_ref().and_then(|it| it.created_timestamp.as_ref());
+            let created = created.or(metric.summary.as_ref().and_then(|it| it.created_timestamp.as_ref()));
+            let created = created.or(metric.histogram.as_ref().and_then(|it| it.created_timestamp.as_ref()));
+            if let Some(it) = created {
+                let ms = it.seconds * 1000 + i64::from(it.nanos) / 1_000_000;
+                starts.insert((name.to_owned(), labels.clone()), ms);
+            }
             if let Some(it) = &metric.summary {
                 sum_and_count(it.sample_sum, it.sample_count, &mut samples);
                 for it in &it.quantile {
@@ -237,7 +261,8 @@ pub(super) fn decode_protobuf(bytes: &[u8]) -> (BTreeMap<String, i32>, Samples, 
                 natives.push(native_buckets(it));
             }
         }
-        assert_eq!(types.insert(family.name, family.r#type), None);
+        let word = ["counter", "gauge", "summary", "untyped", "histogram"][family.r#type as usize];
+        assert_eq!(types.insert(family.name, word.to_owned()), None);
     }
-    (types, samples, natives)
+    Exposition { types, samples, natives, starts }
 }

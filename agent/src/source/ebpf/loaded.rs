@@ -19,6 +19,7 @@ use std::{
 use aya::{Ebpf, maps::Map, programs, sys::SyscallError};
 use ebpf_probes::spec::{Attach, Entries, Need, Program, Spec};
 use probe_abi::Meter;
+use rustix::time::{ClockId, clock_gettime};
 use tracing::info;
 
 use super::{
@@ -38,6 +39,8 @@ use crate::source::{
 #[derive(Debug)]
 pub struct Loaded {
     spec: &'static Spec,
+    /// When its maps were empty for the last time, in seconds after the boot.
+    start: f64,
     object: Mutex<Object>,
     /// `None` if the probe is not measured.
     meters: Option<Meters>,
@@ -145,8 +148,10 @@ impl Loaded {
         memory.add_programs(spec, &ebpf, names())?;
         let descriptions = memory::descriptions(spec, &ebpf, names())?;
         let meters = meters(&mut ebpf)?;
+        let now = clock_gettime(ClockId::Boottime);
         Ok(Self {
             spec,
+            start: now.tv_sec as f64 + now.tv_nsec as f64 / 1e9,
             object: Mutex::new(Object::Open { ebpf, links: Vec::new(), descriptions }),
             meters,
             overhead,
@@ -164,6 +169,11 @@ impl Loaded {
 
     pub fn spec(&self) -> &'static Spec {
         self.spec
+    }
+
+    /// Since when it counts, in seconds after the boot. That it was detached for a while changes nothing.
+    pub fn start(&self) -> f64 {
+        self.start
     }
 
     /// What maps and programs take in the kernel.

@@ -83,7 +83,14 @@ impl Interface {
             let Some(value) = value else { continue };
             let help = "Traffic counter of the interface, as the kernel names it.";
             // Gauges, as node_exporter has them here; the collector netdev has counters.
-            out.push_foreign(name, Kind::Gauge, help, &[("device", device)], Value::Number(value as f64));
+            out.push_foreign(
+                name,
+                Kind::Gauge,
+                help,
+                &[("device", device)],
+                Value::Number(value as f64),
+                None,
+            );
         }
     }
 }
