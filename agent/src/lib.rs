@@ -22,6 +22,7 @@ mod service;
 mod source;
 #[cfg(test)]
 mod testing;
+mod top;
 
 pub use run::main;
 // For tests, which hold probes to what others count, and load some of their own.

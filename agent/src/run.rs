@@ -17,6 +17,7 @@ use crate::{
     scrape::Registry,
     service,
     source::sys::{descriptors, memory},
+    top,
 };
 use anyhow::{Context, Result};
 use std::{
@@ -97,6 +98,10 @@ fn answer(verb: &Verb, schema: &Schema, config: Config) -> Result<ExitCode> {
             let report = cli::examine(&config)?;
             print(if *json { format!("{:#}\n", report.to_json(*strict)) } else { report.to_string() })?;
             return Ok(ExitCode::from(report.exit_code(*strict)));
+        }
+        Verb::Top { url } => {
+            top::top(config, url.as_deref())?;
+            return Ok(ExitCode::SUCCESS);
         }
         Verb::Once { collect } => {
             let Once { exposition, report } = cli::once(config, collect)?;
@@ -232,10 +237,7 @@ fn serve_logged(
             served.replace(registry, config);
             reloads.succeeded();
         }
-        Outcome::Bad(problems) => {
-            served.refuse(problems);
-            reloads.failed();
-        }
+        Outcome::Bad(problems) => reloads.failed(problems),
     };
     let web = config.section::<Web>();
     let reloader =

@@ -10,3 +10,4 @@ mod limits;
 mod page;
 mod reload;
 mod sandbox;
+mod top;

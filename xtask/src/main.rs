@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod btf;
 mod ci;
+mod dashboards;
 mod dist;
 mod dropin;
 mod ebpf;
@@ -50,6 +51,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "wifi", summary: wifi::SUMMARY, help: wifi::HELP, run: wifi::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "page", summary: page::SUMMARY, help: page::HELP, run: page::run },
+    Verb { name: "dashboards", summary: dashboards::SUMMARY, help: dashboards::HELP, run: dashboards::run },
     Verb { name: "rules", summary: rules::SUMMARY, help: rules::HELP, run: rules::run },
     Verb { name: "fuzz", summary: fuzz::SUMMARY, help: fuzz::HELP, run: fuzz::run },
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
@@ -92,6 +94,6 @@ fn dispatch(args: &[String]) -> Result<()> {
 fn list() {
     println!("usage: cargo xtask <verb> [options]; `cargo xtask <verb> --help` lists a verb's options\n");
     for verb in VERBS {
-        println!("  {:<9} {}", verb.name, verb.summary);
+        println!("  {:<10} {}", verb.name, verb.summary);
     }
 }

@@ -40,6 +40,8 @@ pub enum Verb {
     Collectors { json: bool },
     /// Scrape once; all enabled collectors when none is named.
     Once { collect: Vec<String> },
+    /// Show in a terminal what the page shows, of this agent or of the config's.
+    Top { url: Option<String> },
     /// Hash a password.
     HashPassword { cost: u32 },
 }
@@ -120,6 +122,7 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
         }
         "doctor" => Verb::Doctor { json: inner.get_flag("json"), strict: inner.get_flag("strict") },
         "collectors" => Verb::Collectors { json: inner.get_flag("json") },
+        "top" => Verb::Top { url: inner.get_one("url").cloned() },
         "once" => Verb::Once { collect: inner.get_many("collect").into_iter().flatten().cloned().collect() },
         other => unreachable!("clap knows no verb `{other}`"),
     };

@@ -17,6 +17,17 @@ pub(super) struct VerbSpec {
 
 pub(super) const VERBS: &[VerbSpec] = &[
     VerbSpec {
+        name: "top",
+        usage: "top [--url <url>]",
+        about: "Show in a terminal what the page shows: the host, what is wrong and what would help, and charts that \
+                move; of the hostlens that runs here, of the one at --url, or, where none runs, of what this one finds.",
+        takes_flags: true,
+        args: || {
+            let url = Arg::new("url").long("url").value_name("URL");
+            vec![url.help("http://HOST:PORT or unix:/PATH of a hostlens that runs")]
+        },
+    },
+    VerbSpec {
         name: "check-config",
         usage: "check-config [<file>...]",
         about: "Say all that is wrong with the config; exit with 0 when it is good, 1 for warnings under --strict, \

@@ -1,8 +1,9 @@
 //! Listen addresses in all the spellings that Go's `net.Listen` takes, and `unix:` and `vsock:`.
 
+use crate::config::{Config, Web};
 use std::{
     fs,
-    net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _},
     path::PathBuf,
 };
 
@@ -19,6 +20,34 @@ pub(super) enum Address {
         cid: u32,
         port: u32,
     },
+}
+
+/// Where a server of this host is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Where the agent of this `config` is reached from its own host.
+///
+/// # Errors
+/// When that cannot be told, with why.
+pub fn reached(config: &Config) -> Result<Target, String> {
+    let web = config.section::<Web>();
+    if web.systemd_socket {
+        return Err("systemd has its sockets: say where with --url".to_owned());
+    }
+    let first = web.listen_address.first().ok_or("it serves nowhere")?;
+    match Address::parse(first)? {
+        Address::Any { port } => Ok(Target::Tcp((Ipv4Addr::LOCALHOST, port).into())),
+        Address::Ip(it) if it.ip().is_unspecified() => {
+            Ok(Target::Tcp((Ipv4Addr::LOCALHOST, it.port()).into()))
+        }
+        Address::Ip(it) => Ok(Target::Tcp(it)),
+        Address::Unix(path) => Ok(Target::Unix(path)),
+        Address::Vsock { .. } => Err("it serves virtual machines: say where with --url".to_owned()),
+    }
 }
 
 /// Any context id: `VMADDR_CID_ANY` of vsock(7).

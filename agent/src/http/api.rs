@@ -1,13 +1,15 @@
-//! `/api/v1/collectors`: every collector with its state, its settings and what it gives, for people and programs.
+//! `/api/v1/collectors`: every collector with its state, its settings and what it gives, for people and programs; and
+//! what the page and `hostlens top` are made of: `status`, `recorder` and `groups`.
 
-use super::{App, tickets::Client};
+use super::{App, request, tickets::Client};
 use crate::{
     collector::{Entry, View},
     config::{CollectorLimits, Config, KeyView, Section as _},
+    recorder::groups,
     scrape::{ProbeSummary, Summary},
 };
 use axum::{
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderValue, header},
     response::Response,
 };
@@ -38,20 +40,47 @@ struct LastRun {
 }
 
 pub(super) async fn collectors(State(app): State<Arc<App>>, client: Client) -> Response {
-    let mut response = app.view(client, json).await;
-    response
-        .headers_mut()
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/json"));
+    answer(&app, client, |app| {
+        let running = app.running();
+        let summaries: Vec<_> = running.registry.collectors().collect();
+        let described = summaries.iter().map(|(entry, it)| describe(entry, it.as_ref(), &running.config));
+        json(&described.collect::<Vec<_>>())
+    })
+    .await
+}
+
+pub(super) async fn status(State(app): State<Arc<App>>, client: Client) -> Response {
+    answer(&app, client, |app| json(&app.status())).await
+}
+
+/// What the flight recorder has after `since`.
+pub(super) async fn recorder(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    client: Client,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let since = request::pairs(&query).find(|(key, _)| key == "since");
+    let since = since.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let at_work = Arc::clone(&app);
+    answer(&app, client, |_| json(&at_work.recorded(since))).await
+}
+
+/// Who uses CPUs and memory.
+pub(super) async fn groups_now(State(app): State<Arc<App>>, client: Client) -> Response {
+    let groups = groups(&app.registry()).await;
+    answer(&app, client, |_| json(&groups)).await
+}
+
+async fn answer(app: &App, client: Client, make: impl FnOnce(&App) -> Vec<u8>) -> Response {
+    let mut response = app.view(client, make).await;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);
     response
 }
 
-fn json(app: &App) -> Vec<u8> {
-    let running = app.running();
-    let summaries: Vec<_> = running.registry.collectors().collect();
-    let collectors: Vec<_> =
-        summaries.iter().map(|(entry, summary)| describe(entry, summary.as_ref(), &running.config)).collect();
-    serde_json::to_vec(&collectors).expect("all keys are strings, and memory takes all")
+fn json(it: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(it).expect("all keys are strings, and memory takes all")
 }
 
 fn describe<'a>(entry: &Entry, summary: Option<&'a Summary>, config: &Config) -> Collector<'a> {

@@ -12,12 +12,15 @@ mod page;
 mod port_holder;
 mod request;
 mod serve;
+mod status;
 mod tickets;
 
+pub use address::{Target, reached};
 pub use check::{faults, of_door};
 pub use door::{Door, Origin};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
+pub use status::{Status, duration};
 
 use crate::{
     config::{Config, Scrape, Web, WebFormat},
@@ -40,7 +43,7 @@ use axum::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 use tickets::{Client, Tickets};
@@ -64,8 +67,6 @@ pub struct App {
     answers: Answers,
     /// What was left out of the last answer.
     conflicts: Mutex<Vec<Conflict>>,
-    /// All that is wrong with the config that was to be reloaded last.
-    refused: Mutex<Option<String>>,
     recorder: Arc<Recorder>,
     started: Instant,
     shutdown: Shutdown,
@@ -119,7 +120,6 @@ impl App {
             views: Tickets::new(Some(MAX_VIEWS), Gauge::default()),
             answers: Answers::new(own, part),
             conflicts: Mutex::default(),
-            refused: Mutex::default(),
             recorder: Recorder::new(web.recorder),
             started: Instant::now(),
             running: RwLock::new(Running::new(registry, config)),
@@ -133,12 +133,6 @@ impl App {
     pub fn replace(&self, registry: Registry, config: Arc<Config>) {
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
         *running = Running::new(registry, config);
-        *self.refused() = None;
-    }
-
-    /// Goes on; `problems` are why the config that was to be reloaded cannot be used.
-    pub fn refuse(&self, problems: String) {
-        *self.refused() = Some(problems);
     }
 
     /// Begins what goes on without anybody asking. To be called inside of a runtime.
@@ -162,10 +156,6 @@ impl App {
         }
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<String>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn running(&self) -> Running {
         self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -179,8 +169,11 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/-/ready", any(ready))
         .route("/-/reload", any(reload_config));
     if app.web.enable_ui {
-        router = router.route("/api/v1/collectors", any(api::collectors));
-        router = router.route("/api/v1/recorder", any(page::recorded));
+        router = router
+            .route("/api/v1/collectors", any(api::collectors))
+            .route("/api/v1/status", any(api::status))
+            .route("/api/v1/recorder", any(api::recorder))
+            .route("/api/v1/groups", any(api::groups_now));
     }
     let path = request::route(&app.web.telemetry_path.0);
     router = match path.strip_suffix('/') {

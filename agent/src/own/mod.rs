@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::{
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -45,6 +45,8 @@ pub struct Own {
     bytes: Family<Label, Counter>,
     /// When the process began, in seconds after the boot.
     start: Option<f64>,
+    /// What is read again, and how that went.
+    reloads: Vec<(String, Reloads)>,
 }
 
 /// How the last attempt to read something again went.
@@ -52,17 +54,25 @@ pub struct Own {
 pub struct Reloads {
     is_good: Gauge,
     last_good: Gauge<f64, AtomicU64>,
+    /// Why what was read last cannot be used.
+    problem: Arc<Mutex<Option<String>>>,
 }
 
 impl Reloads {
     pub fn succeeded(&self) {
+        *self.problem() = None;
         self.is_good.set(1);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         self.last_good.set(now.unwrap_or_default().as_secs_f64());
     }
 
-    pub fn failed(&self) {
+    pub fn failed(&self, problem: String) {
+        *self.problem() = Some(problem);
         self.is_good.set(0);
+    }
+
+    fn problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
@@ -132,6 +142,7 @@ impl Own {
             seconds,
             bytes,
             start,
+            reloads: Vec::new(),
         }
     }
 
@@ -150,7 +161,13 @@ impl Own {
             "Unix time at which what is in force was read",
             it.last_good.clone(),
         );
+        self.reloads.push((what.replace('_', " "), it.clone()));
         it
+    }
+
+    /// What was read again and cannot be used, with all that is wrong with it.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&str, String)> {
+        self.reloads.iter().filter_map(|(what, it)| Some((&**what, it.problem().clone()?)))
     }
 
     /// Adds how many lines of the log are lost for each of these causes.

@@ -1,7 +1,7 @@
 //! One line of a chart: numbers, a point a second.
 
 use super::N_POINTS;
-use std::{fmt::Write as _, iter::repeat_n};
+use std::iter::repeat_n;
 
 /// The last [`N_POINTS`] numbers; NaN where there is none.
 pub(super) struct Line {
@@ -24,22 +24,9 @@ impl Line {
         self.points.iter().all(|it| it.is_nan())
     }
 
-    /// Appends the points of these `places` as a list, with four digits each.
-    pub(super) fn write(&self, places: impl Iterator<Item = usize>, out: &mut String) {
-        out.push('[');
-        for (n, place) in places.enumerate() {
-            if n > 0 {
-                out.push(',');
-            }
-            let point = self.points[place % N_POINTS];
-            let written = match point {
-                0.0 => write!(out, "0"),
-                _ if point.is_finite() => write!(out, "{point:.3e}"),
-                _ => write!(out, "null"),
-            };
-            written.expect("a String takes any text");
-        }
-        out.push(']');
+    /// The point of this `place`.
+    pub(super) fn at(&self, place: usize) -> f32 {
+        self.points[place % N_POINTS]
     }
 }
 

@@ -1,10 +1,16 @@
 //! The flight recorder: what the host did in the last quarter of an hour, a point a second, for the page at `/`. It runs
 //! a few collectors alone, while somebody looks and some minutes longer, or always where the config says so.
 
+mod charts;
+mod groups;
 mod latency;
 mod line;
 mod tape;
+mod told;
 mod wanted;
+
+pub use groups::{Group, GroupKind, groups};
+pub use told::{Drawn, Kind, Recorded, Told};
 
 use crate::{
     config::Recording,
@@ -22,7 +28,7 @@ use wanted::WANTED;
 const STEP: Duration = Duration::from_secs(1);
 
 /// How many points are kept.
-const N_POINTS: usize = 900;
+pub const N_POINTS: usize = 900;
 
 /// After the last look it goes on for so long.
 const LINGER: Duration = Duration::from_secs(300);
@@ -60,20 +66,20 @@ impl Recorder {
         }
     }
 
-    /// What was recorded after `since` (Unix time in milliseconds), as JSON. Begins to record, or goes on. `registry`
+    /// What was recorded after `since` (Unix time in milliseconds). Begins to record, or goes on. `registry`
     /// gives the collectors that answer at the time. To be called inside of a runtime.
     pub fn look(
         self: &Arc<Self>,
         since: u64,
         registry: impl Fn() -> Arc<Registry> + Send + 'static,
-    ) -> Vec<u8> {
+    ) -> Recorded {
         self.state().looked = Instant::now();
         if self.is_allowed() {
             self.begin(registry);
         }
         match &self.state().tape {
-            Some(tape) => tape.to_json(since),
-            None => Tape::default().to_json(since),
+            Some(tape) => tape.told(since),
+            None => Tape::default().told(since),
         }
     }
 

@@ -2,14 +2,15 @@
 
 use super::{
     N_POINTS,
+    charts::{CHARTS, Chart},
     latency::Latency,
     line::{Counter, Line},
+    told::{Drawn, Octave, Recorded, Told, points},
     wanted::{How, WANTED, Wanted},
 };
 use crate::metric::{Families, Row, Value, gather};
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     time::{Instant, SystemTime},
 };
 
@@ -69,39 +70,52 @@ impl Tape {
         self.last = Some(now);
     }
 
-    /// The points after `since`: their times, lines by family, and latencies.
-    pub(super) fn to_json(&self, since: u64) -> Vec<u8> {
+    /// The points after `since`.
+    pub(super) fn told(&self, since: u64) -> Recorded {
         let places = self.n_points.saturating_sub(N_POINTS)..self.n_points;
-        let places = || places.clone().filter(|place| self.times[place % N_POINTS] > since);
-        let mut lines = String::new();
-        let mut latencies = String::new();
-        for (wanted, track) in WANTED.iter().zip(&self.tracks) {
-            let out = match track {
-                Track::Lines(_) => &mut lines,
-                Track::Latency(_) => &mut latencies,
-            };
-            if !out.is_empty() {
-                out.push(',');
-            }
-            out.push_str(&quoted(wanted.family));
-            out.push_str(":{");
-            match track {
-                Track::Lines(by_label) => {
-                    write_all(by_label.iter().map(|(label, (_, line))| (quoted(label), line)), places, out);
-                }
-                Track::Latency(it) => {
-                    out.push_str("\"quantiles\":{");
-                    write_all(it.quantiles().map(|(q, line)| (format!("\"{q}\""), line)), places, out);
-                    out.push_str("},\"rows\":{");
-                    write_all(it.rows().map(|(upper, line)| (format!("\"{upper:e}\""), line)), places, out);
-                    out.push('}');
-                }
-            }
-            out.push('}');
+        let places: Vec<usize> = places.filter(|place| self.times[place % N_POINTS] > since).collect();
+        Recorded {
+            times: places.iter().map(|place| self.times[place % N_POINTS]).collect(),
+            charts: CHARTS.iter().map(|chart| self.draw(chart, &places)).collect(),
         }
-        let times: Vec<String> = places().map(|place| self.times[place % N_POINTS].to_string()).collect();
-        format!("{{\"times\":[{}],\"lines\":{{{lines}}},\"latencies\":{{{latencies}}}}}\n", times.join(","))
-            .into_bytes()
+    }
+
+    fn draw(&self, chart: &Chart, places: &[usize]) -> Drawn {
+        let track = |family: &str| {
+            let index = WANTED.iter().position(|it| it.family == family)?;
+            Some(&self.tracks[index])
+        };
+        let lines_of = |family: &str| match track(family) {
+            Some(Track::Lines(lines)) => {
+                lines.iter().map(|(label, (_, line))| (label.as_str(), line)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let line = |line: &Line| points(places.iter().map(|place| line.at(*place)));
+        let lines = chart.made.lines(chart.family, places, lines_of);
+        let mut drawn = Drawn {
+            title: chart.title.to_owned(),
+            unit: chart.unit.to_owned(),
+            kind: chart.kind,
+            family: chart.family.to_owned(),
+            lines: lines.into_iter().map(|(name, all)| Told { name, points: points(all) }).collect(),
+            rows: Vec::new(),
+            aside: chart.aside.as_ref().and_then(|it| {
+                Some(Told { name: it.name.to_owned(), points: points(it.points(places, &lines_of)?) })
+            }),
+            missing: String::new(),
+        };
+        if let Some(Track::Latency(it)) = track(chart.family) {
+            let words = |quantile| match quantile {
+                0.5 => "half within".to_owned(),
+                part => format!("{} % within", part * 100.0),
+            };
+            let is_hit = it.rows().next().is_some();
+            let quantiles = it.quantiles().filter(|_| is_hit);
+            drawn.lines = quantiles.map(|(q, it)| Told { name: words(q), points: line(it) }).collect();
+            drawn.rows = it.rows().map(|(upper, it)| Octave { upper, points: line(it) }).collect();
+        }
+        drawn
     }
 }
 
@@ -167,22 +181,6 @@ fn make_room<'a>(lines: &mut BTreeMap<String, (Counter, Line)>, sums: &mut BTree
     lines.extend(new.into_iter().map(|(label, _)| (label.to_owned(), <(Counter, Line)>::default())));
 }
 
-fn write_all<'a, I: Iterator<Item = usize>>(
-    lines: impl Iterator<Item = (String, &'a Line)>,
-    places: impl Fn() -> I,
-    out: &mut String,
-) {
-    for (n, (name, line)) in lines.enumerate() {
-        let comma = if n > 0 { "," } else { "" };
-        write!(out, "{comma}{name}:").expect("a String takes any text");
-        line.write(places(), out);
-    }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("text is JSON")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,12 +190,14 @@ mod tests {
     metrics! {
         READ: Counter "node_disk_read_bytes_total" ["device"], "Bytes read.";
         TOTAL: Gauge "node_memory_MemTotal_bytes" [], "Memory.";
+        AVAILABLE: Gauge "node_memory_MemAvailable_bytes" [], "Memory that can be had.";
     }
 
     /// Records a second with `n_devices`, each of which read its number in bytes since the second before.
     fn record(tape: &mut Tape, second: u32, n_devices: u32) {
         let mut families = Families::new(METRICS);
         families.push(TOTAL, (), 1024_u64);
+        families.push(AVAILABLE, (), 256_u64);
         for device in 1..=n_devices {
             families.push(READ, [format!("d{device:02}")], f64::from(device * second));
         }
@@ -207,38 +207,65 @@ mod tests {
         tape.record(&[&families], now, SystemTime::UNIX_EPOCH + passed);
     }
 
-    fn told(tape: &Tape, since: u64) -> serde_json::Value {
-        serde_json::from_slice(&tape.to_json(since)).unwrap()
+    fn chart(tape: &Tape, since: u64, title: &str) -> Drawn {
+        tape.told(since).charts.into_iter().find(|it| it.title == title).unwrap()
+    }
+
+    fn line(chart: &Drawn, name: &str) -> Vec<Option<f32>> {
+        chart.lines.iter().find(|it| it.name == name).unwrap().points.clone()
     }
 
     #[test]
     fn tells_rates_and_values_of_each_second() {
         let mut tape = Tape::default();
         (0..3).for_each(|second| record(&mut tape, second, 2));
-        let all = told(&tape, 0);
-        assert_eq!(all["times"], serde_json::json!([1000, 2000]));
-        assert_eq!(all["lines"]["node_disk_read_bytes_total"]["d02"], serde_json::json!([2.0, 2.0]));
-        assert_eq!(all["lines"]["node_memory_MemTotal_bytes"][""], serde_json::json!([1024.0, 1024.0]));
-        assert_eq!(told(&tape, 1000)["times"], serde_json::json!([2000]));
+        assert_eq!(tape.told(0).times, [1000, 2000]);
+        assert_eq!(line(&chart(&tape, 0, "Disk traffic"), "d02 read"), [Some(2.0), Some(2.0)]);
+        let memory = chart(&tape, 0, "Memory");
+        assert_eq!(line(&memory, "used"), [Some(768.0), Some(768.0)]);
+        assert!(memory.lines.iter().all(|it| it.name == "used"), "nothing is known of the rest");
+        assert_eq!(tape.told(1000).times, [2000]);
     }
 
     #[test]
     fn the_largest_have_a_line_and_the_others_one_together() {
         let mut tape = Tape::default();
         (1..4).for_each(|second| record(&mut tape, second, 20));
-        let lines = &told(&tape, 2000)["lines"]["node_disk_read_bytes_total"];
-        assert_eq!(lines.as_object().unwrap().len(), MAX_LINES + 1);
-        assert_eq!(lines["d20"], serde_json::json!([20.0]));
-        assert_eq!(lines["~other"], serde_json::json!([f64::from((1..=8).sum::<u32>())]));
+        let disks = chart(&tape, 2000, "Disk traffic");
+        assert_eq!(disks.lines.len(), MAX_LINES + 1);
+        assert_eq!(line(&disks, "d20 read"), [Some(20.0)]);
+        assert_eq!(line(&disks, "~other read"), [Some((1..=8).sum::<u8>().into())]);
+    }
+
+    #[test]
+    fn shares_of_the_cpus_are_of_all_that_passed() {
+        metrics! {
+            CPU: Counter "node_cpu_seconds_total" ["cpu", "mode"], "CPU time.";
+        }
+        let mut tape = Tape::default();
+        let began = Instant::now();
+        for second in 0..2_u32 {
+            let mut families = Families::new(METRICS);
+            for cpu in ["0", "1"] {
+                families.push(CPU, (cpu, "user"), f64::from(second) * 0.5);
+                families.push(CPU, (cpu, "nice"), f64::from(second) * 0.1);
+                families.push(CPU, (cpu, "idle"), f64::from(second) * 0.4);
+            }
+            let passed = Duration::from_secs(second.into());
+            tape.record(&[&families], began + passed, SystemTime::UNIX_EPOCH + passed);
+        }
+        let cpu = chart(&tape, 0, "CPU");
+        assert_eq!(line(&cpu, "user"), [Some(0.6)]);
+        assert_eq!(line(&cpu, "stolen"), [Some(0.0)]);
     }
 
     #[test]
     fn keeps_a_quarter_of_an_hour_in_a_mebibyte() {
         let mut tape = Tape::default();
         (0..1000).for_each(|second| record(&mut tape, second, 1));
-        let times = &told(&tape, 0)["times"];
-        assert_eq!(times.as_array().unwrap().len(), N_POINTS);
-        assert_eq!((times[0].clone(), times[899].clone()), (100_000.into(), 999_000.into()));
+        let times = tape.told(0).times;
+        assert_eq!(times.len(), N_POINTS);
+        assert_eq!((times[0], times[899]), (100_000, 999_000));
         let n_lines = WANTED.len() * (MAX_LINES + 1) + 2 * 30;
         assert!(n_lines * N_POINTS * size_of::<f32>() < 1_100_000);
     }

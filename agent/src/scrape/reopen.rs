@@ -98,7 +98,7 @@ impl Registry {
 fn why_unavailable(opened: &Slot) -> Option<String> {
     match opened.summary().state {
         State::Unavailable { reason, remedy } => Some(format!("{reason}; {remedy}")),
-        State::Failed { reason } => Some(reason),
+        State::Failed { reason, .. } => Some(reason),
         _ => None,
     }
 }

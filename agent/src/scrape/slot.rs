@@ -91,7 +91,7 @@ impl Slot {
         let (collector, state) = match result {
             Ok(Ok(collector)) => (Some(collector), State::Running),
             Ok(Err(error)) => (None, State::of_open_error(error)),
-            Err(panic) => (None, State::Failed { reason: panic_reason(&*panic) }),
+            Err(panic) => (None, State::panicked(panic_reason(&*panic))),
         };
         let is_over = collector.is_none();
         let probes: Vec<_> =
@@ -204,12 +204,12 @@ impl Slot {
             Ok(Ok(())) if self.is_counting() => State::Running,
             Ok(Ok(())) => State::OverBudget,
             Ok(Err(Error::Absent(reason))) => State::Absent { reason },
-            Ok(Err(error)) => State::Failed { reason: error.to_string() },
+            Ok(Err(error)) => State::failed(&error),
             Err(panic) => {
                 // Its state may be half changed, so it is never called again.
                 *collector = None;
                 run.families.clear();
-                State::Failed { reason: panic_reason(&*panic) }
+                State::panicked(panic_reason(&*panic))
             }
         };
         let is_over = collector.is_none();

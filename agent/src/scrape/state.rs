@@ -1,6 +1,7 @@
 //! How a collector fares.
 
-use crate::collector::Error;
+use crate::{collector::Error, source};
+use std::io::ErrorKind;
 
 /// What became of a collector's last run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub enum State {
     },
     Failed {
         reason: String,
+        remedy: &'static str,
     },
     /// It could not be opened, and this would help.
     Unavailable {
@@ -33,8 +35,18 @@ impl State {
                 Self::Unavailable { reason, remedy }
             }
             Error::Absent(reason) => Self::Absent { reason },
-            error => Self::Failed { reason: error.to_string() },
+            error => Self::failed(&error),
         }
+    }
+
+    pub(super) fn failed(error: &Error) -> Self {
+        Self::Failed { reason: error.to_string(), remedy: remedy_of(error) }
+    }
+
+    pub(super) fn panicked(reason: String) -> Self {
+        let remedy =
+            "report it, as it is a fault of hostlens; a reload or a restart tries the collector again";
+        Self::Failed { reason, remedy }
     }
 
     #[must_use]
@@ -54,7 +66,9 @@ impl State {
     pub fn reason(&self) -> &str {
         match self {
             Self::Running => "",
-            Self::Absent { reason } | Self::Failed { reason } | Self::Unavailable { reason, .. } => reason,
+            Self::Absent { reason } | Self::Failed { reason, .. } | Self::Unavailable { reason, .. } => {
+                reason
+            }
             Self::OverBudget => "its probe cost more than [ebpf.budget] allows, and is detached for now",
             Self::Late => "did not end before the deadline of the scrape",
             Self::Skipped => "the deadline of the scrape came before its turn",
@@ -65,8 +79,42 @@ impl State {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Unavailable { remedy, .. } => remedy,
+            Self::Failed { remedy, .. } => remedy,
             Self::OverBudget => "raise `max_cpu` in [ebpf.budget], or disable the collector",
-            _ => "",
+            Self::Late => {
+                "see what its source waits for, such as a dead network mount, or disable the collector"
+            }
+            Self::Skipped => "raise scrape_timeout, or see which collector is slow",
+            Self::Running | Self::Absent { .. } => "",
+        }
+    }
+
+    /// As a word of a sentence.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::OverBudget => "over budget",
+            state => state.as_str(),
+        }
+    }
+}
+
+fn remedy_of(error: &Error) -> &'static str {
+    let Error::Source(error) = error else { return "" };
+    match error {
+        source::Error::Read { source, .. } | source::Error::Call { source, .. }
+            if source.kind() == ErrorKind::PermissionDenied =>
+        {
+            "run hostlens as root, or give it CAP_DAC_READ_SEARCH"
+        }
+        source::Error::Parse { .. } => {
+            "report it with that line of the file, as hostlens should understand it"
+        }
+        source::Error::Asked { .. } => {
+            "see to that server, or to the key of the config that says where it is"
+        }
+        source::Error::Read { .. } | source::Error::Call { .. } => {
+            "see the kernel's log (`dmesg`) for that device or file system; disable the collector if it is to stay so"
         }
     }
 }

@@ -130,7 +130,7 @@ impl Drop for EndsTheHang {
 async fn a_hung_collector_costs_only_itself_and_is_asked_again_when_it_is_back() {
     let registry = registry(&["hangs", "works"]);
     let hang = EndsTheHang;
-    let late = r#"hostlens_collector_state{collector="hangs",reason="did not end before the deadline of the scrape",remedy="",state="late"} 1"#;
+    let late = r#"hostlens_collector_state{collector="hangs",reason="did not end before the deadline of the scrape",remedy="see what its source waits for, such as a dead network mount, or disable the collector",state="late"} 1"#;
     for _ in 0..2 {
         let start = Instant::now();
         let samples = scrape(&registry, &Selection::All, SOON).await;
@@ -157,7 +157,7 @@ async fn a_panic_is_caught_and_the_collector_stays_off() {
         assert_eq!(
             scrape(&registry, &Selection::All, EVER).await,
             [
-                r#"hostlens_collector_state{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted or reloaded",remedy="",state="failed"} 1"#,
+                r#"hostlens_collector_state{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted or reloaded",remedy="report it, as it is a fault of hostlens; a reload or a restart tries the collector again",state="failed"} 1"#,
                 r#"hostlens_collector_state{collector="works",reason="",remedy="",state="running"} 1"#,
                 r#"node_scrape_collector_success{collector="panics"} 0"#,
                 r#"node_scrape_collector_success{collector="works"} 1"#,
@@ -281,7 +281,7 @@ async fn a_scrape_without_time_says_nothing_of_a_collector() {
     let registry = registry(&["slow"]);
     let hasty = || scrape(&registry, &Selection::All, Duration::ZERO);
     let skipped = "hostlens_collector_state{collector=\"slow\",reason=\"the deadline of the scrape came before its \
-                   turn\",remedy=\"\",state=\"skipped\"} 1";
+                   turn\",remedy=\"raise scrape_timeout, or see which collector is slow\",state=\"skipped\"} 1";
     // Whether it has begun already or not.
     for _ in 0..20 {
         let samples = hasty().await;

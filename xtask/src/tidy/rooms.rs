@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("reload", &["collectors", "config", "log", "opening", "sandbox", "scrape", "source"]),
     ("doctor", &["collector", "config", "http", "privileges", "sandbox", "scrape", "source"]),
     ("service", &[]),
+    ("top", &["collectors", "config", "http", "opening", "own", "recorder", "reload"]),
 ];
 
 const SOURCE: &str = "agent/src";

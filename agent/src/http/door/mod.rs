@@ -211,8 +211,9 @@ impl Door {
         });
         match read {
             Ok((policy, _)) if policy.tls.is_some() != self.has_tls() => {
-                self.reloads.failed();
-                error!("web settings changed and are not used: switching TLS on or off needs a restart");
+                const RESTART: &str = "switching TLS on or off needs a restart";
+                self.reloads.failed(RESTART.to_owned());
+                error!("web settings changed and are not used: {RESTART}");
             }
             Ok((policy, files)) => {
                 watched.files.extend(stamps(&files).into_iter().filter(|(path, _)| !before.contains(path)));
@@ -221,7 +222,7 @@ impl Door {
                 info!("web settings were read again");
             }
             Err(error) => {
-                self.reloads.failed();
+                self.reloads.failed(error.to_string());
                 error!(%error, "web settings changed and are not used");
             }
         }

@@ -1,7 +1,6 @@
 //! The parts of the page that are made of what collectors say of themselves.
 
 use crate::{collector::Entry, scrape::Summary};
-use std::time::Duration;
 
 pub(super) type Collector = (&'static Entry, Option<Summary>);
 
@@ -28,18 +27,6 @@ impl Html {
             }
         }
         self
-    }
-}
-
-/// The two largest units: `3 d 4 h`.
-pub(super) fn duration(it: Duration) -> String {
-    let seconds = it.as_secs();
-    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
     }
 }
 

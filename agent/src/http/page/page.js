@@ -26,80 +26,38 @@ const UNITS = {
 };
 const written = (unit, v) => v === null || v === undefined || Number.isNaN(v) ? "–" : UNITS[unit](v);
 
-/* The recording: times, and by family and label a number for each of them. */
+/* The recording: times, and charts with a number for each of them and each line. */
 const KEPT = 900;
-const tape = { times: [], lines: new Map(), quantiles: new Map(), rows: new Map() };
-const extend = (family, into, from, before, added) => {
-  if (!into.has(family)) into.set(family, new Map());
-  const lines = into.get(family);
-  for (const [label, points] of Object.entries(from)) {
-    if (!lines.has(label)) lines.set(label, Array(before).fill(null));
-    lines.get(label).push(...points);
-  }
-  for (const points of lines.values()) {
-    while (points.length < before + added) points.push(null);
-    points.splice(0, points.length - KEPT);
+const tape = { times: [], charts: new Map() };
+const grow = (lines, newer, key, before) => {
+  for (const it of newer) {
+    let mine = lines.find(line => line[key] === it[key]);
+    if (!mine) lines.push(mine = { ...it, points: Array(before).fill(null) });
+    mine.points.push(...it.points);
   }
 };
 const take = answer => {
-  const before = tape.times.length, added = answer.times.length;
-  if (!added) return;
-  for (const [family, lines] of Object.entries(answer.lines)) extend(family, tape.lines, lines, before, added);
-  for (const [family, it] of Object.entries(answer.latencies)) {
-    extend(family, tape.quantiles, it.quantiles, before, added);
-    extend(family, tape.rows, it.rows, before, added);
+  const before = tape.times.length, after = before + answer.times.length;
+  for (const { lines, rows, aside, missing, ...chart } of answer.charts) {
+    if (!tape.charts.has(chart.title)) tape.charts.set(chart.title, build({ ...chart, lines: [], rows: [], aside: [] }));
+    const mine = tape.charts.get(chart.title);
+    mine.missing = missing;
+    grow(mine.lines, lines, "name", before);
+    grow(mine.rows, rows, "upper", before);
+    grow(mine.aside, aside ? [aside] : [], "name", before);
+    for (const { points } of [...mine.lines, ...mine.rows, ...mine.aside]) {
+      while (points.length < after) points.push(null);
+      points.splice(0, after - KEPT);
+    }
   }
   tape.times.push(...answer.times);
-  tape.times.splice(0, tape.times.length - KEPT);
+  tape.times.splice(0, after - KEPT);
 };
-const of = (family, label = "") => (tape.lines.get(family) || new Map()).get(label) || [];
-const all = family => [...(tape.lines.get(family) || new Map())];
-/* Point by point; nothing where one of them lacks. */
-const combine = (how, ...lines) => tape.times.map((_, i) => {
-  const values = lines.map(line => line[i]);
-  return values.some(v => v === null || v === undefined) ? null : how(...values);
-});
-const each = (family, name) => all(family).map(([label, points]) => ({ name: name(label), points }));
 /* The lines with most in them, by the time shown. */
 const largest = (lines, from) => {
   const weight = new Map(lines.map(it => [it, sum(it.points.slice(from).map(v => v || 0))]));
   return lines.sort((a, b) => weight.get(b) - weight.get(a)).slice(0, 6);
 };
-
-const cpu = () => {
-  const modes = new Map(all("node_cpu_seconds_total"));
-  const total = combine((...v) => sum(v), ...modes.values());
-  const share = (name, ...wanted) => ({
-    name, points: combine((t, ...v) => t > 0 ? sum(v) / t : null, total, ...wanted.map(it => modes.get(it)).filter(Boolean)),
-  });
-  return modes.size ? [share("user", "user", "nice"), share("system", "system"), share("interrupts", "irq", "softirq"),
-    share("waits for disks", "iowait"), share("stolen", "steal")] : [];
-};
-const memory = () => {
-  const value = name => of("node_memory_" + name + "_bytes");
-  const minus = (a, b) => combine((a, b) => a - b, value(a), value(b));
-  return [{ name: "used", points: minus("MemTotal", "MemAvailable") },
-    { name: "can be freed", points: minus("MemAvailable", "MemFree") }, { name: "free", points: value("MemFree") }];
-};
-const swap = () => combine((a, b) => a - b, of("node_memory_SwapTotal_bytes"), of("node_memory_SwapFree_bytes"));
-const CHARTS = [
-  { title: "CPU", unit: "percent", stacked: true, top: 1, lines: cpu, family: "node_cpu_seconds_total" },
-  { title: "Memory", unit: "bytes", stacked: true, lines: memory, family: "node_memory_MemTotal_bytes",
-    note: () => { const it = last(swap()); return it ? "swap used: " + UNITS.bytes(it) : ""; } },
-  { title: "Pressure: time in which tasks wait", unit: "percent", family: "node_pressure_cpu_waiting_seconds_total",
-    lines: () => Object.entries({ cpu: "for a CPU", memory: "for memory", io: "for disks" })
-      .map(([it, name]) => ({ name, points: of("node_pressure_" + it + "_waiting_seconds_total") })) },
-  { title: "Wait for a CPU", unit: "seconds", latency: "node_sched_runqueue_latency_seconds" },
-  { title: "Requests to disks", unit: "seconds", latency: "node_block_io_latency_seconds" },
-  { title: "Disk traffic", unit: "rate", top6: true, family: "node_disk_read_bytes_total",
-    lines: () => [...each("node_disk_read_bytes_total", it => it + " read"), ...each("node_disk_written_bytes_total", it => it + " written")] },
-  { title: "Disks busy", unit: "percent", top6: true, family: "node_disk_io_time_seconds_total",
-    lines: () => each("node_disk_io_time_seconds_total", it => it) },
-  { title: "Network traffic", unit: "rate", top6: true, family: "node_network_receive_bytes_total",
-    lines: () => [...each("node_network_receive_bytes_total", it => it + " in"), ...each("node_network_transmit_bytes_total", it => it + " out")] },
-  { title: "Packets dropped, by reason", unit: "each", top6: true, family: "node_packet_drops_total",
-    lines: () => each("node_packet_drops_total", it => it) },
-];
 
 let minutes = 5, paused = false, cursor = null;
 const colours = () => {
@@ -116,8 +74,8 @@ const shown = () => {
 };
 const build = chart => {
   const figure = make("figure"), caption = make("figcaption");
-  chart.note_ = make("small");
-  caption.append(make("h3", chart.title), chart.note_);
+  chart.note = make("small");
+  caption.append(make("h3", chart.title), chart.note);
   chart.canvas = make("canvas");
   chart.canvas.tabIndex = 0;
   chart.canvas.setAttribute("role", "img");
@@ -143,6 +101,7 @@ const build = chart => {
     } else return;
     draw();
   });
+  return chart;
 };
 
 const legend = (chart, lines, at) => {
@@ -222,27 +181,28 @@ const mark = (chart, area, x, at, colour) => {
 const place = () => cursor === null ? tape.times.length - 1 : tape.times.indexOf(cursor);
 const drawLines = (chart, colour) => {
   const { begin, end, from } = shown(), at = place();
-  let lines = chart.lines().filter(it => it.points.some(v => v !== null && v !== undefined));
-  if (chart.top6) lines = largest(lines, from);
-  chart.absent.textContent = lines.length ? "" : why(chart.family) || "No sample so far.";
+  let lines = chart.lines.filter(it => it.points.some(v => v !== null));
+  if (chart.kind === "largest") lines = largest(lines, from);
+  const stacked = chart.kind === "stacked";
+  chart.absent.textContent = lines.length ? "" : chart.missing || "No sample so far.";
   chart.canvas.hidden = !lines.length;
-  if (chart.note) chart.note_.textContent = chart.note();
+  chart.note.textContent = chart.aside.filter(it => last(it.points)).map(it => it.name + ": " + written(chart.unit, last(it.points))).join();
   legend(chart, lines, at);
   if (!lines.length) return;
   const area = prepare(chart), { height } = area;
   const base = tape.times.map(() => 0);
-  const tops = chart.stacked ? lines.map((_, n) => tape.times.map((_, i) =>
+  const tops = stacked ? lines.map((_, n) => tape.times.map((_, i) =>
     lines[n].points[i] === null ? null : sum(lines.slice(0, n + 1).map(it => it.points[i] || 0)))) : lines.map(it => it.points);
   const least = { percent: .01, rate: 1024, each: 1 }[chart.unit] || 1;
   const most = Math.max(least, ...tops.flatMap(points => points.slice(from).map(v => v || 0)));
-  const top = chart.top || nice(most, chart.unit);
+  const top = stacked && chart.unit === "percent" ? 1 : nice(most, chart.unit);
   const y = v => height - v / top * (height - 6);
   frame(chart, area, colour, [0, .5, 1].map(part => ({ text: written(chart.unit, part * top), y: y(part * top) })));
   const x = i => chart.left + (tape.times[i] - begin) / (end - begin) * (area.width - chart.left);
   area.pen.lineWidth = 1.5;
   area.pen.lineJoin = "round";
   tops.forEach((points, n) => {
-    if (chart.stacked) {
+    if (stacked) {
       area.pen.fillStyle = colour.lines[n % 8];
       stroke(area, x, y, points, from, true, n ? tops[n - 1].map(v => v || 0) : base);
     } else {
@@ -255,14 +215,12 @@ const drawLines = (chart, colour) => {
 
 const drawLatency = (chart, colour) => {
   const { begin, end, from } = shown(), at = place();
-  const rows = [...(tape.rows.get(chart.latency) || new Map())].map(([upper, points]) => ({ upper: +upper, points }));
-  const names = { "0.5": "half", "0.9": "90 %", "0.99": "99 %" };
-  const lines = [...(tape.quantiles.get(chart.latency) || new Map())].map(([q, points]) => ({ name: names[q] + " within", points }));
-  chart.absent.textContent = rows.length ? "" : why(chart.latency) || "None so far.";
+  const { lines, rows } = chart;
+  chart.absent.textContent = rows.length ? "" : chart.missing || "None so far.";
   chart.canvas.hidden = !rows.length;
   legend(chart, rows.length ? lines : [], at);
   if (!rows.length) return;
-  chart.note_.textContent = written("each", sum(rows.map(it => it.points[at] || 0)));
+  chart.note.textContent = written("each", sum(rows.map(it => it.points[at] || 0)));
   const area = prepare(chart), { pen, height } = area;
   const low = Math.log2(Math.min(...rows.map(it => it.upper))) - 1, high = Math.log2(Math.max(...rows.map(it => it.upper)));
   const y = v => height - (Math.log2(v) - low) / (high - low) * (height - 6);
@@ -284,7 +242,7 @@ const drawLatency = (chart, colour) => {
 
 function draw() {
   const colour = colours();
-  for (const chart of CHARTS) (chart.latency ? drawLatency : drawLines)(chart, colour);
+  for (const chart of tape.charts.values()) (chart.kind === "latency" ? drawLatency : drawLines)(chart, colour);
   const time = cursor === null ? last(tape.times) : cursor;
   $("told").textContent = time ? (cursor === null && !paused ? "a point a second" : new Date(time).toLocaleTimeString()) : "begins to record …";
 }
@@ -302,34 +260,30 @@ const look = async () => {
   } catch (error) { $("told").textContent = "no answer: " + error.message; }
 };
 
-/* Control groups by what they used since the last look, where their collector runs; what they hold counts for itself. */
-let used = { time: 0, cpu: new Map() };
+/* Processes and control groups by what they used since the last look, where their collectors run. */
+const KINDS = { processes: "Processes with most CPU", cgroup: "Units, pods and other control groups with most CPU" };
+let used = { time: 0, groups: [] };
 const tops = async () => {
-  const family = "container_cpu_usage_seconds_total", held = "container_memory_working_set_bytes";
-  if (document.hidden || paused || !known.some(it => it.name === family && it.collector.state === "running")) return;
-  const path = document.body.dataset.metrics + "?collect[]=cgroup_usage&name[]=" + family + "&name[]=" + held;
-  const groups = new Map(), time = performance.now();
-  for (const line of (await get(path, "text")).split("\n")) {
-    const parts = line.match(/^(\w+)\{(.*)\} (\S+)/);
-    if (!parts) continue;
-    const labels = Object.fromEntries([...parts[2].matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(it => [it[1], it[2]]));
-    const group = groups.get(labels.id) || { labels };
-    group[parts[1]] = +parts[3];
-    groups.set(labels.id, group);
-  }
-  const ids = [...groups.keys()], leaves = ids.filter(id => !ids.some(it => it !== id && it.startsWith(id === "/" ? id : id + "/")));
+  const tells = ["process_top", "cgroup_usage"];
+  if (document.hidden || paused || !known.some(it => tells.includes(it.collector.name) && it.collector.state === "running")) return;
+  const time = performance.now(), groups = await get("api/v1/groups", "json");
   const seconds = (time - used.time) / 1000;
-  const rows = leaves.map(id => ({ id, ...groups.get(id), rate: (groups.get(id)[family] - used.cpu.get(id)) / seconds }))
-    .filter(it => it.rate >= 0).sort((a, b) => b.rate - a.rate).slice(0, 10);
-  used = { time, cpu: new Map(ids.map(id => [id, groups.get(id)[family]])) };
-  if (!rows.length) return;
-  $("tops").hidden = false;
-  $("tops").querySelector("tbody").replaceChildren(...rows.map(({ id, labels, rate, [held]: memory }) => {
-    const row = make("tr");
-    row.append(make("td", labels.pod ? [labels.namespace, labels.pod, labels.container].filter(Boolean).join(" / ") : id),
-      make("td", written("percent", rate), "n"), make("td", written("bytes", memory), "n"));
-    return row;
-  }));
+  const before = new Map(used.groups.map(it => [it.kind + it.name, it.cpu_seconds]));
+  const tables = Object.entries(KINDS).map(([kind, title]) => {
+    const rows = groups.filter(it => it.kind === kind)
+      .map(it => ({ ...it, rate: (it.cpu_seconds - before.get(it.kind + it.name)) / seconds }))
+      .filter(it => it.rate >= 0).sort((a, b) => b.rate - a.rate).slice(0, 10).map(({ name, rate, memory_bytes }) => {
+        const row = make("tr");
+        row.append(make("td", name), make("td", written("percent", rate), "n"), make("td", written("bytes", memory_bytes), "n"));
+        return row;
+      });
+    const table = make("table"), head = make("tr");
+    head.append(make("th", "Name"), make("th", "CPU", "n"), make("th", "Memory", "n"));
+    table.append(make("caption", title), head, ...rows);
+    return rows.length ? table : "";
+  });
+  used = { time, groups };
+  $("tops").replaceChildren(...tables);
 };
 
 /* What is wrong, and how collectors fare, as the page itself has it. */
@@ -404,7 +358,6 @@ const search = () => {
 
 if ($("live")) {
   $("live").hidden = false;
-  CHARTS.forEach(build);
   for (const button of document.querySelectorAll("[data-minutes]")) button.addEventListener("click", () => {
     minutes = +button.dataset.minutes;
     for (const it of document.querySelectorAll("[data-minutes]")) it.setAttribute("aria-pressed", it === button);
