@@ -555,6 +555,7 @@ fn what_start_would_find() {
         hostlens.toml:3:20: error: `web.tls.client_auth_type`: expected one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert, found `"Always"`
     "#]],
     );
+    refused(b"[web.tls]\ncipher_suites = ['TLS_NOPE']\n", expect![[""]]);
     refused(
         b"[web.tls]\ncurve_preferences = ['X25519', 'P384']\n",
         expect![[r#"

@@ -3,7 +3,7 @@
 
 use hostlens_tests::{Agent, agent::Response};
 use rustix::process::Signal;
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 const NO_PROBES: &str = "--ebpf.enabled=never";
 
@@ -24,6 +24,18 @@ fn recorded(agent: &Agent, since: u64) -> serde_json::Value {
 
 fn times(recorded: &serde_json::Value) -> Vec<u64> {
     recorded["times"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).collect()
+}
+
+/// The points of a line of a chart.
+fn points<'a>(recorded: &'a serde_json::Value, title: &str, line: &str) -> &'a Vec<serde_json::Value> {
+    let named = |list: &'a serde_json::Value, key: &str, name: &str| {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it[key] == name)
+            .unwrap_or_else(|| panic!("no {name}: {list}"))
+    };
+    named(&named(&recorded["charts"], "title", title)["lines"], "name", line)["points"].as_array().unwrap()
 }
 
 /// The text between `before` and the next `after`.
@@ -62,7 +74,7 @@ fn without_a_script_the_page_tells_what_is_wrong_and_what_would_help() {
     agent.scrape().unwrap();
     let html = page(&agent).text();
     let wrong = between(&html, "<section id=\"wrong\">", "</section>");
-    assert!(wrong.contains("<li class=\"unavailable\"><b>runqueue</b> unavailable: "), "{wrong}");
+    assert!(wrong.contains("<li class=\"unavailable\"><b>runqueue is unavailable</b>: "), "{wrong}");
     assert!(wrong.contains("What helps: "), "{wrong}");
     let table = between(&html, "<section id=\"collectors\">", "</table>");
     assert!(
@@ -86,14 +98,17 @@ fn records_while_somebody_looks() {
     assert_eq!(times(&recorded(&agent, 0)), [0; 0]);
     agent.wait_until("there are three points", || Ok(times(&recorded(&agent, 0)).len() >= 3)).unwrap();
     let all = recorded(&agent, 0);
-    let idle = all["lines"]["node_cpu_seconds_total"]["idle"].as_array().unwrap();
-    assert_eq!(idle.len(), times(&all).len());
-    assert!(idle[0].is_null(), "a rate needs two readings");
-    let n_cpus = thread::available_parallelism().unwrap().get() as f64;
-    assert!((0.0..n_cpus * 1.2).contains(&idle[1].as_f64().unwrap()), "{idle:?}");
-    let total = &all["lines"]["node_memory_MemTotal_bytes"][""][0];
+    let user = points(&all, "CPU", "user");
+    assert_eq!(user.len(), times(&all).len());
+    assert!(user[0].is_null(), "a rate needs two readings");
+    assert!((0.0..=1.0).contains(&user[1].as_f64().unwrap()), "{user:?}");
+    let parts = ["used", "can be freed", "free"].map(|it| points(&all, "Memory", it)[0].as_f64().unwrap());
+    let total: f64 = parts.iter().sum();
     let scraped = agent.scrape().unwrap().value("node_memory_MemTotal_bytes", &[]).unwrap();
-    assert!((total.as_f64().unwrap() / scraped - 1.0).abs() < 0.001, "{total} {scraped}");
+    assert!((total / scraped - 1.0).abs() < 0.001, "{total} {scraped}");
+    let missing =
+        all["charts"].as_array().unwrap().iter().find(|it| it["title"] == "Wait for a CPU").unwrap();
+    assert!(missing["missing"].as_str().unwrap().contains("What helps: "), "{missing}");
     let since = times(&all)[1];
     assert!(times(&recorded(&agent, since)).iter().all(|time| *time > since));
     assert_eq!(times(&recorded(&agent, u64::MAX)), [0; 0]);
@@ -108,4 +123,43 @@ fn records_at_no_time_or_always_where_the_config_says_so() {
     thread::sleep(Duration::from_millis(2500));
     assert_eq!(times(&recorded(&agent, 0)), [0; 0]);
     assert!(times(&recorded(&always, 0)).len() >= 2);
+}
+
+#[test]
+fn the_page_tells_of_a_web_config_file_that_cannot_be_used() {
+    let agent = Agent::start_prepared("", &["--web.config.file=web.yml", NO_PROBES], |folder, _| {
+        fs::write(folder.join("web.yml"), "http_server_config: {http2: false}\n").unwrap();
+    })
+    .unwrap();
+    let told = "<b>the web config was changed and cannot be used; the one before still holds</b>";
+    let tells = |is_told: bool| {
+        let waited = agent.wait_until("the page tells of the web config", || {
+            thread::sleep(Duration::from_millis(500));
+            Ok(page(&agent).text().contains(told) == is_told)
+        });
+        waited.unwrap();
+    };
+    tells(false);
+    fs::write(agent.path("web.yml"), "http_server_confg: {}\n").unwrap();
+    tells(true);
+    fs::write(agent.path("web.yml"), "http_server_config: {http2: true}\n").unwrap();
+    tells(false);
+}
+
+#[test]
+fn the_api_tells_what_the_page_begins_with() {
+    let agent = Agent::start("[collector.cgroup_usage]\nenabled = true\n", &[NO_PROBES]).unwrap();
+    let json = |path: &str| -> serde_json::Value {
+        let answer = agent.get(path, &[]).unwrap();
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let status = json("/api/v1/status");
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(status["host"], host.trim());
+    let uptime: f64 = fs::read_to_string("/proc/uptime").unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((status["uptime_seconds"].as_f64().unwrap() - uptime).abs() < 5.0, "{status} {uptime}");
+    let groups = json("/api/v1/groups");
+    let uses = |it: &serde_json::Value| it["kind"] == "cgroup" && it["cpu_seconds"].as_f64() > Some(0.0);
+    assert!(groups.as_array().unwrap().iter().any(uses), "{groups}");
 }

@@ -115,7 +115,7 @@ fn shows_a_live_agent_until_q_is_pressed() {
 fn a_signal_leaves_the_terminal_as_it_was() {
     let agent = Agent::start("", &["--ebpf.enabled=never"]).unwrap();
     let mut terminal = Terminal::start(&["--url", &format!("http://{}", agent.address())]);
-    terminal.wait_for("Nothing is wrong");
+    terminal.wait_for("runqueue is unavailable: ");
     let pid = Pid::from_raw(terminal.child.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
     terminal.end();
@@ -124,7 +124,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
 #[test]
 fn where_no_agent_runs_it_looks_itself() {
     let mut terminal = Terminal::start(&["--ebpf.enabled=never", "--web.listen-address=127.0.0.1:1"]);
-    terminal.wait_for("none that serves answers (connect to 127.0.0.1:1: ");
+    terminal.wait_for("No hostlens that serves answers, so this one looks itself (connect to 127.0.0.1:1: ");
     terminal.wait_for(" GiB");
     terminal.press("\u{3}");
     terminal.end();

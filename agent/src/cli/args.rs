@@ -3,7 +3,7 @@
 use super::{
     command::{CONFIG_FILE, VERBS, command, off_name},
     complete,
-    help::{help, short},
+    help::{help, of_verb, short},
     manual,
 };
 use crate::config::{
@@ -189,8 +189,8 @@ fn matches(
             Err(error) => error,
         };
         if error.kind() == ErrorKind::DisplayHelp {
-            if command.get_subcommands().any(|it| args.iter().any(|arg| arg == it.get_name())) {
-                return Err(error.to_string());
+            if let Some(verb) = VERBS.iter().find(|it| args.iter().any(|arg| arg == it.name)) {
+                return Err(of_verb(verb));
             }
             // What is wrong beside it is to be told first.
             let text: fn(&Schema) -> String =
@@ -238,8 +238,12 @@ fn complaint(
     let flag = argument.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
     let message = match error.kind() {
         ErrorKind::UnknownArgument if flag.starts_with("--") => {
-            let meant =
-                schema.suggest_flag(&flag[2..]).map(|meant| format!(" ({meant})")).unwrap_or_default();
+            let verb = args.iter().find_map(|arg| command.find_subcommand(arg));
+            let its_own = verb.into_iter().flat_map(Command::get_arguments).filter(|arg| !arg.is_hide_set());
+            let meant = nearest(&flag[2..], its_own.filter_map(clap::Arg::get_long));
+            let meant = meant.map(|meant| format!("did you mean `--{meant}`?"));
+            let meant = meant.or_else(|| schema.suggest_flag(&flag[2..]));
+            let meant = meant.map(|meant| format!(" ({meant})")).unwrap_or_default();
             format!("unknown long flag '{flag}', try --help{meant}")
         }
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
@@ -251,7 +255,9 @@ fn complaint(
             return (format!("unexpected {argument}, try --help{meant}"), Some(argument));
         }
         ErrorKind::MissingRequiredArgument => return (missing(command, args, &argument), None),
-        ErrorKind::InvalidValue if flag.starts_with('<') => return (missing(command, args, &argument), None),
+        ErrorKind::InvalidValue if argument.starts_with(['<', '[']) => {
+            return (missing(command, args, &argument), None);
+        }
         ErrorKind::TooManyValues => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
             format!("unexpected {value} for flag '{flag}', try --help")
@@ -268,10 +274,11 @@ fn complaint(
 fn missing(command: &Command, args: &[String], what: &str) -> String {
     let verb = args.iter().find_map(|arg| command.find_subcommand(arg));
     let name = verb.map_or("hostlens", Command::get_name);
-    let of_verb = verb.into_iter().flat_map(Command::get_positionals).find(|arg| arg.is_required_set());
-    let words: Vec<String> = of_verb
-        .map(|arg| arg.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect())
-        .unwrap_or_default();
+    let positionals = verb.into_iter().flat_map(Command::get_positionals);
+    let words: Vec<String> = positionals
+        .flat_map(|arg| arg.get_possible_values())
+        .map(|word| word.get_name().to_owned())
+        .collect();
     match words[..] {
         [] => format!("{name} needs {what}, try --help"),
         _ => format!("{name} needs one of {}, try --help", words.join(", ")),

@@ -11,8 +11,8 @@ pub(super) struct VerbSpec {
     pub(super) usage: &'static str,
     pub(super) about: &'static str,
     /// Whether it reads the config, and so takes all flags.
-    takes_flags: bool,
-    args: fn() -> Vec<Arg>,
+    pub(super) takes_flags: bool,
+    pub(super) args: fn() -> Vec<Arg>,
 }
 
 pub(super) const VERBS: &[VerbSpec] = &[

@@ -1,9 +1,10 @@
 //! `--help`: all flags, by what they are about; `-h`: what most people look for. For a terminal; what is no terminal
 //! gets the text alone.
 
-use super::command::{Described, VERBS, flags, value_name};
+use super::command::{Described, VERBS, VerbSpec, flags, value_name};
 use crate::config::{CollectorLimits, Schema, Section as _};
 use anstyle::Style;
+use clap::{Arg, builder::PossibleValue};
 use rustix::termios::tcgetwinsize;
 
 /// Characters of a line where there is no terminal, and at most.
@@ -69,6 +70,43 @@ pub(super) fn short(schema: &Schema) -> String {
     text.out
 }
 
+/// What one command does and takes.
+pub(super) fn of_verb(verb: &VerbSpec) -> String {
+    let mut text = Text::new();
+    text.paragraph(verb.about);
+    text.line(&format!("\nusage: hostlens {}", verb.usage));
+    text.heading("Options");
+    for arg in (verb.args)() {
+        let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        let value = value.unwrap_or_default();
+        let name = match arg.get_long() {
+            Some(long) if arg.get_action().takes_values() && !value.is_empty() => format!("--{long}={value}"),
+            Some(long) if arg.get_action().takes_values() => format!("--{long}=WORD"),
+            Some(long) => format!("--{long}"),
+            None => format!("<{}>", if value.is_empty() { arg.get_id().as_str() } else { &value }),
+        };
+        text.entry(&format!("  {name}"), &about(&arg));
+    }
+    text.entry("  -h, --help", "Show this");
+    if verb.takes_flags {
+        text.line("\nIt takes all flags of `hostlens`, too.");
+    }
+    text.out
+}
+
+/// What an argument is for, the words it may be, and what it is by default.
+fn about(arg: &Arg) -> String {
+    let words = arg.get_possible_values();
+    let words: Vec<&str> = words.iter().map(PossibleValue::get_name).collect();
+    let words = if arg.get_action().takes_values() { words.join(", ") } else { String::new() };
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let about = [help, words].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(": ");
+    match arg.get_default_values().first().filter(|_| arg.get_action().takes_values()) {
+        Some(default) => format!("{about} (default: {})", default.display()),
+        None => about,
+    }
+}
+
 fn first_sentence(text: &str) -> &str {
     text.split_inclusive(". ").next().unwrap_or(text).trim_end()
 }
@@ -90,22 +128,39 @@ impl Text {
     }
 
     fn start(&mut self, in_full: bool) {
-        self.line(
+        self.paragraph(
             "hostlens: a Linux host-metrics agent, procfs and eBPF collectors in one scrape for Prometheus",
         );
         self.line(
             "\nusage: hostlens [<flags>]            serve metrics\n       hostlens <command> [<flags>]",
         );
-        self.heading("Commands (each takes the flags below, too)");
+        self.heading("Commands (those that read the config take the flags below, too)");
         for verb in VERBS {
             let (name, about) =
                 if in_full { (verb.usage, verb.about) } else { (verb.name, first_clause(verb.about)) };
+            let about = about.trim_end_matches('.');
             self.entry(&format!("  {name}"), about);
         }
     }
 
     fn line(&mut self, text: &str) {
         self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    /// Text over the whole width.
+    fn paragraph(&mut self, text: &str) {
+        let mut column = 0;
+        for word in text.split_whitespace() {
+            let n_chars = word.chars().count();
+            if column > 0 {
+                let is_full = column + 1 + n_chars > self.width;
+                self.out.push(if is_full { '\n' } else { ' ' });
+                column = if is_full { 0 } else { column + 1 };
+            }
+            self.out.push_str(word);
+            column += n_chars;
+        }
         self.out.push('\n');
     }
 

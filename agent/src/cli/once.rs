@@ -56,19 +56,19 @@ pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
 /// # Errors
 /// When the scrape does not end.
 pub fn examine(config: &Config) -> Result<doctor::Report> {
-    let mut server = doctor::ports(&listen(config));
+    let mut server = match config.section::<Web>().systemd_socket {
+        true => vec![doctor::sockets_of_systemd()],
+        false => doctor::ports(&listen(config)),
+    };
     server.extend(http::of_door(config).map(doctor::door));
     let host = doctor::Host::new(config, server);
     let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::all())?;
     Ok(host.with(&sandbox, outcomes))
 }
 
-/// What becomes of each address; systemd's sockets are only there for the service.
+/// What becomes of each address.
 fn listen(config: &Config) -> Vec<(String, Result<(), ListenError>)> {
     let web = config.section::<Web>();
-    if web.systemd_socket {
-        return Vec::new();
-    }
     let mut outcomes = Vec::new();
     for address in web.listen_address {
         let one = Web { listen_address: vec![address.clone()], ..config.section() };

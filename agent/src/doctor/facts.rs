@@ -4,6 +4,7 @@ use super::{Fact, first_process, process};
 use crate::config::{Config, Ebpf, Paths};
 use rustix::{
     fs::{StatVfsMountFlags, statfs, statvfs},
+    io::Errno,
     system::uname,
 };
 use std::{fs, io, path::Path};
@@ -94,7 +95,8 @@ fn tracefs() -> Fact {
             Ok(_) => Fact::good("tracefs", "mounted; hostlens does without"),
             Err(error) => Fact::good("tracefs", format!("mounted, and {error}; hostlens does without")),
         },
-        _ => Fact::good("tracefs", "not mounted; hostlens does without"),
+        Ok(_) | Err(Errno::NOENT) => Fact::good("tracefs", "not mounted; hostlens does without"),
+        Err(error) => Fact::unknown("tracefs", io::Error::from(error).to_string(), ""),
     }
 }
 
@@ -186,9 +188,11 @@ fn network_namespace(procfs: &Path) -> Fact {
     let is_same = match namespace(&procfs.join("1/ns/net")) {
         Some(first) => ours == Some(first),
         // Only who may trace process 1 sees its namespace; its interfaces are for all to see.
-        None => match (interfaces(&procfs.join("1/net/dev")), interfaces(Path::new("/proc/self/net/dev"))) {
-            (Some(first), Some(ours)) => first == ours,
-            _ => return Fact::unknown("network namespace", "procfs does not show it", ""),
+        None => match same_interfaces(procfs) {
+            Some(is_same) => is_same,
+            None => {
+                return Fact::unknown("network namespace", "procfs does not show it", "give CAP_SYS_PTRACE");
+            }
         },
     };
     match is_same {
@@ -212,8 +216,23 @@ fn namespace(link: &Path) -> Option<u64> {
     target.to_str()?.split(['[', ']']).nth(1)?.parse().ok()
 }
 
-fn interfaces(path: &Path) -> Option<Vec<String>> {
-    let text = fs::read_to_string(path).ok()?;
-    let names = text.lines().skip(2).filter_map(|line| line.split(':').next());
-    Some(names.map(|name| name.trim().to_owned()).collect())
+/// Whether process 1 has the interfaces of this process: others where their names differ, the same where all that they
+/// counted is the same. `None` where that is not to be told, as they count while they are read.
+fn same_interfaces(procfs: &Path) -> Option<bool> {
+    let read = |path: &Path| fs::read_to_string(path).ok();
+    let names = |text: &str| -> Vec<String> {
+        text.lines().skip(2).filter_map(|it| Some(it.split_once(':')?.0.trim().to_owned())).collect()
+    };
+    for _ in 0..10 {
+        let (first, ours) = (read(&procfs.join("1/net/dev"))?, read(Path::new("/proc/self/net/dev"))?);
+        let numbers = first.lines().filter_map(|it| it.split_once(':')).map(|it| it.1);
+        let counts = numbers.into_iter().any(|it| it.contains(|it: char| ('1'..='9').contains(&it)));
+        if names(&first) != names(&ours) {
+            return Some(false);
+        }
+        if first == ours && counts {
+            return Some(true);
+        }
+    }
+    None
 }

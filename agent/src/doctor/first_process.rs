@@ -26,8 +26,8 @@ pub(super) fn fact(config: &Config) -> Fact {
              figure of a probe",
             "nothing need be done; where each event counts, use another kernel",
         ),
-        Ok(Sight::Unknown) => Fact::good(TOPIC, "not known, as it did not run within a second"),
-        Err(why) => Fact::good(TOPIC, format!("not known: {why}")),
+        Ok(Sight::Unknown) => Fact::unknown(TOPIC, "process 1 did not run within a second", ""),
+        Err(why) => Fact::unknown(TOPIC, why, ""),
     }
 }
 

@@ -87,6 +87,16 @@ pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
     outcomes.iter().map(fact).collect()
 }
 
+/// Sockets that systemd hands to the service alone.
+#[must_use]
+pub fn sockets_of_systemd() -> Fact {
+    Fact::unknown(
+        "listen",
+        "systemd hands its sockets to the service alone",
+        "systemctl status hostlens.socket",
+    )
+}
+
 /// What of the config lets nobody in.
 #[must_use]
 pub fn door(fault: Diagnostic) -> Fact {

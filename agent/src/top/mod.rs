@@ -84,7 +84,10 @@ pub fn top(config: Config, url: Option<&str>) -> Result<(), Error> {
         }
         None => match http::reached(&config).map(Agent::at).and_then(answers) {
             Ok(source) => (source, String::new()),
-            Err(why) => (Source::Own(own(config)?), format!(", none that serves answers ({why})")),
+            Err(why) => {
+                let origin = format!("No hostlens that serves answers, so this one looks itself ({why})");
+                (Source::Own(own(config)?), origin)
+            }
         },
     };
     let no_color = std::env::var("NO_COLOR").ok();
@@ -145,7 +148,7 @@ fn show(runtime: &Runtime, source: Source, mut view: View, mut terminal: Default
                 News::Recorded(Ok(recorded)) => view.take(recorded),
                 News::Groups(Ok(groups)) => view.take_groups(groups, Instant::now()),
                 News::Status(Err(error)) | News::Recorded(Err(error)) | News::Groups(Err(error)) => {
-                    view.trouble = format!("  {error}");
+                    view.trouble = error.to_string();
                 }
             }
             tell_since.send_replace(view.since());

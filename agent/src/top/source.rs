@@ -43,7 +43,7 @@ pub(super) struct Agent {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("`{0}` is no address: write http://HOST:PORT or unix:/PATH")]
+    #[error("`{0}` is no address that top can ask: write http://HOST:PORT or unix:/PATH; it speaks no TLS")]
     Address(String),
     #[error("connect to {host}: {cause}; `systemctl status hostlens` tells whether it runs")]
     Connect { host: String, cause: io::Error },

@@ -74,11 +74,11 @@ impl View {
         Self {
             theme,
             origin,
-            trouble: String::new(),
+            trouble: "asking …".to_owned(),
             status: Status::default(),
             recorded: Recorded::default(),
             groups: Groups::default(),
-            span: 1,
+            span: 0,
             selected: 0,
             is_large: false,
             is_paused: false,
@@ -177,8 +177,8 @@ impl View {
         let up = duration(Duration::from_secs(status.uptime_seconds));
         let running = duration(Duration::from_secs(status.running_seconds));
         let facts = format!(
-            "  Linux {} · {} · up {up} · hostlens {}, running for {running}{}",
-            status.kernel, status.machine, status.version, self.origin
+            "  Linux {} · {} · up {up} · hostlens {}, running for {running}",
+            status.kernel, status.machine, status.version
         );
         let minutes = format!("  last {} min", SPANS[self.span] / 60);
         let paused = if self.is_paused { "  paused" } else { "" };
@@ -187,14 +187,16 @@ impl View {
             Span::styled(facts, self.theme.dim),
             Span::raw(minutes),
             Span::styled(paused, self.theme.bad),
-            Span::styled(&self.trouble, self.theme.bad),
         ])
     }
 
     fn wrong(&self, width: usize) -> Vec<Line<'_>> {
+        let styled =
+            |text: &str, style| wrapped(text, width).into_iter().map(move |it| Line::styled(it, style));
+        let origin = styled(&self.origin, self.theme.dim).chain(styled(&self.trouble, self.theme.bad));
         let problems = &self.status.problems;
-        if problems.is_empty() {
-            return vec![Line::styled("Nothing is wrong", self.theme.good)];
+        if problems.is_empty() && self.trouble.is_empty() {
+            return origin.chain([Line::styled("Nothing is wrong", self.theme.good)]).collect();
         }
         let lines = problems.iter().flat_map(|it| {
             let what = wrapped(&format!("{}: {}", it.what, it.reason.trim_end()), width);
@@ -202,7 +204,7 @@ impl View {
             let helps = wrapped(&format!("  what helps: {}", it.remedy), width);
             what.chain(helps.into_iter().map(Line::from))
         });
-        lines.collect()
+        origin.chain(lines).collect()
     }
 
     /// As many panels beside each other as there is room for, from the row on that leaves the selected one in sight.

@@ -1,7 +1,5 @@
 //! What a host may have nothing for, and how that is seen without the agent.
 
-use std::{fs, path::Path};
-
 use super::queries::Query;
 
 /// Families, what the host lacks, and whether it does.

@@ -41,7 +41,7 @@ const RATE_INTERVAL: &str = "20s";
 /// So long the queries' rates need.
 const WARM_UP: Duration = Duration::from_secs(25);
 
-/// So long a rare event may take to be seen.
+/// So long rare events may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -63,6 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("without", Prometheus::start(folder.path(), agent_address, false)?),
     ];
     sleep(WARM_UP);
+    let deadline = Instant::now() + PATIENCE;
     let mut faults = Vec::new();
     for (name, database) in &databases {
         let (mut n_answered, mut n_other) = (0, 0);
@@ -74,7 +75,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 Reads::Classic => database.has_native,
             };
             let lack = if is_other { None } else { hosts::lack(query) };
-            let has_data = database.has_data(query, !is_other && lack.is_none(), agent_address)?;
+            let until = if is_other || lack.is_some() { Instant::now() } else { deadline };
+            let has_data = database.has_data(query, agent_address, until)?;
             match (has_data, is_other, lack) {
                 (true, false, None) => n_answered += 1,
                 (false, true, _) => n_other += 1,
@@ -134,10 +136,9 @@ impl Prometheus {
         Ok(Self { _running: Running::start(&mut command)?, address, client, has_native })
     }
 
-    /// Whether there is an answer with a number, or a histogram; one that `is_wanted` may take a while.
-    fn has_data(&self, query: &Query, is_wanted: bool, agent: SocketAddr) -> Result<bool> {
+    /// Whether there is an answer with a number, or a histogram, by the `deadline`.
+    fn has_data(&self, query: &Query, agent: SocketAddr, deadline: Instant) -> Result<bool> {
         let expression = query.filled(JOB, &agent.to_string(), RATE_INTERVAL);
-        let deadline = Instant::now() + if is_wanted { PATIENCE } else { Duration::ZERO };
         loop {
             let answer = self.ask(&expression).with_context(|| format!("ask {expression}"))?;
             let series = answer["data"]["result"].as_array().context("an answer without a result")?;

@@ -88,7 +88,7 @@ fn shows_what_the_page_shows() {
 #[test]
 fn a_narrow_terminal_shows_the_selected_panel() {
     let mut view = view(None);
-    press(&mut view, &[KeyCode::Tab, KeyCode::Down, KeyCode::Char('-')]);
+    press(&mut view, &[KeyCode::Tab, KeyCode::Down, KeyCode::Char('+')]);
     check(
         &view,
         50,
