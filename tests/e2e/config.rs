@@ -555,7 +555,12 @@ fn what_start_would_find() {
         hostlens.toml:3:20: error: `web.tls.client_auth_type`: expected one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert, found `"Always"`
     "#]],
     );
-    refused(b"[web.tls]\ncipher_suites = ['TLS_NOPE']\n", expect![[""]]);
+    refused(
+        b"[web.tls]\ncipher_suites = ['TLS_NOPE']\n",
+        expect![[r#"
+            hostlens.toml:2:18: error: `web.tls.cipher_suites`: expected one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, found `"TLS_NOPE"`
+        "#]],
+    );
     refused(
         b"[web.tls]\ncurve_preferences = ['X25519', 'P384']\n",
         expect![[r#"

@@ -22,7 +22,7 @@ pub(super) fn unsafe_code(file: &File) -> Vec<Fault> {
 
 /// The rooms that wait for something: collectors and what they use run on threads that may block.
 pub(super) fn asynchrony(file: &File) -> Vec<Fault> {
-    const ROOMS: &[&str] = &["http", "recorder", "reload", "scrape", "service", "run"];
+    const ROOMS: &[&str] = &["http", "recorder", "reload", "scrape", "service", "top", "run"];
     let Some(inside) = file.path.strip_prefix("agent/src/") else { return Vec::new() };
     let room = inside.split(['/', '.']).next().unwrap_or_default();
     if ROOMS.contains(&room) {

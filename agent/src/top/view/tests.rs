@@ -57,31 +57,31 @@ fn shows_what_the_page_shows() {
         110,
         24,
         &expect![[r#"
-        web-7  Linux 6.12.9 · x86_64 · up 3 d 4 h · hostlens 0.1.0, running for 1 min  last 5 min
-        packet_drops is unavailable: no BTF
-          what helps: another kernel
-        ┏ CPU ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓┌ Memory ────────────────────────── swap used 1.0 MiB ┐
-        ┃user         50 %                                    ┃│used    2.8 GiB                                      │
-        ┃                                                     ┃│                                                    █│
-        ┃                                                    █┃│                                                    █│
-        ┃                                                    █┃│                                                    █│
-        ┃system      100 %                                   █┃│free    954 MiB                                      │
-        ┃                                                    █┃│                                                    █│
-        ┃                                                    █┃│                                                    █│
-        ┃                                                    █┃│                                                    █│
-        ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛└─────────────────────────────────────────────────────┘
-        ┌ Wait for a CPU ────────────────────────────── 52 /s ┐┌ Packets dropped, by reason ─────────────────────────┐
-        │half within 20 µs  99 % within 4.1 ms                ││Missing: packet_drops is unavailable: no BTF. What   │
-        │ 3.9 ms                                             ▒││helps: another kernel.                               │
-        │  15 µs                                             █││                                                     │
-        │                                                     ││                                                     │
-        │                                                     ││                                                     │
-        │                                                     ││                                                     │
-        │                                                     ││                                                     │
-        │                                                     ││                                                     │
-        └─────────────────────────────────────────────────────┘└─────────────────────────────────────────────────────┘
-         q quit  Tab/arrows select  Enter enlarge  +/- time  p pause  ? help
-    "#]],
+            web-7  Linux 6.12.9 · x86_64 · up 3 d 4 h · hostlens 0.1.0, running for 1 min  last 1 min
+            packet_drops is unavailable: no BTF
+              what helps: another kernel
+            ┏ CPU ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓┌ Memory ────────────────────────── swap used 1.0 MiB ┐
+            ┃user         50 %                                    ┃│used    2.8 GiB                                      │
+            ┃                                                     ┃│                                                    █│
+            ┃                                                    █┃│                                                    █│
+            ┃                                                    █┃│                                                   ██│
+            ┃system      100 %                                   █┃│free    954 MiB                                      │
+            ┃                                                    █┃│                                                   █ │
+            ┃                                                    █┃│                                                   ██│
+            ┃                                                    █┃│                                                   ██│
+            ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛└─────────────────────────────────────────────────────┘
+            ┌ Wait for a CPU ────────────────────────────── 52 /s ┐┌ Packets dropped, by reason ─────────────────────────┐
+            │half within 20 µs  99 % within 4.1 ms                ││Missing: packet_drops is unavailable: no BTF. What   │
+            │ 3.9 ms                                             ▒││helps: another kernel.                               │
+            │  15 µs                                             █││                                                     │
+            │                                                     ││                                                     │
+            │                                                     ││                                                     │
+            │                                                     ││                                                     │
+            │                                                     ││                                                     │
+            │                                                     ││                                                     │
+            └─────────────────────────────────────────────────────┘└─────────────────────────────────────────────────────┘
+             q quit  Tab/arrows select  Enter enlarge  +/- time  p pause  ? help
+        "#]],
     );
 }
 
@@ -116,21 +116,21 @@ fn a_narrow_terminal_shows_the_selected_panel() {
         50,
         14,
         &expect![[r#"
-        web-7  Linux 6.12.9 · x86_64 · up 3 d 4 h · hostle
-        packet_drops is unavailable: no BTF
-          what helps: another kernel
-        ┏ Memory ━━━━━━━━━━━━━━━━━━━━━ swap used 1.0 MiB ┓
-        ┃used    2.8 GiB                                 ┃
-        ┃                                               █┃
-        ┃                                               █┃
-        ┃                                              ██┃
-        ┃free    954 MiB                                 ┃
-        ┃                                              █ ┃
-        ┃                                              ██┃
-        ┃                                              ██┃
-        ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
-         q quit  Tab/arrows select  Enter enlarge  +/- tim
-    "#]],
+            web-7  Linux 6.12.9 · x86_64 · up 3 d 4 h · hostle
+            packet_drops is unavailable: no BTF
+              what helps: another kernel
+            ┏ Memory ━━━━━━━━━━━━━━━━━━━━━ swap used 1.0 MiB ┓
+            ┃used    2.8 GiB                                 ┃
+            ┃                                               █┃
+            ┃                                               █┃
+            ┃                                               █┃
+            ┃free    954 MiB                                 ┃
+            ┃                                               █┃
+            ┃                                               █┃
+            ┃                                               █┃
+            ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
+             q quit  Tab/arrows select  Enter enlarge  +/- tim
+        "#]],
     );
 }
 
