@@ -62,6 +62,30 @@ const SUCCESSFUL: &str = "hostlens_config_last_reload_successful";
 const TIMESTAMP: &str = "hostlens_config_last_reload_success_timestamp_seconds";
 
 /// People search the log for them.
+/// A counter that goes on says the same start.
+#[test]
+fn a_start_lasts_as_long_as_its_counter() {
+    let agent = start("[web]\nformats = ['openmetrics2']\n", &["--ebpf.enabled=never"]);
+    // Some of what it says of itself is there from the second answer on.
+    agent.scrape().unwrap();
+    let starts = agent.starts().unwrap();
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let boot: f64 = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))
+        .unwrap()
+        .parse()
+        .expect("btime is a number");
+    // The kernel tells whole seconds.
+    let of = |series: &str| starts.get(series).copied();
+    assert!((of("node_context_switches_total").unwrap() - boot).abs() < 1.5, "{starts:?}");
+    assert!(of("hostlens_scrape_seconds_total") > of("node_context_switches_total"));
+    assert_eq!(of("process_network_receive_bytes_total"), None);
+    assert_eq!(agent.starts().unwrap(), starts);
+    assert_eq!(reload(&agent).0, 200);
+    assert_eq!(agent.starts().unwrap(), starts);
+}
+
 #[test]
 fn enabled_collectors_are_logged_once_and_in_order() {
     let agent = start(

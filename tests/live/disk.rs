@@ -12,7 +12,7 @@ use std::{
     process::Command,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -28,6 +28,8 @@ use rustix::{
 use tempfile::{NamedTempFile, TempDir};
 
 const CONFIG: &str = "
+[web]
+formats = ['protobuf', 'openmetrics2']
 [ebpf]
 classic_buckets = 'pow2'
 [collector.block_io]
@@ -310,6 +312,39 @@ fn come_and_go(agent: &Agent, n_devices: u64) -> Result<()> {
         ensure!(others == 0.0, "{others} of {family} have no device");
     }
     Ok(())
+}
+
+/// What a device counts began when it was first used, and anew with the next device of its name.
+pub(crate) fn rows_begin_anew() -> Result<()> {
+    let agent = agent()?;
+    let (mut before, mut names) = (0.0, Vec::new());
+    for _ in 0..2 {
+        let began = unix_time()?;
+        let device = Loop::of_size(MIB)?;
+        load::direct_reads(&device.path(), 1)?;
+        let starts = agent.starts()?;
+        for family in [REQUESTS, SUBMITTED] {
+            let series = format!("{family}{{device=\"{}\",operation=\"read\"}}", device.name);
+            let start = *starts.get(&series).with_context(|| format!("{series} has no start"))?;
+            // The clocks tell milliseconds.
+            ensure!(
+                began - 0.01 <= start && start <= unix_time()? + 0.01,
+                "{series} since {start}, not {began}"
+            );
+            ensure!(before < start, "{series} since {start}, as the device before");
+        }
+        let start =
+            starts.get("node_block_io_skipped_total").context("a counter of the probe has no start")?;
+        ensure!(*start < began, "the probe was attached at {start}, after {began}");
+        before = unix_time()?;
+        names.push(device.name.clone());
+    }
+    ensure!(names[0] == names[1], "{names:?} are not one name");
+    Ok(())
+}
+
+fn unix_time() -> Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 
 /// A disk that is stopped for a while keeps what it has got, and lets the rest wait.

@@ -137,6 +137,13 @@ fn disks_that_come_and_go_leave_their_rows_to_others() -> Result<()> {
 }
 
 #[test]
+#[ignore = "loads probes and attaches loop devices: needs root and BTF"]
+fn a_device_that_comes_again_counts_since_then() -> Result<()> {
+    let _alone = alone();
+    disk::rows_begin_anew()
+}
+
+#[test]
 #[ignore = "loads probes: needs root and BTF"]
 fn what_costs_more_than_the_budget_is_detached_and_comes_back() -> Result<()> {
     let _alone = alone();

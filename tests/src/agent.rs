@@ -1,6 +1,7 @@
 //! The agent as a process: in a folder of its own, on a free port of loopback, ended on drop.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
@@ -108,6 +109,20 @@ impl Agent {
         let response = self.get("/metrics", &[("accept", native::ACCEPT)])?;
         ensure!(response.status == 200, "/metrics answers {}: {}", response.status, response.text());
         NativeHistogram::decode(&response.body, name)
+    }
+
+    /// Since when each series counts that says it, as Unix time, from an answer in OpenMetrics 2.0, which has to be on.
+    pub fn starts(&self) -> Result<BTreeMap<String, f64>> {
+        let response = self.get("/metrics", &[("accept", "application/openmetrics-text;version=2.0.0")])?;
+        let content_type = response.header("content-type").unwrap_or_default();
+        ensure!(content_type.contains("version=2.0.0"), "the answer is {content_type}");
+        let text = response.text();
+        // No value of that format holds a blank.
+        let sample = |line: &str| {
+            let (sample, start) = line.rsplit_once(" st@")?;
+            Some((sample.rsplit_once(' ')?.0.to_owned(), start.parse().ok()?))
+        };
+        Ok(text.lines().filter_map(sample).collect())
     }
 
     /// Sends `GET path` with no header but `Host` and those given; any status is an answer, redirects are not followed.

@@ -34,7 +34,10 @@ pub(super) fn write(
             writer.write_head(family, kind);
             for row in rows {
                 writer.write_row(row, kind);
-                if let Some((stamps, start)) = created.as_mut().zip(row.start().filter(|_| kind.counts())) {
+                if let Some(stamps) = &mut created
+                    && kind.counts()
+                    && let Some(start) = row.start()
+                {
                     writer.write_created(row, stamps.of(start));
                 }
             }

@@ -126,7 +126,8 @@ mod tests {
     use crate::{
         collector::{Collector, Error, Spec},
         config::{NoConfig, section},
-        metric::{Families, Meta, metrics},
+        exposition::{Encoder, Format, Offer},
+        metric::{Families, Meta, Start, metrics},
         scrape::Selection,
         source::ebpf::{Use, declared::softirq_time},
     };
@@ -152,6 +153,7 @@ mod tests {
     impl Spec for Counts {
         const SUMMARY: &'static str = "";
         const ENABLED: bool = true;
+        const START: Start = Start::Opened;
         const METRICS: &'static [Meta] = METRICS;
         type Config = Keys;
 
@@ -257,7 +259,7 @@ mod tests {
         let limit = Instant::now() + Duration::from_secs(600);
         let encode = |parts: &[&Families]| {
             let mut body = Vec::new();
-            assert_eq!(crate::exposition::Encoder::default().write(parts, &mut body), []);
+            assert_eq!(Encoder::default().write(parts, &mut body), []);
             String::from_utf8(body).unwrap()
         };
         let text = registry.scrape(&Selection::All, limit, encode).await.unwrap();
@@ -288,6 +290,40 @@ mod tests {
         assert_eq!(runs(&registry).await, [""; 0]);
         let (_, changes) = registry.reopen(ENTRIES, (&fourth, &third), &host, true);
         assert_eq!(changes.started, ["counts"]);
+    }
+
+    /// Since when the first collector's counter counts, in seconds after the boot.
+    async fn start(registry: &Registry) -> String {
+        let format = Format::negotiate("application/openmetrics-text;version=2.0.0", &[Offer::OpenMetrics2]);
+        let encode = move |parts: &[&Families]| {
+            let mut body = Vec::new();
+            assert_eq!(Encoder { format, ..Encoder::default() }.write(parts, &mut body), []);
+            String::from_utf8(body).unwrap()
+        };
+        let limit = Instant::now() + Duration::from_secs(600);
+        let text = registry.scrape(&Selection::All, limit, encode).await.unwrap();
+        let line = text.lines().find(|line| line.starts_with("test_runs")).unwrap();
+        line.split_once(" st@").unwrap().1.to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_counter_that_begins_anew_says_so() {
+        let host = host();
+        let first = config(&[]);
+        let registry = Registry::open(&ENTRIES[..1], &first, &host);
+        let began = start(&registry).await;
+        let (registry, _) = registry.reopen(&ENTRIES[..1], (&first, &first), &host, true);
+        assert_eq!(start(&registry).await, began);
+        // Starts are told in milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let second = config(&[("collector.counts.step", 2.into())]);
+        let (registry, _) = registry.reopen(&ENTRIES[..1], (&first, &second), &host, true);
+        assert!(start(&registry).await.parse::<f64>().unwrap() > began.parse::<f64>().unwrap());
+        // What goes on because it cannot be opened anew counts on.
+        let broken = config(&[("collector.counts.step", 101.into())]);
+        let went_on = start(&registry).await;
+        let (registry, _) = registry.reopen(&ENTRIES[..1], (&second, &broken), &host, true);
+        assert_eq!(start(&registry).await, went_on);
     }
 
     #[tokio::test]
