@@ -453,7 +453,7 @@ fn includes_that_cannot_be_read() {
         conf.d/10-nested.toml:1:1: error: an included file cannot include others
         conf.d/20-typo.toml:2:1: error: unknown key `levl` in [log] [did you mean `level`?   (flag: --log.level)]
         conf.d/30-folder.toml: error: the config file is a directory
-        hostlens.toml:1:1: error: `include`: a[.toml is not a pattern: invalid range pattern
+        hostlens.toml:1:1: error: `include`: a[.toml is not a pattern
     "#]],
     );
 }

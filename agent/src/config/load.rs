@@ -4,6 +4,7 @@ use super::{
     Alias, Config, Key, Meaning, Origin, Preset, Problem, Schema, Setting,
     diagnostic::{Diagnostic, Place, Severity, Source, count},
     document::{self, Given},
+    glob::{self, glob},
     rules,
 };
 use std::{
@@ -122,26 +123,15 @@ impl Load<'_> {
     /// The files that `pattern` means, by name. One without wildcards means itself, and so must exist.
     fn matches(&mut self, pattern: &Path, place: Option<&Place>) -> Vec<PathBuf> {
         let text = pattern.to_string_lossy();
-        if !text.contains(['*', '?', '[']) {
+        if !text.contains(['*', '?', '[', '\\']) {
             return vec![pattern.to_owned()];
         }
         self.watched.extend(pattern.parent().map(Path::to_owned));
-        let paths = match glob::glob(&text) {
-            Ok(paths) => paths,
-            Err(error) => {
-                let message = format!("`include`: {text} is not a pattern: {}", error.msg);
-                self.push(Diagnostic::error(message), place.cloned());
-                return Vec::new();
-            }
-        };
-        let mut found = Vec::new();
-        for path in paths {
-            match path {
-                Ok(path) => found.push(path),
-                Err(error) => self.push(Diagnostic::error(format!("`include`: {error}")), place.cloned()),
-            }
+        if !glob::is_complete(&text) {
+            let message = format!("`include`: {text} is not a pattern");
+            self.push(Diagnostic::error(message), place.cloned());
         }
-        found
+        glob(pattern)
     }
 
     fn push(&mut self, diagnostic: Diagnostic, place: Option<Place>) {

@@ -5,6 +5,7 @@ use crate::{
     privileges,
     sandbox::{self, Layer, Sandbox},
 };
+use procfs::process::{Process, Status};
 use rustix::{
     fs::statfs,
     process::{Resource, getrlimit, getuid},
@@ -19,12 +20,12 @@ pub(super) fn held() -> CapabilitySet {
 
 /// User, capabilities, seccomp, security modules and the limit of locked memory.
 pub(super) fn facts() -> Vec<Fact> {
-    let status = fs::read_to_string("/proc/self/status");
+    let status = Process::myself().and_then(|it| it.status());
     let mut facts = vec![user()];
     facts.extend(match &status {
         Ok(status) => vec![capability_facts(status), seccomp(status)],
         Err(error) => {
-            vec![Fact::bad("privileges", format!("read /proc/self/status: {error}"), "mount procfs at /proc")]
+            vec![Fact::bad("privileges", error.to_string(), "mount procfs at /proc")]
         }
     });
     facts.push(security_modules());
@@ -37,14 +38,13 @@ fn user() -> Fact {
     Fact::good("user", if uid.is_root() { "root".to_owned() } else { format!("uid {uid}") })
 }
 
-fn capability_facts(status: &str) -> Fact {
-    let bounding = field(status, "CapBnd:").and_then(|set| u64::from_str_radix(set, 16).ok());
-    let bounding = bounding.map(CapabilitySet::from_bits_truncate);
+fn capability_facts(status: &Status) -> Fact {
+    let bounding = status.capbnd.map(CapabilitySet::from_bits_truncate);
     let (permitted, effective) = match capabilities(None) {
         Ok(held) => (held.permitted, held.effective),
         Err(error) => return Fact::bad("capabilities", format!("capget(2): {error}"), ""),
     };
-    let is_locked = field(status, "NoNewPrivs:") == Some("1");
+    let is_locked = status.nonewprivs == Some(1);
     let found = format!(
         "permitted {}; effective {}; bounding {}; new privileges {}",
         named(permitted),
@@ -81,10 +81,10 @@ fn known() -> CapabilitySet {
     CapabilitySet::all() & CapabilitySet::from_bits_truncate(bits)
 }
 
-fn seccomp(status: &str) -> Fact {
-    match field(status, "Seccomp:") {
-        Some("0") => Fact::good("seccomp", "no filter"),
-        Some("1") => Fact::bad("seccomp", "strict mode", "use a filter that passes what hostlens calls"),
+fn seccomp(status: &Status) -> Fact {
+    match status.seccomp {
+        Some(0) => Fact::good("seccomp", "no filter"),
+        Some(1) => Fact::bad("seccomp", "strict mode", "use a filter that passes what hostlens calls"),
         Some(_) => {
             Fact::note("seccomp", "a filter", "container runtimes' profiles pass bpf(2) if CAP_BPF is added")
         }
@@ -106,10 +106,6 @@ pub(super) fn confinement(sandbox: &Result<Sandbox, sandbox::Error>) -> Fact {
             Fact::fatal("sandbox", error.to_string(), "use \"best-effort\", or a kernel that has it")
         }
     }
-}
-
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 pub(super) const MOUNT_SECURITYFS: &str = "mount -t securityfs securityfs /sys/kernel/security";

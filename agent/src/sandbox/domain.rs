@@ -8,7 +8,8 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, Scope,
 };
-use std::{error::Error, fs, os::unix::ffi::OsStrExt, path::Path};
+use procfs::process::Process;
+use std::{error::Error, os::unix::ffi::OsStrExt, path::Path};
 
 /// The newest that the rules below were tried with. Later ones know rights that could be in the way.
 const KNOWN: ABI = ABI::V6;
@@ -70,13 +71,11 @@ fn leads_through_process(path: &Path) -> bool {
 
 /// Whether procfs shows processes only to those who may trace them: see proc(5).
 fn hides_processes(procfs: &Path) -> bool {
-    let Ok(mounts) = fs::read("/proc/thread-self/mountinfo") else { return false };
-    mounts.split(|it| *it == b'\n').any(|line| {
-        let mut fields = line.split(|it| *it == b' ');
-        let is_it = fields.nth(4) == Some(procfs.as_os_str().as_bytes());
-        let options = fields.next_back().unwrap_or_default();
-        is_it && options.split(|it| *it == b',').any(|it| it.starts_with(b"hidepid="))
-    })
+    let mounts = Process::myself().and_then(|it| it.mountinfo());
+    mounts
+        .into_iter()
+        .flatten()
+        .any(|it| it.mount_point == procfs && it.super_options.contains_key("hidepid"))
 }
 
 /// Whether systemd listens on a socket that has a name and no file.

@@ -1,9 +1,7 @@
 //! The `*.prom` files that other programs leave in folders: found anew each time, parsed when they changed.
 
-use super::{
-    glob::glob,
-    prometheus_text::{Family, Malformed, Text, parse},
-};
+use super::prometheus_text::{Family, Malformed, Text, parse};
+use crate::config::glob;
 use rustix::{
     fs::{FileType, Mode, OFlags, Stat},
     io::Errno,

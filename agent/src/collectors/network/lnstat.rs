@@ -3,8 +3,9 @@
 
 use crate::{
     collectors::prelude::*,
+    config::glob,
     metric::legal_name,
-    source::{for_each_line, glob::glob, hex_number, lines, words},
+    source::{for_each_line, hex_number, lines, words},
 };
 use std::path::PathBuf;
 

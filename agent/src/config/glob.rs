@@ -1,6 +1,6 @@
-//! Shell patterns over paths: `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a character that is meant as it is. None of
-//! them crosses a `/`, and `*` matches names that begin with a dot too. That is Go's `filepath.Glob`; the crate `glob`
-//! negates classes by `!`, has no `\`, and lets `**` cross folders.
+//! Shell patterns over paths, of text files and of `include`: `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a character that
+//! is meant as it is. None of them crosses a `/`, and `*` matches names that begin with a dot too. That is Go's
+//! `filepath.Glob`; the crate `glob` negates classes by `!`, has no `\`, and lets `**` cross folders.
 
 use std::{
     borrow::Cow,
@@ -44,6 +44,22 @@ fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
         .collect();
     paths.sort_unstable();
     paths
+}
+
+/// Whether each class has an end, and each `\` a character to stand before. A pattern without matches nothing.
+pub(super) fn is_complete(pattern: &str) -> bool {
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        let is_bad = match char {
+            '\\' => chars.next().is_none(),
+            '[' => class_holds(&mut chars, '/').is_none(),
+            _ => false,
+        };
+        if is_bad {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether all of `name` matches; a pattern that is not complete matches nothing.
@@ -126,6 +142,16 @@ mod tests {
             ("a[", "a", false),
         ] {
             assert_eq!(matches(pattern.chars(), name.chars()), is_match, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn knows_what_is_complete() {
+        for pattern in ["", "a*/b?", "[]x]a", r"[\]]", r"\[", "[^a-z]/[b]"] {
+            assert!(is_complete(pattern), "{pattern}");
+        }
+        for pattern in ["a[.toml", "[]", r"a\", "[a-"] {
+            assert!(!is_complete(pattern), "{pattern}");
         }
     }
 
