@@ -5,7 +5,7 @@ use crate::{
     cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Config, Loaded, Schema, Severity, Sources, Web, diagnostic,
+        self, Config, Ebpf, Loaded, Schema, Severity, Sources, Top, UseProbes, Web, diagnostic,
         render::{self, Which},
     },
     http::{self, App, Door, Limits, Listener, Shutdown, router},
@@ -210,7 +210,7 @@ fn serve_logged(
         .thread_keep_alive(Duration::MAX)
         .build()
         .context("start the runtime")?;
-    let signals = runtime.block_on(async { Signals::catch() })?;
+    let mut signals = runtime.block_on(async { Signals::catch() })?;
     let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
     // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section())?;
@@ -218,6 +218,16 @@ fn serve_logged(
         info!(address = listener.name, tls = door.has_tls(), "Listening on");
     }
     let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
+    if config.section::<Ebpf>().enabled == UseProbes::Auto {
+        let wait = reload::by_chance(config.section::<Top>().jitter);
+        if !wait.is_zero() {
+            info!(seconds = wait.as_secs_f64(), "waiting, so that not all hosts load probes at once");
+            service::tell_waiting(wait);
+        }
+        if runtime.block_on(signals.end_within(wait)) {
+            return Ok(());
+        }
+    }
     let Opened { host, registry, effective, sandbox } = opening::start(&config, collectors::all(), &sockets)?;
     log_enabled(&registry);
     info!(effective = privileges::names(effective), "collectors are open, capabilities are lowered");
@@ -287,6 +297,15 @@ impl Signals {
             interrupted: signal(SignalKind::interrupt()).context("handle SIGINT")?,
             child: signal(SignalKind::child()).context("handle SIGCHLD")?,
         })
+    }
+
+    /// Waits; whether the process is told to end meanwhile.
+    async fn end_within(&mut self, wait: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            _ = self.terminated.recv() => true,
+            _ = self.interrupted.recv() => true,
+        }
     }
 }
 

@@ -22,6 +22,12 @@ pub fn tell_ready() {
     tell("READY=1");
 }
 
+/// The start takes that much longer than it should.
+pub fn tell_waiting(wait: Duration) {
+    const OPENING: Duration = Duration::from_secs(60);
+    tell(&format!("EXTEND_TIMEOUT_USEC={}", (wait + OPENING).as_micros()));
+}
+
 /// The process is about to end.
 pub fn tell_stopping() {
     tell("STOPPING=1");

@@ -302,3 +302,18 @@ fn scrape_until(is_over: &AtomicBool, agent: &Agent) -> usize {
     }
     n_scrapes
 }
+
+#[test]
+fn jitter_delays_the_start_and_no_reload_that_is_asked_for() {
+    let agent = Agent::start("jitter = '1h'\n", &[]).unwrap();
+    while !agent.log().contains("waiting, so that not all hosts load probes at once") {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(agent.stop().unwrap().success());
+
+    let without_load = "jitter = '1h'\n[ebpf]\nenabled = 'never'\n[collector.loadavg]\nenabled = false\n";
+    let agent = start("jitter = '1h'\n[ebpf]\nenabled = 'never'\n", &[]);
+    assert!(has_load(&agent));
+    assert_eq!(reload_with(&agent, without_load).0, 200);
+    assert!(!has_load(&agent));
+}

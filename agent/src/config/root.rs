@@ -19,6 +19,9 @@ section! {
         include: Vec<String> = Value::Array(Vec::new()) => "",
         /// Reads the files again when they change, at most ten seconds later.
         auto_reload: bool = true => "config.auto-reload",
+        /// For a fleet, whose probes are not to be loaded all at once: waits up to so long, by chance, before it opens
+        /// collectors at start, unless no probe may be loaded, and before it reads files that changed.
+        jitter: Duration = "0" => "config.jitter",
     }
 }
 

@@ -15,9 +15,11 @@ use crate::{
 use anstream::adapter::strip_str;
 use report::Report;
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
+    time::{Duration, Instant},
 };
 use tokio::{
     signal::unix::Signal,
@@ -88,6 +90,8 @@ impl Reloader {
         let mut watch = Watch::new(&self.watched);
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // When a change that was seen is read.
+        let mut due = None;
         loop {
             let request = tokio::select! {
                 request = requests.0.recv() => match request {
@@ -103,6 +107,11 @@ impl Reloader {
                     .await;
                     watch = looked;
                     if !is_changed {
+                        due = None;
+                        continue;
+                    }
+                    let jitter = self.config.section::<Top>().jitter;
+                    if Instant::now() < *due.get_or_insert_with(|| Instant::now() + by_chance(jitter)) {
                         continue;
                     }
                     None
@@ -118,6 +127,7 @@ impl Reloader {
             })
             .await;
             self = reloaded;
+            due = None;
             if let Some(Request(asker)) = request {
                 // Who asked may have gone away meanwhile; the log has it all.
                 drop(asker.send(answer));
@@ -181,7 +191,29 @@ impl Reloader {
     }
 }
 
+/// A part of `limit`, another one each time and on each host.
+#[must_use]
+pub fn by_chance(limit: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() >> 32;
+    limit.mul_f64(random as f64 / f64::from(u32::MAX))
+}
+
 /// Runs what may block on a thread for that.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.expect("reloading does not panic and is not cancelled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_wait_for_different_times_within_the_limit() {
+        let limit = Duration::from_secs(60);
+        let waits: Vec<Duration> = (0..1000).map(|_| by_chance(limit)).collect();
+        assert!(waits.iter().all(|it| *it <= limit));
+        let n_early = waits.iter().filter(|it| **it < limit / 2).count();
+        assert!((300..700).contains(&n_early), "{n_early} of 1000 in the first half");
+        assert_eq!(by_chance(Duration::ZERO), Duration::ZERO);
+    }
 }
