@@ -35,6 +35,7 @@ const STEPS: &[(&str, Step)] = &[
     ("rules", Step::Peer("promtool", &["test", "rules", "config/prometheus/tests/hostlens.test.yml"])),
     ("rules for Kubernetes", Step::Verb(&["rules", "--check"])),
     ("scrape config", Step::Peer("promtool", &["check", "config", "config/prometheus/prometheus.yml"])),
+    ("scrape configs of a fleet", Step::Verb(&["fleet", "--check"])),
     ("manifests", Step::Verb(&["manifests"])),
     ("probes come from their sources", Step::Verb(&["ebpf", "--check"])),
     ("other kernels", Step::Verb(&["vm"])),

@@ -8,6 +8,7 @@ mod dashboards;
 mod dist;
 mod dropin;
 mod ebpf;
+mod fleet;
 mod fuzz;
 mod guest;
 mod manifests;
@@ -57,6 +58,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "dropin", summary: dropin::SUMMARY, help: dropin::HELP, run: dropin::run },
     Verb { name: "wound", summary: wound::SUMMARY, help: wound::HELP, run: wound::run },
     Verb { name: "bench", summary: bench::SUMMARY, help: bench::HELP, run: bench::run },
+    Verb { name: "fleet", summary: fleet::SUMMARY, help: fleet::HELP, run: fleet::run },
     Verb { name: "soak", summary: soak::SUMMARY, help: soak::HELP, run: soak::run },
     Verb { name: "peers", summary: peers::SUMMARY, help: peers::HELP, run: peers::run },
 ];
