@@ -32,6 +32,7 @@ const STEPS: &[(&str, Step)] = &[
     ("format", Step::Cargo(&["fmt", "--all", "--check"])),
     ("tidy", Step::Verb(&["tidy"])),
     ("lints", Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("dependencies", Step::Verb(&["deny"])),
     ("rules", Step::Peer("promtool", &["test", "rules", "config/prometheus/tests/hostlens.test.yml"])),
     ("rules for Kubernetes", Step::Verb(&["rules", "--check"])),
     ("scrape config", Step::Peer("promtool", &["check", "config", "config/prometheus/prometheus.yml"])),

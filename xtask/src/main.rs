@@ -5,6 +5,7 @@ mod bench;
 mod btf;
 mod ci;
 mod dashboards;
+mod deny;
 mod dist;
 mod dropin;
 mod ebpf;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "ci", summary: ci::SUMMARY, help: ci::HELP, run: ci::run },
     Verb { name: "ebpf", summary: ebpf::SUMMARY, help: ebpf::HELP, run: ebpf::run },
     Verb { name: "tidy", summary: tidy::SUMMARY, help: tidy::HELP, run: tidy::run },
+    Verb { name: "deny", summary: deny::SUMMARY, help: deny::HELP, run: deny::run },
     Verb { name: "dist", summary: dist::SUMMARY, help: dist::HELP, run: dist::run },
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
