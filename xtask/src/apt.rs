@@ -17,19 +17,31 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// The packages of some Debian suites.
 pub(crate) struct Apt {
     root: PathBuf,
+    /// Debian's name of it.
+    architecture: &'static str,
 }
 
 impl Apt {
     /// With fresh lists of these suites, from the machine's own mirror.
     pub(crate) fn new(suites: &[&str]) -> Result<Self> {
+        Self::of("amd64", suites)
+    }
+
+    /// [`Apt::new`], of another architecture.
+    pub(crate) fn of(architecture: &'static str, suites: &[&str]) -> Result<Self> {
         require("apt-get", "apt")?;
         require("dpkg-deb", "dpkg")?;
         ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing: apt-get install debian-archive-keyring");
-        let apt = Self { root: workspace().join("target/apt").join(suites.join("+")) };
+        let name = match architecture {
+            "amd64" => suites.join("+"),
+            _ => format!("{}-{architecture}", suites.join("+")),
+        };
+        let apt = Self { root: workspace().join("target/apt").join(name), architecture };
         fs::create_dir_all(apt.root.join("lists/partial"))?;
         fs::create_dir_all(apt.root.join("cache/archives/partial"))?;
         let mirror = mirror()?;
-        let line = |suite: &&str| format!("deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n");
+        let line =
+            |suite: &&str| format!("deb [arch={architecture} signed-by={KEYRING}] {mirror} {suite} main\n");
         fs::write(apt.root.join("sources.list"), suites.iter().map(line).collect::<String>())?;
         fs::write(apt.root.join("status"), "")?;
         output(apt.command("apt-get").args(["-qq", "update"]))?;
@@ -48,7 +60,8 @@ impl Apt {
         }
         // The second: apt's own user may not write here.
         command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=root"]);
-        command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Update::Error-Mode=any"]);
+        command.arg("-o").arg(format!("APT::Architecture={}", self.architecture));
+        command.args(["-o", "APT::Update::Error-Mode=any"]);
         command
     }
 

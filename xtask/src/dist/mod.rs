@@ -86,6 +86,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The binary for aarch64 as it is now.
+pub(crate) fn for_aarch64() -> Result<PathBuf> {
+    build::binary(&Source::of(workspace())?, Arch::Aarch64)
+}
+
 /// Makes all into `dist` and returns its checksums.
 fn make(source: &Source, built: &[(Arch, PathBuf)], only_binary: bool, dist: &Path) -> Result<String> {
     if dist.exists() {

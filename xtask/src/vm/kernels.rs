@@ -57,10 +57,10 @@ fn fetch(series: &str, folder: &Path) -> Result<()> {
     ensure!(cfg!(target_arch = "x86_64"), "only x86_64 kernels are known here");
     let suites = suites(series);
     let apt = Apt::new(suites)?;
-    let found = apt.search("^linux-(image|binary)-[0-9].*-cloud-amd64$")?;
-    let package = newest(&found, series).with_context(|| format!("none in {}", suites.join(" or ")))?;
+    let package = package(&apt, "amd64", series)?;
+    let package = package.with_context(|| format!("none in {}", suites.join(" or ")))?;
     println!("fetching {package}");
-    let unpacked = apt.unpack(package)?;
+    let unpacked = apt.unpack(&package)?;
     let image = vmlinuz_in(unpacked.path())?.with_context(|| format!("no vmlinuz in {package}"))?;
     fs::create_dir_all(folder)?;
     fs::copy(image, folder.join("vmlinuz"))?;
@@ -74,6 +74,12 @@ fn fetch(series: &str, folder: &Path) -> Result<()> {
     }
     fs::write(folder.join("package"), package)?;
     Ok(())
+}
+
+/// The package with the image of the newest cloud kernel in `series`.
+pub(crate) fn package(apt: &Apt, architecture: &str, series: &str) -> Result<Option<String>> {
+    let found = apt.search(&format!("^linux-(image|binary)-[0-9].*-cloud-{architecture}$"))?;
+    Ok(newest(&found, series).map(str::to_owned))
 }
 
 /// Where a series is looked for.
@@ -91,7 +97,7 @@ fn suites(series: &str) -> &'static [&'static str] {
 fn newest<'a>(packages: &'a [String], series: &str) -> Option<&'a str> {
     let wanted: Vec<u32> = if series == NEWEST { Vec::new() } else { numbers(series) };
     let versions = packages.iter().filter_map(|package| {
-        let rest = package.strip_suffix("-cloud-amd64")?.strip_prefix("linux-")?;
+        let rest = package.rsplit_once("-cloud-")?.0.strip_prefix("linux-")?;
         let (kind, version) = rest.split_once('-')?;
         let version = numbers(version);
         version.starts_with(&wanted).then_some((version, kind == "binary", package.as_str()))
@@ -105,7 +111,7 @@ fn numbers(version: &str) -> Vec<u32> {
 }
 
 /// `boot/vmlinuz-VERSION`, or from 7.2 on `usr/lib/modules/VERSION/vmlinuz`.
-fn vmlinuz_in(unpacked: &Path) -> Result<Option<PathBuf>> {
+pub(super) fn vmlinuz_in(unpacked: &Path) -> Result<Option<PathBuf>> {
     let mut places = vec![unpacked.join("boot")];
     for modules in ["usr/lib/modules", "lib/modules"] {
         places.extend(read_dir(unpacked.join(modules)).into_iter().flatten().flatten().map(|it| it.path()));

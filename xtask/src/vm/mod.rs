@@ -1,6 +1,7 @@
 //! `cargo xtask vm`: the agent on other kernels, each booted in QEMU with the loads and checks of
 //! `tests/src/bin/guest.rs` as its init.
 
+mod aarch64;
 mod boot;
 pub(crate) mod initramfs;
 pub(crate) mod kernels;
@@ -40,6 +41,8 @@ usage: cargo xtask vm [options]
   --timeout S     seconds that a guest may take (default: 900)
   --update        fetch the kernels anew
   --list          list the kernels and what is cached
+  --arch aarch64  instead, the binary that `cargo xtask dist` makes for aarch64 (or that of --agent FILE behind it) on
+                  Debian's newest kernel for that, beside node_exporter
 ";
 
 /// Characters of a check's detail in the table.
@@ -74,6 +77,11 @@ struct Report {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    if let [arch, name, rest @ ..] = args
+        && (arch.as_str(), name.as_str()) == ("--arch", "aarch64")
+    {
+        return aarch64::run(rest);
+    }
     let Some(options) = parse(args)? else {
         list();
         return Ok(());
