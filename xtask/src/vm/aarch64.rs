@@ -146,7 +146,7 @@ fn compare(before: &Samples<'_>, ours: &Samples<'_>, after: &Samples<'_>) -> Res
         );
         n_same += 1;
     }
-    ensure!(n_same > 300, "node_exporter has but {n_same} series");
+    ensure!(n_same > 200, "node_exporter has but {n_same} series");
     Ok(n_same)
 }
 
