@@ -160,6 +160,6 @@ fn the_api_tells_what_the_page_begins_with() {
     let uptime: f64 = fs::read_to_string("/proc/uptime").unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!((status["uptime_seconds"].as_f64().unwrap() - uptime).abs() < 5.0, "{status} {uptime}");
     let groups = json("/api/v1/groups");
-    let uses = |it: &serde_json::Value| it["kind"] == "cgroup" && it["cpu_seconds"].as_f64() > Some(0.0);
+    let uses = |it: &serde_json::Value| it["kind"] == "cgroup" && it["memory_bytes"].as_f64() > Some(0.0);
     assert!(groups.as_array().unwrap().iter().any(uses), "{groups}");
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask dashboards`: every query of every dashboard, asked of a real Prometheus that scrapes the agent.
 
+mod groups;
 mod hosts;
 mod load;
 mod queries;
@@ -20,6 +21,7 @@ use crate::{
     peers,
     process::{cargo, output, run as run_command, workspace},
 };
+use groups::Group;
 use load::Load;
 use queries::{Query, Reads};
 
@@ -35,7 +37,7 @@ that this host has nothing for: they are named with the reason, which is checked
 /// The job of the rules and the dashboards.
 const JOB: &str = "node";
 
-/// Of scrapes that are a second apart.
+/// Of scrapes that are two seconds apart.
 const RATE_INTERVAL: &str = "20s";
 
 /// So long the queries' rates need.
@@ -57,17 +59,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut agent = Command::new(&program);
     agent.arg(format!("--web.listen-address={agent_address}")).args(flags);
     let _agent = Running::start(&mut agent)?;
-    let load = Load::start(folder.path())?;
+    let load = (Load::start(folder.path())?, Group::start(&workspace().join("target"))?);
     let databases = [
         ("with native histograms", Prometheus::start(folder.path(), agent_address, true)?),
         ("without", Prometheus::start(folder.path(), agent_address, false)?),
     ];
     sleep(WARM_UP);
-    let deadline = Instant::now() + PATIENCE;
     let mut faults = Vec::new();
     for (name, database) in &databases {
         let (mut n_answered, mut n_other) = (0, 0);
         println!("{name}:");
+        let deadline = Instant::now() + PATIENCE;
         for query in &queries {
             let is_other = match query.reads {
                 Reads::All => false,
@@ -99,7 +101,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A Prometheus that scrapes the agent each second.
+/// A Prometheus that scrapes the agent every other second.
 struct Prometheus {
     _running: Running,
     address: SocketAddr,
@@ -124,7 +126,7 @@ impl Prometheus {
         fs::write(
             &config,
             format!(
-                "global: {{scrape_interval: 1s{key}}}\nscrape_configs:\n  - job_name: {JOB}\n    static_configs: \
+                "global: {{scrape_interval: 2s{key}}}\nscrape_configs:\n  - job_name: {JOB}\n    static_configs: \
                  [{{targets: [\"{agent}\"]}}]\n"
             ),
         )?;
