@@ -25,7 +25,8 @@
 /// A constant with a type is the offset of a field of that type, one of `bits` a bit field, any other a number. Where a
 /// kernel may lack it:
 /// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing, and
-/// `with(CONSTANT)` if it has nothing to do without that, or is for that feature alone.
+/// `with(CONSTANT)` if it has nothing to do without that, or is for that feature alone. A map that is for one feature
+/// alone says `with(FEATURE)`, too: where that is not wanted it has a single entry, which no program may touch.
 /// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for
 /// an interruption, see [`Meter`](probe_abi::Meter).
 #[macro_export]
@@ -33,7 +34,7 @@ macro_rules! probe {
     (
         name: $probe:literal,
         constants { $($(#[$constant_doc:meta])* $constant:ident $(: $field:ty)? = $origin:ident($($origin_arg:expr),*) $(, $need:ident $(($need_arg:tt))?)?;)* }
-        maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty;)* }
+        maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty $(, with($feature:ident))?;)* }
         programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(up_to $max_run:literal)? $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
     ) => {
         $($(#[$map_doc])* pub const $map: $crate::maps::Map<$kind> = $crate::maps::Map::new(stringify!($map));)*
@@ -56,7 +57,7 @@ macro_rules! probe {
                     origin: $crate::probe!(@origin $origin($($origin_arg),*) $($field)?),
                     need: $crate::probe!(@need $($need $($need_arg)?)?),
                 }),*],
-                maps: &[$($map.spec()),*],
+                maps: &[$($map.spec(&[$(stringify!($feature))?])),*],
             }
         };
     };

@@ -147,8 +147,8 @@ impl<S> Map<S> {
 
 impl<S: Kind> Map<S> {
     #[doc(hidden)]
-    pub const fn spec(&self) -> MapSpec {
-        MapSpec { name: self.name, entries: S::ENTRIES }
+    pub const fn spec(&self, features: &'static [&'static str]) -> MapSpec {
+        MapSpec { name: self.name, entries: S::ENTRIES, feature: features.first().copied() }
     }
 }
 

@@ -119,6 +119,8 @@ pub enum Need {
 pub struct MapSpec {
     pub name: &'static str,
     pub entries: Entries,
+    /// Where this is not wanted it has one entry, whatever `entries` says.
+    pub feature: Option<&'static str>,
 }
 
 /// How many entries a map has.

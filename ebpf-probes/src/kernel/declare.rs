@@ -6,7 +6,7 @@ macro_rules! probe {
     (
         name: $probe:literal,
         constants { $($(#[$constant_doc:meta])* $constant:ident $(: $field:ty)? = $origin:ident($($origin_arg:expr),*) $(, $need:ident $(($need_arg:tt))?)?;)* }
-        maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty;)* }
+        maps { $($(#[$map_doc:meta])* $map:ident: $kind:ty $(, with($feature:ident))?;)* }
         programs { $($(#[$program_doc:meta])* $attach:ident($hook:literal) fn $program:ident($($arg:pat),*) $(up_to $max_run:literal)? $(, $program_need:ident $(($program_need_arg:tt))?)? $body:block)* }
     ) => {
         $($crate::probe! { @constant $constant $($field)? })*

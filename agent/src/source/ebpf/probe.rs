@@ -9,7 +9,7 @@ use std::{
 use aya::{Ebpf, maps::Map as AyaMap};
 use ebpf_probes::{
     maps::{CounterBy, HistogramBy, METERS, Map, Shared},
-    spec::{Constant, Entries, Need, Origin, Program, Spec},
+    spec::{Constant, Entries, MapSpec, Need, Origin, Program, Spec},
 };
 use probe_abi::{ABSENT, Meter, table};
 
@@ -76,14 +76,15 @@ impl Probe {
                 let first_row = if is_measured { first_row } else { ABSENT };
                 constants.extend(program.meter.map(|it| (it, first_row)));
             }
-            constants.extend(banks(spec, settings, n_cpus).map(|it| ("BANK_MASK", it - 1)));
+            let maps: Vec<_> = spec.maps.iter().map(|it| (it, is_used(it, &decided))).collect();
+            constants.extend(banks(&maps, settings, n_cpus).map(|it| ("BANK_MASK", it - 1)));
             let n_meters = if is_measured { metered.len() as u32 } else { 0 };
-            let sizes = sizes(spec, settings, n_meters, n_cpus)?;
+            let sizes = sizes(spec, &maps, settings, n_meters, n_cpus)?;
             let ebpf = open(spec, types, &constants, &sizes)?;
-            for map in spec.maps.iter().filter(|it| it.entries == Entries::CpuClocks) {
+            for (map, _) in maps.iter().filter(|it| it.0.entries == Entries::CpuClocks) {
                 clocks::count(spec, &ebpf, map.name, n_cpus)?;
             }
-            let many = self::sizes(spec, settings, n_meters, MANY_CPUS)?;
+            let many = self::sizes(spec, &maps, settings, n_meters, MANY_CPUS)?;
             let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
             let take_meters = |ebpf: &mut Ebpf| match &metered[..] {
                 [_, ..] if is_measured => meters(spec, ebpf, &metered, n_cpus as usize).map(Some),
@@ -215,9 +216,16 @@ fn decided(
     }
 }
 
+/// A map that is declared, and whether any of the features that are wanted needs it.
+type Wanted = (&'static MapSpec, bool);
+
+fn is_used(map: &MapSpec, decided: &[(&str, u32)]) -> bool {
+    map.feature.is_none_or(|feature| decided.contains(&(feature, 1)))
+}
+
 /// How many banks the banked tables of a probe have; `None` if it has no such table.
-fn banks(spec: &Spec, settings: &Settings<'_>, n_cpus: u32) -> Option<u32> {
-    let sizes = spec.maps.iter().filter_map(|it| match it.entries {
+fn banks(maps: &[Wanted], settings: &Settings<'_>, n_cpus: u32) -> Option<u32> {
+    let sizes = maps.iter().filter(|it| it.1).filter_map(|(it, _)| match it.entries {
         Entries::Banked { per_bank, bytes } => Some(per_bank as usize * bytes as usize),
         _ => None,
     });
@@ -226,17 +234,23 @@ fn banks(spec: &Spec, settings: &Settings<'_>, n_cpus: u32) -> Option<u32> {
 }
 
 /// How many entries each map of a probe has.
-fn sizes(spec: &Spec, settings: &Settings<'_>, n_meters: u32, n_cpus: u32) -> Result<Sizes, Error> {
+fn sizes(
+    spec: &Spec,
+    maps: &[Wanted],
+    settings: &Settings<'_>,
+    n_meters: u32,
+    n_cpus: u32,
+) -> Result<Sizes, Error> {
     let given: BTreeMap<_, _> = (settings.entries)(n_cpus).into_iter().collect();
+    let banks = banks(maps, settings, n_cpus).unwrap_or(1);
     let mut sizes = Sizes::new();
-    for map in spec.maps {
+    for (map, is_used) in maps {
         let n_entries = match map.entries {
+            _ if !is_used => 1,
             Entries::Fixed(n) => n,
             Entries::PerCpu(n) => n * n_cpus,
             Entries::CpuClocks => n_cpus,
-            Entries::Banked { per_bank, .. } => {
-                per_bank * banks(spec, settings, n_cpus).expect("a map of the probe is banked")
-            }
+            Entries::Banked { per_bank, .. } => per_bank * banks,
             Entries::Setting => *given.get(map.name).ok_or_else(|| Error::Object {
                 probe: spec.name,
                 why: format!("map {} has no size", map.name),
