@@ -147,8 +147,7 @@ impl Entry {
     /// The kernel events that its probes hook, as `tp_btf/sched_switch`; none for a collector without one.
     #[must_use]
     pub fn hooks(&self) -> Vec<String> {
-        let programs = self.probes.iter().flat_map(|it| it.probe.programs);
-        programs.map(|program| program.attach.to_string()).collect()
+        self.probes.iter().flat_map(ebpf::Use::programs).map(|program| program.attach.to_string()).collect()
     }
 
     #[must_use]

@@ -14,8 +14,6 @@
 // The probes call this crate by its name: for BPF they are of another one.
 extern crate self as ebpf_probes;
 
-mod disks;
-
 #[cfg(target_arch = "bpf")]
 mod kernel;
 #[cfg(target_arch = "bpf")]

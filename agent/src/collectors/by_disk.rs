@@ -1,11 +1,13 @@
-//! What the collectors of probes by disk share: the table as it runs, the disks that are wanted, and their rows.
+//! What the collectors of the parts of the probe `block_io` share: the table as it runs, the disks that are wanted, and
+//! their rows.
 
 use super::{prelude::*, probe::Latencies};
 use crate::{
+    config::Ebpf,
     metric::Desc,
     source::{
         KnownDisks,
-        ebpf::{Disks, Followed, Histogram, MapsById, Operation, Probe, Row, Size, Spec as Declared},
+        ebpf::{Disks, Histogram, Operation, Probe, Row, Size, declared::block_io::Part},
     },
 };
 
@@ -13,10 +15,9 @@ use crate::{
 pub(super) struct Settings {
     pub(super) include: Option<Pattern>,
     pub(super) exclude: Option<Pattern>,
-    pub(super) max_memory_kib: u64,
 }
 
-/// A probe with such a table.
+/// A part of the probe.
 pub(super) struct ByDisk<T> {
     disks: Disks<T>,
     filter: Filter,
@@ -34,17 +35,13 @@ pub(super) struct Counted<'a, T> {
 }
 
 impl<T: Row + PartialEq> ByDisk<T> {
-    pub(super) fn open(
-        host: &Host,
-        (probe, table): (&'static Declared, MapsById<T>),
-        followed: Option<Followed>,
-        settings: Settings,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(part: Part<T>, host: &Host, settings: Settings) -> Result<Self, Error> {
         let there = KnownDisks::open(host)?;
-        let memory = usize::try_from(settings.max_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
-        let size = Size { n_disks: there.count(), memory };
+        let &Ebpf { max_disk_memory_kib, max_disk_io: followed, .. } = host.ebpf();
+        let memory = usize::try_from(max_disk_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
+        let size = Size { n_disks: there.count(), memory, followed };
         Ok(Self {
-            disks: Disks::load(probe, table, host.kernel()?, size, followed)?,
+            disks: Disks::load(part, host.kernel()?, size)?,
             filter: Filter::either(settings.include, settings.exclude, DISKS_LEFT_OUT)?,
             latencies: Latencies::new(host),
             there,

@@ -121,3 +121,21 @@ pub(crate) mod prelude {
     #[cfg(test)]
     pub(crate) use expect_test::expect;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_hook_has_one_program_for_all_who_need_it() {
+        let mut probe_of = BTreeMap::new();
+        for probe in all().flat_map(|it| it.probes).map(|it| it.probe) {
+            for program in probe.programs {
+                let first = *probe_of.entry(program.attach.to_string()).or_insert(probe.name);
+                assert_eq!(first, probe.name, "{}", program.attach);
+            }
+        }
+        assert!(probe_of.len() > 30, "{probe_of:?}");
+    }
+}

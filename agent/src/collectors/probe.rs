@@ -18,7 +18,7 @@ pub(super) fn latency_slots(host: &Host, readable: RangeInclusive<f64>) -> Slots
         schema: histogram::SCHEMA,
         zero_threshold: histogram::ZERO_THRESHOLD,
         first_index: histogram::FIRST_INDEX,
-        octaves_a_bound: match host.classic_buckets() {
+        octaves_a_bound: match host.ebpf().classic_buckets {
             ClassicBuckets::Pow2 => 1,
             ClassicBuckets::Pow4 => 2,
         },

@@ -114,6 +114,10 @@ section! {
         btf_path: PathBuf = "",
         /// Bounds of classic buckets in the text formats: pow4 (each four times the one before) or pow2 (twice as many).
         classic_buckets: ClassicBuckets = "pow4",
+        /// KiB of kernel memory that the counts of each of block_io, block_bio and block_io_stages may take; CPUs share counters where it is too little for one set each. One set is always made: 2 KiB for each disk and operation twice, of block_io_stages 6, for 21 disks at the least.
+        max_disk_memory_kib: u64 = 4096,
+        /// How much I/O each of block_bio and block_io_stages follows at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
+        max_disk_io: u64 = 8192,
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     ebpf::{self, Kernel, Probes},
     netlink, network_namespace,
 };
-use crate::config::{Budget, ClassicBuckets, Ebpf, Paths, UseProbes};
+use crate::config::{Budget, Ebpf, Paths, UseProbes};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -73,9 +73,10 @@ impl Host {
         self.kernel.release();
     }
 
+    /// How probes are wanted.
     #[must_use]
-    pub fn classic_buckets(&self) -> ClassicBuckets {
-        self.ebpf.classic_buckets
+    pub fn ebpf(&self) -> &Ebpf {
+        &self.ebpf
     }
 
     /// A file of procfs, opened at its first read.

@@ -1,6 +1,6 @@
 //! What groups of processes have used, by the kernel's list of tasks, and which of them take the most.
 
-use super::ebpf::declared::process_top::USED;
+use super::ebpf::USED;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,

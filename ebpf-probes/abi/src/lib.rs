@@ -13,6 +13,7 @@ pub mod device;
 pub mod histogram;
 pub mod left;
 pub mod meter;
+pub mod process;
 pub mod socket;
 pub mod table;
 pub mod tcp;

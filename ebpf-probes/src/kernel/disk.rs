@@ -10,9 +10,8 @@ use crate::{
     by_id::{ById, Counts},
 };
 
-/// Rows by disk and operation, and what of the kernel leads there: see [`disk_probe!`](crate::disk_probe).
-pub struct Disks<T: Copy + 'static> {
-    pub table: ById<T>,
+/// What of the kernel leads to a disk.
+pub struct Disks {
     /// `request.__data_len`: bytes that are not done yet.
     pub data_len: &'static Field<u32>,
     /// `REQ_OP_ZONE_APPEND`
@@ -29,7 +28,7 @@ pub struct Disks<T: Copy + 'static> {
     pub name: &'static Field<Text>,
 }
 
-impl<T: Copy> Disks<T> {
+impl Disks {
     /// The operation that a request's or a bio's flags have in their low byte.
     #[inline(always)]
     pub fn operation(&self, flags: u32, is_empty: bool) -> Operation {
@@ -45,22 +44,34 @@ impl<T: Copy> Disks<T> {
 
     /// The counts of an operation of a request's disk.
     #[inline(always)]
-    pub fn of_request(&self, request: Object, operation: u32, cpu: u32) -> Option<Counts<T>> {
+    pub fn of_request<T: Copy>(
+        &self,
+        table: &ById<T>,
+        request: Object,
+        operation: u32,
+        cpu: u32,
+    ) -> Option<Counts<T>> {
         let queue = self.queue.of(request);
         let disk =
             if self.rq_disk.is_present() { self.rq_disk.of(request) } else { self.queue_disk.of(queue) };
-        self.of_disk(queue, disk, operation, cpu)
+        self.of_disk(table, (queue, disk), operation, cpu)
     }
 
-    /// The counts of a disk's operation, by its number.
+    /// The counts of an operation, by its number, of a disk that has this queue.
     #[inline(always)]
-    pub fn of_disk(&self, queue: Object, disk: Object, operation: u32, cpu: u32) -> Option<Counts<T>> {
+    pub fn of_disk<T: Copy>(
+        &self,
+        table: &ById<T>,
+        (queue, disk): (Object, Object),
+        operation: u32,
+        cpu: u32,
+    ) -> Option<Counts<T>> {
         let serial = if self.diskseq.is_present() {
             serial(self.diskseq.of(disk))
         } else {
             serial_of(disk.behind(queue), [self.name.word(disk, 0), self.name.word(disk, 1)])
         };
         let name = || [0, 1, 2, 3].map(|word| self.name.word(disk, word));
-        self.table.counts(key(self.queue_id.of(queue), operation), serial, cpu, name)
+        table.counts(key(self.queue_id.of(queue), operation), serial, cpu, name)
     }
 }

@@ -1,11 +1,7 @@
 //! All probes: one file each, one object each. For BPF it is the one that is built.
 
-#[cfg(any(not(target_arch = "bpf"), probe = "block_bio"))]
-pub mod block_bio;
 #[cfg(any(not(target_arch = "bpf"), probe = "block_io"))]
 pub mod block_io;
-#[cfg(any(not(target_arch = "bpf"), probe = "block_io_stages"))]
-pub mod block_io_stages;
 #[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
 pub mod calibration;
 #[cfg(any(not(target_arch = "bpf"), probe = "first_process"))]
@@ -20,8 +16,6 @@ pub mod judge;
 pub mod memory_stalls;
 #[cfg(any(not(target_arch = "bpf"), probe = "napi"))]
 pub mod napi;
-#[cfg(any(not(target_arch = "bpf"), probe = "offcpu"))]
-pub mod offcpu;
 #[cfg(any(not(target_arch = "bpf"), probe = "oom_kills"))]
 pub mod oom_kills;
 #[cfg(any(not(target_arch = "bpf"), probe = "packet_drops"))]
@@ -62,16 +56,13 @@ pub mod writeback_throttle;
 /// Every probe's declaration.
 #[cfg(not(target_arch = "bpf"))]
 pub static ALL: &[&crate::spec::Spec] = &[
-    &block_bio::SPEC,
     &block_io::SPEC,
-    &block_io_stages::SPEC,
     &calibration::SPEC,
     &first_process::SPEC,
     &fixture::SPEC,
     &irq_time::SPEC,
     &judge::SPEC,
     &memory_stalls::SPEC,
-    &offcpu::SPEC,
     &oom_kills::SPEC,
     &napi::SPEC,
     &packet_drops::SPEC,

@@ -1,7 +1,12 @@
-//! Processes and threads that begin, processes that execute a program, and processes that end: why, and how old.
+//! Processes and threads that begin, processes that execute a program, and processes that end: why, and how old; and,
+//! where it is wanted, what threads had used that ended.
 
-use ebpf_probes::{Object, maps::Fixed, probe};
-use probe_abi::Histogram;
+use ebpf_probes::{
+    Object,
+    maps::{CounterBy, Fixed},
+    probe,
+};
+use probe_abi::{Histogram, process::USED};
 
 probe! {
     name: "process_events",
@@ -18,6 +23,12 @@ probe! {
         EXECUTES: Object = field("signal_struct.group_exec_task|signal_struct.group_exit_task");
         /// Whether it is the last thread of its process. From 6.16 on.
         IS_LAST = argument_of_type("sched_process_exit", "bool"), optional;
+        /// Whether what threads had used is wanted.
+        USAGE = feature();
+        RUN_TIME: u64 = field("task_struct.se.sum_exec_runtime");
+        RUN_DELAY: u64 = field("task_struct.sched_info.run_delay"), optional;
+        READ_BYTES: u64 = field("task_struct.ioac.read_bytes"), optional;
+        WRITE_BYTES: u64 = field("task_struct.ioac.write_bytes"), optional;
     }
     maps {
         /// By [`Event`].
@@ -25,6 +36,10 @@ probe! {
         /// Processes that a signal ended, by its number.
         KILLED: Fixed<u64, SIGNALS>;
         LIFETIMES: Fixed<Histogram, 1>;
+        /// When a thread must have begun to count in [`ENDED`], on the clock of `START_TIME`; 0: none counts.
+        SINCE: Fixed<u64, 1>, with(USAGE);
+        /// By [`process`](probe_abi::process).
+        ENDED: CounterBy<USED>, with(USAGE);
     }
     programs {
         tp_btf("sched_process_fork") fn forked(args, _) {
@@ -37,8 +52,11 @@ probe! {
             EVENTS.add(Event::Exec as u32, 1);
         }
 
-        tp_btf("sched_process_exit") fn ended(args, _) {
+        tp_btf("sched_process_exit") fn ended(args, cpu) {
             let task = args.object(0);
+            if USAGE.get() != 0 {
+                kernel::thread_ended(task, cpu);
+            }
             let is_last = if IS_LAST.is_present() {
                 args.number_at(&IS_LAST) as u8 != 0
             } else {
@@ -75,6 +93,20 @@ mod kernel {
     use ebpf_probes::now;
 
     use super::*;
+
+    #[inline(always)]
+    pub(super) fn thread_ended(task: Object, cpu: u32) {
+        let since = SINCE.load(0).unwrap_or(0);
+        if since == 0 || START_TIME.of(task) < since {
+            return;
+        }
+        ENDED.add(0, cpu, RUN_TIME.of(task));
+        for (used, field) in [(1, &RUN_DELAY), (2, &READ_BYTES), (3, &WRITE_BYTES)] {
+            if field.is_present() {
+                ENDED.add(used, cpu, field.of(task));
+            }
+        }
+    }
 
     #[inline(always)]
     pub(super) fn process_ended(task: Object) {

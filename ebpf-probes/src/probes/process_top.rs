@@ -1,10 +1,7 @@
-//! What each task has used, for who reads the list; and what those had used that have ended.
+//! What each task has used, for who reads the list. What those had used that have ended, `process_events` adds up.
 
-use ebpf_probes::{
-    Object, ShortText, Small,
-    maps::{CounterBy, Fixed},
-    probe,
-};
+use ebpf_probes::{Object, ShortText, Small, probe};
+use probe_abi::process::USED;
 
 probe! {
     name: "process_top",
@@ -33,14 +30,9 @@ probe! {
         NODE: Object = field("cgroup.kn"), optional;
         NODE_ID: u64 = field("kernfs_node.id"), optional;
     }
-    maps {
-        /// When a thread must have begun to count in [`ENDED`], on the clock of `START_TIME`; 0: none counts.
-        SINCE: Fixed<u64, 1>;
-        /// By [`Used`].
-        ENDED: CounterBy<USED>;
-    }
+    maps {}
     programs {
-        /// Words are those of [`Task`]. One that ends is left out: what it has used is in [`ENDED`] by then, or soon.
+        /// One that ends is left out: what it has used is among that of the ended by then, or soon.
         iter("task") fn tasks(item) {
             let task = item.object();
             if !task.is_null() && FLAGS.of(task) & kernel::PF_EXITING == 0 {
@@ -51,23 +43,8 @@ probe! {
                 item.write([thread, start, name, more, kernel::cgroup(task), kernel::pages(task), cpu, wait, read, written]);
             }
         }
-
-        tp_btf("sched_process_exit") fn ended(args, cpu) {
-            let task = args.object(0);
-            let since = SINCE.load(0).unwrap_or(0);
-            if since != 0 && START_TIME.of(task) >= since {
-                let [run, wait, read, written] = kernel::used(task);
-                ENDED.add(0, cpu, run);
-                ENDED.add(1, cpu, wait);
-                ENDED.add(2, cpu, read);
-                ENDED.add(3, cpu, written);
-            }
-        }
     }
 }
-
-/// What is added up: nanoseconds on a CPU and waiting for one, bytes read from disks and written.
-pub const USED: usize = 4;
 
 /// Words of an item of the list: process and thread; when it began; its process' name, twice; the number of its
 /// control group; pages of its process, if it is the first thread; what it has used.

@@ -1,5 +1,5 @@
 //! How long tasks that could run waited for a CPU; and, where it is wanted, why CPUs left their tasks, for how long each
-//! had run in its turn, and how far tasks were moved.
+//! had run in its turn, and how far tasks were moved; and for how long they were without a CPU, by why they left it.
 //!
 //! The kernel stamps a task with its run queue's clock when it queues it (`sched_info.last_queued`), and takes the
 //! stamp back when the task gets the CPU, just after `sched_switch`. So at `sched_switch` the wait of the next task is
@@ -14,10 +14,10 @@
 
 use ebpf_probes::{
     Object,
-    maps::{CpuClocks, CpuWords, Fixed, PerCpu},
+    maps::{CpuClocks, CpuWords, Fixed, HistogramBy, PerCpu},
     probe,
 };
-use probe_abi::{Histogram, QueueClock, arrival};
+use probe_abi::{Histogram, QueueClock, arrival, left};
 
 probe! {
     name: "runqueue",
@@ -43,6 +43,8 @@ probe! {
         CLOCK: u64 = field("rq.clock");
         /// Whether switches, turns and moves are wanted.
         TURNS = feature();
+        /// Whether times without a CPU are wanted.
+        OFFCPU = feature();
         /// ns of the clock of the queue when the task got the CPU, 0 if it never did.
         LAST_ARRIVAL: u64 = field("task_struct.sched_info.last_arrival");
         /// Moved in 5.16.
@@ -55,15 +57,25 @@ probe! {
         ARRIVALS: Fixed<u64, { arrival::WORDS }>;
         CPU_CLOCKS: CpuClocks;
         /// By [`Switch`], then by [`Distance`] of the moves that each CPU made, then when the turn of its task began.
-        COUNTS: CpuWords<COUNT_WORDS>;
+        COUNTS: CpuWords<COUNT_WORDS>, with(TURNS);
         /// Of tasks that left each CPU.
-        TURN_TIMES: PerCpu<Histogram>;
+        TURN_TIMES: PerCpu<Histogram>, with(TURNS);
         /// Where each CPU is, see [`place`]. The agent writes it.
-        PLACES: CpuWords<1>;
+        PLACES: CpuWords<1>, with(TURNS);
+        /// Of each task that is without a CPU, see [`left`].
+        LEFT: Fixed<u64, { left::WORDS }>, with(OFFCPU);
+        /// By [`left::Reason`].
+        OFFCPU_TIMES: HistogramBy<{ left::REASONS }>, with(OFFCPU);
+        /// Tasks that came back and whose word was another's.
+        UNSEEN: Fixed<u64, 1>, with(OFFCPU);
     }
     programs {
         tp_btf("sched_switch") fn sched_switch(args, cpu) {
-            kernel::switched(args.number(0) & 1 != 0, args.object(1), args.object(2), cpu);
+            let (is_preempted, prev, next) = (args.number(0) & 1 != 0, args.object(1), args.object(2));
+            if OFFCPU.get() != 0 {
+                kernel::left(is_preempted, prev, next, cpu);
+            }
+            kernel::switched(is_preempted, prev, next, cpu);
         }
 
         tp_btf("sched_migrate_task") fn sched_migrate_task(args, cpu) {
@@ -109,7 +121,7 @@ pub const fn place(cache: u32, node: u32) -> u64 {
 #[cfg(target_arch = "bpf")]
 mod kernel {
     use ebpf_probes::{Object, now};
-    use probe_abi::arrival::Since;
+    use probe_abi::{arrival::Since, left::Reason};
 
     use super::*;
 
@@ -155,6 +167,27 @@ mod kernel {
             WAITS.record(cpu, wait + before);
         } else {
             row.negative += 1;
+        }
+    }
+
+    /// One task leaves the CPU, and how long the other was without one is known.
+    #[inline(always)]
+    pub(super) fn left(is_preempted: bool, prev: Object, next: Object, cpu: u32) {
+        let (now, leaves, comes) = (now(), PID.of(prev), PID.of(next));
+        if leaves != 0 {
+            let state = if STATE.is_present() { STATE.of(prev) } else { LONG_STATE.of(prev) as u32 };
+            let reason = if is_preempted { Reason::Preempted } else { Reason::of(state) };
+            LEFT.store(left::place(leaves), left::word(leaves, reason, now));
+        }
+        if comes == 0 {
+            return;
+        }
+        let Some(word) = LEFT.replace(left::place(comes), 0) else { return };
+        match left::since(word, comes, now) {
+            Some((reason, time)) => OFFCPU_TIMES.record(reason, cpu, time),
+            // A new task has none.
+            None if word != 0 => UNSEEN.add(0, 1),
+            None => {}
         }
     }
 

@@ -1,9 +1,9 @@
-//! For how long tasks are without a CPU, counted by the probe `ebpf-probes/src/probes/offcpu.rs` at each context switch.
+//! For how long tasks are without a CPU, counted by the probe `ebpf-probes/src/probes/runqueue.rs` at each context switch.
 
 use crate::{
     collectors::{prelude::*, probe},
     metric::Slots,
-    source::ebpf::{Histograms, Probe, Settings, Table, Use, declared::offcpu},
+    source::ebpf::{Histograms, Probe, Settings, Table, Use, declared::runqueue},
 };
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ metrics! {
     TIMES: Histogram "node_sched_offcpu_seconds" ["reason"], "Time that tasks were without a CPU, from leaving one until they got one again, the wait in the run queue at the end included, by the state in which they left it: preempted could have gone on, sleep waits for an event or a signal, uninterruptible for a disk or a lock of the kernel, idle are the kernel's threads without work, stopped those that are traced or stopped. Tasks that have none yet are not in it.";
     LOST: Counter "node_sched_offcpu_lost_total" [], "Times that no other figure counts, because two tasks without a CPU have numbers that are a multiple of 32768 apart.";
 }
+
+const FEATURES: &[&str] = &["OFFCPU"];
 
 /// In the order of the probe's numbers.
 const REASONS: [&str; 6] = ["preempted", "sleep", "uninterruptible", "idle", "stopped", "other"];
@@ -26,16 +28,16 @@ impl Spec for Offcpu {
     const SUMMARY: &'static str =
         "For how long tasks are without a CPU, by what they left it for, by eBPF at each context switch.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use::of(&offcpu::SPEC)];
-    const COST: &'static str = "70 to 100 ns at each context switch";
+    const PROBES: &'static [Use] = &[Use { probe: &runqueue::SPEC, features: FEATURES }];
+    const COST: &'static str = "70 to 100 ns at each context switch beside those of runqueue";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
-        let probe = host.kernel()?.probe(&offcpu::SPEC, &[], &Settings::default())?;
+        let probe = host.kernel()?.probe(&runqueue::SPEC, FEATURES, &Settings::default())?;
         Ok(Self {
-            times: probe.histograms(offcpu::TIMES)?,
-            lost: probe.table(offcpu::UNSEEN)?,
+            times: probe.histograms(runqueue::OFFCPU_TIMES)?,
+            lost: probe.table(runqueue::UNSEEN)?,
             slots: probe::latency_slots(host, 1e-6..=32.0),
             probe,
         })

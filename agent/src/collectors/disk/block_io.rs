@@ -1,4 +1,4 @@
-//! How long requests to disks take, counted by the probe `ebpf-probes/src/probes/block_io.rs` at each completion: now
+//! How long requests to disks take, counted by the probe `ebpf-probes/src/probes/block_io/latency.rs` at each completion: now
 //! less the request's `start_time_ns`, the time at which it was allocated.
 
 use crate::{
@@ -21,8 +21,6 @@ section! {
         device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
         /// Devices to show, in place of `device_exclude`.
         device_include: Option<Pattern> = "",
-        /// KiB of kernel memory that the counts may take; CPUs share counters where it is too little for one set each. One set is always made: 2 KiB for each disk and operation twice, at least 512 KiB.
-        max_memory_kib: u64 = 4096,
     }
 }
 
@@ -35,15 +33,16 @@ impl Spec for BlockIoLatency {
     const SUMMARY: &'static str =
         "How long requests to disks take, by disk and operation, and which fail, by eBPF at each completion.";
     const ENABLED: bool = true;
-    const PROBES: &'static [Use] = &[Use::of(&block_io::SPEC)];
+    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: &[block_io::LATENCY.feature] }];
     const COST: &'static str = "100 to 180 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let Config { device_include: include, device_exclude: exclude, max_memory_kib } = config;
-        let settings = Settings { include, exclude, max_memory_kib };
-        let disks = ByDisk::open(host, (&block_io::SPEC, block_io::TABLE), None, settings)?;
+    fn open(
+        Config { device_include: include, device_exclude: exclude }: Config,
+        host: &Host,
+    ) -> Result<Self, Error> {
+        let disks = ByDisk::open(block_io::LATENCY, host, Settings { include, exclude })?;
         Ok(Self { skipped: disks.probe().table(block_io::SKIPPED)?, disks })
     }
 }

@@ -1,4 +1,4 @@
-//! Where requests to disks spend their time, counted by the probe `ebpf-probes/src/probes/block_io_stages.rs` where a disk
+//! Where requests to disks spend their time, counted by the probe `ebpf-probes/src/probes/block_io/stages.rs` where a disk
 //! gets each, is done with it, or gives it back.
 
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
         by_disk::{ByDisk, Settings},
         prelude::*,
     },
-    source::ebpf::{Followed, Probe, Stages, Use, declared::block_io_stages},
+    source::ebpf::{Probe, Stages, Use, declared::block_io},
 };
 
 metrics! {
@@ -22,10 +22,6 @@ section! {
         device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
         /// Devices to show, in place of `device_exclude`.
         device_include: Option<Pattern> = "",
-        /// How many requests are followed at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
-        max_started: u64 = 8192,
-        /// KiB of kernel memory that the counts may take; CPUs share counters where it is too little for one set each. One set is always made: 6 KiB for each device and operation twice, at least 1.4 MiB.
-        max_memory_kib: u64 = 4096,
     }
 }
 
@@ -34,18 +30,17 @@ pub(super) struct BlockIoStageTimes(ByDisk<Stages>);
 impl Spec for BlockIoStageTimes {
     const SUMMARY: &'static str = "How long requests wait for their disk, how long it has them, and how large they are, by disk and operation, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use::of(&block_io_stages::SPEC)];
+    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: &[block_io::STAGES.feature] }];
     const COST: &'static str =
         "600 to 850 ns at each request to a disk, and four histograms for each disk and operation";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let Config { device_include: include, device_exclude: exclude, max_started, max_memory_kib } = config;
-        let followed = Followed { map: block_io_stages::ISSUES.name, max: max_started };
-        let settings = Settings { include, exclude, max_memory_kib };
-        ByDisk::open(host, (&block_io_stages::SPEC, block_io_stages::TABLE), Some(followed), settings)
-            .map(Self)
+    fn open(
+        Config { device_include: include, device_exclude: exclude }: Config,
+        host: &Host,
+    ) -> Result<Self, Error> {
+        ByDisk::open(block_io::STAGES, host, Settings { include, exclude }).map(Self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who takes the machine: processes by name, unit or pod, from the kernel's list of tasks, which the probe
-//! `ebpf-probes/src/probes/process_top.rs` reads out in one pass.
+//! `ebpf-probes/src/probes/process_top.rs` reads out in one pass; what those used that have ended adds up
+//! `ebpf-probes/src/probes/process_events.rs`.
 
 mod labels;
 
@@ -11,7 +12,10 @@ use crate::{
         cgroups::Ids,
         ebpf::{
             Counters, List, Probe, Settings, Use,
-            declared::process_top::{self, WORDS},
+            declared::{
+                process_events,
+                process_top::{self, WORDS},
+            },
         },
         process_groups::{Group, Groups, Task},
     },
@@ -45,8 +49,11 @@ section! {
     }
 }
 
+/// Of the probe of those that end.
+const FEATURES: &[&str] = &["USAGE"];
+
 pub(super) struct ProcessTop {
-    probe: Arc<Probe>,
+    probes: [Arc<Probe>; 2],
     list: List<WORDS>,
     ended: Counters,
     /// On the clock of threads' beginnings: those that began later are in `ended` when they end.
@@ -61,8 +68,9 @@ impl Spec for ProcessTop {
     const SUMMARY: &'static str =
         "Groups of processes that take the most CPU, memory and I/O, or wait for a CPU the longest, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use::of(&process_top::SPEC)];
-    const COST: &'static str = "less than 10 us for each thread at a scrape";
+    const PROBES: &'static [Use] =
+        &[Use::of(&process_top::SPEC), Use { probe: &process_events::SPEC, features: FEATURES }];
+    const COST: &'static str = "less than 10 us for each thread at a scrape, and those of process_events";
     /// A group counts since it is shown, each time.
     const START: Start = Start::Unknown;
     const METRICS: &'static [Meta] = METRICS;
@@ -73,8 +81,10 @@ impl Spec for ProcessTop {
         if config.by != By::Comm && ids.is_none() {
             return Err(Error::Absent("control groups of version 2".to_owned()));
         }
-        let probe = host.kernel()?.probe(&process_top::SPEC, &[], &Settings::default())?;
-        let (word, _) = probe.writable(process_top::SINCE)?;
+        let kernel = host.kernel()?;
+        let tasks = kernel.probe(&process_top::SPEC, &[], &Settings::default())?;
+        let ended = kernel.probe(&process_events::SPEC, FEATURES, &Settings::default())?;
+        let (word, _) = ended.writable(process_events::SINCE)?;
         // After a reload it is there.
         let since = match word.read(0..1).next().unwrap_or_default() {
             0 => {
@@ -85,14 +95,14 @@ impl Spec for ProcessTop {
         };
         word.store(0, since);
         Ok(Self {
-            list: List::new(&probe, "tasks")?,
-            ended: probe.counters(process_top::ENDED)?,
+            list: List::new(&tasks, "tasks")?,
+            ended: ended.counters(process_events::ENDED)?,
             since,
             looked: Instant::now(),
             by: config.by,
             labels: Labels::new(config.by, ids, host.rootfs()),
             groups: Groups::new(config.top as usize),
-            probe,
+            probes: [tasks, ended],
         })
     }
 }
@@ -126,6 +136,6 @@ impl Collector for ProcessTop {
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![&self.probe]
+        self.probes.iter().map(|it| &**it).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Counts by disk and operation, of probes that use `ebpf-probes/src/kernel/disk.rs`.
+//! Counts by disk and operation: the parts of the probe `ebpf-probes/src/probes/block_io.rs`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +13,13 @@ use probe_abi::{
     table::{banks, rows},
 };
 
-use super::{Error, Kernel, MapsById, Probe, Settings, Spec, by_id::ById, map::Row, possible_cpus};
+use super::{
+    Error, Kernel, MapsById, Probe, Settings,
+    by_id::ById,
+    declared::block_io::{self, BIOS, LATENCY, Part, STAGES},
+    map::Row,
+    possible_cpus,
+};
 use crate::source::{self, KnownDisks};
 
 /// Rows that are made for however few disks.
@@ -23,30 +29,18 @@ const MIN_ROWS: usize = 256;
 const MIN_QUEUES: usize = 1024;
 
 /// With less room a CPU, the kernel forgets what is still under way: see kernel/bpf/bpf_lru_list.c.
-const STARTED_A_CPU: u32 = 256;
-
-/// A map of what is under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Followed {
-    pub map: &'static str,
-    /// How much is followed at a time, or more if the map takes it; the oldest is forgotten.
-    pub max: u64,
-}
-
-impl Followed {
-    fn entries(self, n_cpus: u32) -> u32 {
-        u32::try_from(self.max).unwrap_or(u32::MAX).max(n_cpus * STARTED_A_CPU)
-    }
-}
+const FOLLOWED_A_CPU: u32 = 256;
 
 /// How large the tables are.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Disks that there are now. Twice as many have rows for all their operations, and four times as many queues.
     pub n_disks: usize,
-    /// Bytes that the counts may take in the kernel. CPUs share what they count in as far as it is too little for one
-    /// each; one set of rows is always made.
+    /// Bytes that the counts of each part may take in the kernel. CPUs share what they count in as far as it is too
+    /// little for one each; one set of rows is always made.
     pub memory: usize,
+    /// How much of what is under way each part follows, or more if the map takes it; the oldest is forgotten.
+    pub followed: u64,
 }
 
 impl Size {
@@ -62,6 +56,15 @@ impl Size {
 
     fn banks<T>(self, n_cpus: u32) -> u32 {
         banks(n_cpus, self.rows() as usize * size_of::<T>(), self.memory)
+    }
+
+    /// The entries of a part's maps.
+    fn entries<T>(self, part: Part<T>, n_cpus: u32) -> impl Iterator<Item = (&'static str, u32)> {
+        let MapsById { entries, owners, rows } = part.table;
+        let n_rows = self.rows() * self.banks::<T>(n_cpus);
+        let followed = u32::try_from(self.followed).unwrap_or(u32::MAX).max(n_cpus * FOLLOWED_A_CPU);
+        let table = [(entries.name, self.keys()), (owners.name, self.rows()), (rows.name, n_rows)];
+        table.into_iter().chain(part.followed.map(|map| (map, followed)))
     }
 }
 
@@ -84,27 +87,23 @@ pub struct DiskCounts<T> {
 }
 
 impl<T: Row> Disks<T> {
-    pub fn load(
-        spec: &'static Spec,
-        table: MapsById<T>,
-        kernel: &Kernel,
-        size: Size,
-        followed: Option<Followed>,
-    ) -> Result<Self, Error> {
-        let banks = size.banks::<T>(possible_cpus()?);
-        let rows = size.rows();
+    /// A part, by the probe that all of them share. Those that are loaded at a time are given the same `size`.
+    pub fn load(part: Part<T>, kernel: &Kernel, size: Size) -> Result<Self, Error> {
+        let n_cpus = possible_cpus()?;
         let settings = Settings {
             entries: &|n_cpus| {
-                let n_rows = rows * size.banks::<T>(n_cpus);
-                let its =
-                    [(table.entries.name, size.keys()), (table.owners.name, rows), (table.rows.name, n_rows)];
-                followed.map(|it| (it.map, it.entries(n_cpus))).into_iter().chain(its).collect()
+                let (stages, bios) = (size.entries(STAGES, n_cpus), size.entries(BIOS, n_cpus));
+                size.entries(LATENCY, n_cpus).chain(stages).chain(bios).collect()
             },
-            constants: &[("BANKS", banks - 1)],
+            constants: &[
+                (LATENCY.banks, size.banks::<Requests>(n_cpus) - 1),
+                (STAGES.banks, size.banks::<Stages>(n_cpus) - 1),
+                (BIOS.banks, size.banks::<Histogram>(n_cpus) - 1),
+            ],
             ..Settings::default()
         };
-        let probe = kernel.probe(spec, &[], &settings)?;
-        Ok(Self { table: ById::new(&probe, table, banks)?, probe })
+        let probe = kernel.probe(&block_io::SPEC, &[part.feature], &settings)?;
+        Ok(Self { table: ById::new(&probe, part.table, size.banks::<T>(n_cpus))?, probe })
     }
 
     pub fn probe(&self) -> &Probe {
@@ -276,10 +275,10 @@ mod tests {
     #[test]
     fn the_tables_grow_with_the_disks() {
         let memory = 4 << 20;
-        let small = Size { n_disks: 3, memory };
+        let small = Size { n_disks: 3, memory, followed: 8192 };
         assert_eq!((small.rows(), small.keys()), (257, 8192));
         assert_eq!([1, 2, 512].map(|it| small.banks::<Requests>(it)), [1, 2, 8]);
-        let large = Size { n_disks: 1000, memory };
+        let large = Size { n_disks: 1000, ..small };
         assert_eq!((large.rows(), large.keys()), (12_001, 32_000));
         assert_eq!(large.banks::<Requests>(512), 1);
     }

@@ -36,7 +36,7 @@ mod types;
 
 pub use self::{
     by_id::ById,
-    disks::{DiskCounts, Disks, Followed, Size},
+    disks::{DiskCounts, Disks, Size},
     error::Error,
     first_process::{FirstProcess, Sight, Switches},
     interfaces::Interfaces,
@@ -54,13 +54,14 @@ pub use super::sys::memory::SharedWords as Words;
 pub use ebpf_probes::{
     maps::ById as MapsById,
     probes as declared,
-    spec::{Attach, Spec},
+    spec::{Attach, Need, Origin, Program, Spec},
 };
 pub use probe_abi::{
     QueueClock,
     block::{Failure, Operation, Requests, Stages},
     device,
     histogram::{self, Histogram},
+    process::USED,
     socket, tcp,
 };
 
@@ -76,6 +77,16 @@ impl Use {
     /// A probe that has no features, or none that are wanted.
     pub const fn of(probe: &'static Spec) -> Self {
         Self { probe, features: &[] }
+    }
+
+    /// The programs that these features need.
+    pub fn programs(&self) -> impl Iterator<Item = &'static Program> + use<> {
+        let Self { probe, features } = *self;
+        let is_off = |name: &str| {
+            let constant = probe.constants.iter().find(|it| it.name == name);
+            constant.is_some_and(|it| matches!(it.origin, Origin::Feature) && !features.contains(&name))
+        };
+        probe.programs.iter().filter(move |it| !matches!(it.need, Need::With(name) if is_off(name)))
     }
 }
 

@@ -144,8 +144,7 @@ fn switch_for(time: Duration) {
 fn requests_are_counted_as_in_diskstats() {
     let _alone = alone();
     let kernel = Kernel::new(None);
-    let mut block_io =
-        Disks::load(&declared::block_io::SPEC, declared::block_io::TABLE, &kernel, SIZE, None).unwrap();
+    let mut block_io = Disks::load(declared::block_io::LATENCY, &kernel, SIZE).unwrap();
     kernel.release();
     let mut there = disks();
     let mut requests = || {
@@ -191,7 +190,7 @@ fn requests_are_counted_as_in_diskstats() {
     assert_eq!(count(&block_io.other().latency), 0);
 }
 
-const SIZE: Size = Size { n_disks: 8, memory: 4 << 20 };
+const SIZE: Size = Size { n_disks: 8, memory: 4 << 20, followed: 8192 };
 
 fn disks() -> KnownDisks {
     let config = Config::default();
