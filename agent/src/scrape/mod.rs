@@ -16,13 +16,13 @@ pub use state::State;
 
 use crate::{collector::Entry, config::Config, metric::Families, source::Host};
 use outcome::Outcomes;
-use round::Round;
+use round::{Ending, Place, Round};
 use slot::Slot;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::{task::spawn_blocking, time::timeout_at};
+use tokio::{sync::oneshot, time::timeout_at};
 
 /// The least time that a collector is given, whatever a scraper says: with less, whoever asks could have any of them
 /// called late.
@@ -101,8 +101,8 @@ impl Registry {
         })
     }
 
-    /// Runs the selected collectors and hands what they pushed, and how each of them fared, to `encode`, which runs
-    /// on a blocking thread. To be awaited to its end: a scrape that is given up leaves collectors running.
+    /// Runs the selected collectors and hands what they pushed, and how each of them fared, to `encode`, on the thread
+    /// that ran the last of them. To be awaited to its end: a scrape that is given up leaves collectors running.
     ///
     /// # Errors
     /// [`Busy`] when an earlier scrape did not end before `deadline`.
@@ -117,21 +117,20 @@ impl Registry {
         let turn = timeout_at(deadline.into(), turn).await.map_err(|_| Busy)?;
         let selected =
             self.slots.iter().filter(|slot| selection.includes(slot.entry.name)).cloned().collect();
-        let round = Arc::new(Round::new(selected, asked));
-        let turn = round.run(deadline, turn).await;
         let outcomes = Arc::clone(&self.outcomes);
-        let answer = spawn_blocking(move || {
-            let places = round.places();
+        let (sender, answer) = oneshot::channel();
+        let finish = move |slots: &[Arc<Slot>], places: &[Place]| {
             let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.clear();
-            for (slot, place) in round.slots.iter().zip(&places) {
+            for (slot, place) in slots.iter().zip(places) {
                 outcomes.record(slot, place);
             }
             let collected = places.iter().filter_map(|place| Some(&place.run()?.families));
-            let encoded = encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>());
-            drop(turn);
-            encoded
-        });
-        Ok(answer.await.expect("encoding does not panic and is not cancelled"))
+            // Nobody waits for it any more when the runtime ends.
+            sender.send(encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>())).ok();
+        };
+        let round =
+            Arc::new(Round::new(selected, asked, Ending { turn: Some(turn), finish: Box::new(finish) }));
+        Ok(round.run(deadline, answer).await.expect("encoding does not panic and is not cancelled"))
     }
 }

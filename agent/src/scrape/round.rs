@@ -3,13 +3,13 @@
 use super::slot::{Asked, Run, Slot, Waiter};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{Notify, OwnedMutexGuard},
+    sync::{OwnedMutexGuard, oneshot},
     task::spawn_blocking,
     time::timeout_at,
 };
@@ -26,12 +26,20 @@ pub(super) struct Round {
     asked: Instant,
     next: AtomicUsize,
     delivered: Mutex<Delivered>,
-    ended: Notify,
 }
 
 struct Delivered {
     places: Vec<Place>,
     n_open: usize,
+    /// Taken by whoever ends the round.
+    ending: Option<Ending>,
+}
+
+/// What is done with what was delivered.
+pub(super) struct Ending {
+    pub(super) finish: Box<dyn FnOnce(&[Arc<Slot>], &[Place]) + Send>,
+    /// Given back when all is done, or earlier.
+    pub(super) turn: Option<Turn>,
 }
 
 /// What a scrape has of a collector.
@@ -50,68 +58,78 @@ impl Place {
 }
 
 impl Round {
-    pub(super) fn new(slots: Vec<Arc<Slot>>, asked: Instant) -> Self {
+    pub(super) fn new(slots: Vec<Arc<Slot>>, asked: Instant, ending: Ending) -> Self {
         let places = slots.iter().map(|_| Place::Open).collect();
-        let delivered = Delivered { places, n_open: slots.len() };
-        Self {
-            slots,
-            asked,
-            next: AtomicUsize::new(0),
-            delivered: Mutex::new(delivered),
-            ended: Notify::new(),
-        }
+        let delivered = Delivered { places, n_open: slots.len(), ending: Some(ending) };
+        Self { slots, asked, next: AtomicUsize::new(0), delivered: Mutex::new(delivered) }
     }
 
-    /// Returns when all have ended, or hang, or at the deadline. One thread does it all unless a collector keeps it
-    /// waiting; once only such collectors are left, the next scrape may take its turn: then `turn` is not returned.
-    pub(super) async fn run(self: &Arc<Self>, deadline: Instant, turn: Turn) -> Option<Turn> {
-        let mut turn = Some(turn);
-        if self.slots.is_empty() {
-            return turn;
-        }
-        self.spawn_worker();
+    /// Returns the `answer` that the ending sends: when all have ended, or hang, or after the deadline. One thread does
+    /// it all, the ending too, unless a collector keeps it waiting; once only such collectors are left, the next scrape
+    /// may take its turn.
+    pub(super) async fn run<T>(
+        self: &Arc<Self>,
+        deadline: Instant,
+        mut answer: oneshot::Receiver<T>,
+    ) -> Result<T, oneshot::error::RecvError> {
         let mut n_open_before = self.slots.len();
-        loop {
+        if n_open_before > 0 {
+            self.spawn_worker();
+        }
+        while n_open_before > 0 {
             let patience = (Instant::now() + PATIENCE).min(deadline);
-            let all_ended = timeout_at(patience.into(), self.ended.notified()).await.is_ok();
-            if all_ended || Instant::now() >= deadline || self.only_overdue() {
+            if let Ok(answer) = timeout_at(patience.into(), &mut answer).await {
+                return answer;
+            }
+            if Instant::now() >= deadline || self.only_overdue() {
                 break;
             }
-            let n_open = self.delivered().n_open;
+            let mut delivered = self.delivered();
             if self.next.load(Ordering::Relaxed) >= self.slots.len() {
-                drop(turn.take());
-            } else if n_open == n_open_before {
+                drop(delivered.ending.as_mut().and_then(|ending| ending.turn.take()));
+            } else if delivered.n_open == n_open_before {
                 self.spawn_worker();
             }
-            n_open_before = n_open;
+            n_open_before = delivered.n_open;
         }
+        self.end();
+        answer.await
+    }
+
+    /// Goes without what is still awaited, unless the round has ended.
+    fn end(self: &Arc<Self>) {
         let mut delivered = self.delivered();
+        if delivered.ending.is_none() {
+            return;
+        }
         for (slot, place) in self.slots.iter().zip(&mut delivered.places) {
             if matches!(place, Place::Open) && slot.give_up() {
                 *place = Place::Late;
             }
         }
-        turn
+        drop(delivered);
+        let round = Arc::clone(self);
+        spawn_blocking(move || round.finish());
     }
 
-    /// What has been delivered up to now, by place. What comes later is lost.
-    pub(super) fn places(&self) -> Vec<Place> {
-        std::mem::take(&mut self.delivered().places)
+    /// Does what is to be done with what has been delivered, once. What comes later is lost.
+    fn finish(&self) {
+        let mut delivered = self.delivered();
+        let Some(ending) = delivered.ending.take() else { return };
+        let places = std::mem::take(&mut delivered.places);
+        drop(delivered);
+        (ending.finish)(&self.slots, &places);
+        drop(ending.turn);
     }
 
-    fn deliver(&self, index: usize, run: Arc<Run>) {
-        self.fill(index, Place::Filled(run));
-    }
-
-    fn fill(&self, index: usize, with: Place) {
+    /// Whether it was the last that was awaited.
+    fn fill(&self, index: usize, with: Place) -> bool {
         let mut delivered = self.delivered();
         if let Some(place) = delivered.places.get_mut(index) {
             *place = with;
         }
         delivered.n_open -= 1;
-        if delivered.n_open == 0 {
-            self.ended.notify_one();
-        }
+        delivered.n_open == 0
     }
 
     /// Whether each collector that is still awaited has had the time that its own limit allows.
@@ -139,18 +157,26 @@ impl Round {
             let Some(slot) = self.slots.get(index) else { return };
             let waiter = || -> Waiter {
                 let round = Arc::clone(self);
-                Box::new(move |run| round.deliver(index, run))
+                // Another round's thread, which has its own to go on with.
+                Box::new(move |run| {
+                    if round.fill(index, Place::Filled(run)) {
+                        spawn_blocking(move || round.finish());
+                    }
+                })
             };
-            match slot.answer(self.asked, waiter) {
-                Asked::Answered(run) | Asked::Ran(run) => self.deliver(index, run),
-                Asked::Late => self.fill(index, Place::Late),
-                Asked::Awaited => {}
+            let place = match slot.answer(self.asked, waiter) {
+                Asked::Answered(run) | Asked::Ran(run) => Place::Filled(run),
+                Asked::Late => Place::Late,
+                Asked::Awaited => continue,
+            };
+            if self.fill(index, place) {
+                self.finish();
             }
         }
     }
 
     /// No code that holds the lock can panic.
-    fn delivered(&self) -> std::sync::MutexGuard<'_, Delivered> {
+    fn delivered(&self) -> MutexGuard<'_, Delivered> {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
