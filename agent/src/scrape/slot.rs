@@ -16,6 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a collector that has found nothing to read is not asked again: what appears on a host is shown by then.
+pub(super) const ABSENT_FOR: Duration = Duration::from_secs(30);
+
 pub(super) struct Slot {
     pub(super) entry: &'static Entry,
     pub(super) limits: CollectorLimits,
@@ -144,7 +147,7 @@ impl Slot {
     pub(super) fn answer(&self, asked: Instant, waiter: impl FnOnce() -> Waiter) -> Asked {
         let mut progress = self.progress();
         if let Some(run) = &progress.last
-            && (progress.is_over || run.started >= asked || run.started.elapsed() < self.limits.min_interval)
+            && (progress.is_over || run.started >= asked || run.started.elapsed() < self.interval(run))
         {
             return Asked::Answered(Arc::clone(run));
         }
@@ -178,6 +181,22 @@ impl Slot {
             tell(Arc::clone(&run));
         }
         Asked::Ran(run)
+    }
+
+    /// For how long the run will do.
+    fn interval(&self, run: &Run) -> Duration {
+        match run.state {
+            State::Absent { .. } => self.limits.min_interval.max(ABSENT_FOR),
+            _ => self.limits.min_interval,
+        }
+    }
+
+    /// As if its last run had been that much earlier.
+    #[cfg(test)]
+    pub(super) fn ages(&self, by: Duration) {
+        let mut progress = self.progress();
+        let run = progress.last.as_mut().and_then(Arc::get_mut).expect("it ran, and nobody reads that");
+        run.started = run.started.checked_sub(by).expect("the machine is up for longer");
     }
 
     /// Uses the memory of the run `before` if nobody reads it any more.

@@ -1,4 +1,4 @@
-use super::{Registry, Selection};
+use super::{Registry, Selection, slot::ABSENT_FOR};
 use crate::{
     collector::{Collector, Entry, Error, Spec},
     config::{Config, NoConfig},
@@ -9,7 +9,7 @@ use crate::{
 use std::{
     sync::{
         Condvar, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -59,6 +59,14 @@ collectors! {
         panic!("as it does")
     };
     Lacks "lacks" = |_| Err(Error::Absent("no such thing".to_owned()));
+    Appears "appears" = |out| {
+        N_LOOKS.fetch_add(1, Ordering::Relaxed);
+        match HAS_APPEARED.load(Ordering::Relaxed) {
+            true => out.push(ANSWER, ["appears"], 1_u64),
+            false => return Err(Error::Absent("not yet".to_owned())),
+        }
+        Ok(())
+    };
     Fails "fails" = |out| {
         out.push(ANSWER, ["fails"], 1_u64);
         Err(Error::Unavailable { reason: "half of it".to_owned(), remedy: String::new() })
@@ -88,6 +96,8 @@ collectors! {
     };
 }
 
+static N_LOOKS: AtomicU64 = AtomicU64::new(0);
+static HAS_APPEARED: AtomicBool = AtomicBool::new(false);
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static SLOW_RUNS: AtomicU64 = AtomicU64::new(0);
 static SLEEP: (Mutex<bool>, Condvar) = (Mutex::new(true), Condvar::new());
@@ -212,6 +222,22 @@ async fn a_collector_may_answer_from_what_it_read_before() {
             samples.iter().any(|it| it.starts_with(r#"hostlens_collector_age_seconds{collector="counts"} "#))
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_host_lacks_is_looked_for_now_and_then() {
+    let registry = registry(&["appears"]);
+    for _ in 0..3 {
+        let samples = scrape(&registry, &Selection::All, EVER).await;
+        assert!(samples.iter().any(|it| it.contains(r#"state="absent""#)), "{samples:#?}");
+    }
+    assert_eq!(N_LOOKS.load(Ordering::Relaxed), 1);
+    HAS_APPEARED.store(true, Ordering::Relaxed);
+    registry.slots[0].ages(ABSENT_FOR);
+    let samples = scrape(&registry, &Selection::All, EVER).await;
+    assert!(samples.contains(&r#"test_answer{from="appears"} 1"#.to_owned()), "{samples:#?}");
+    scrape(&registry, &Selection::All, EVER).await;
+    assert_eq!(N_LOOKS.load(Ordering::Relaxed), 3, "what is there is read each time");
 }
 
 #[tokio::test]
