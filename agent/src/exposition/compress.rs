@@ -1,6 +1,6 @@
 //! gzip (RFC 1952) and zstd (RFC 8878) over a whole answer, with state that is kept from one answer to the next.
 
-use super::Coding;
+use super::{Coding, Templates};
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use std::io;
 
@@ -15,36 +15,48 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// Replaces what `out` holds by `plain` in `coding`.
+    /// Replaces what `out` holds by `plain`, the last answer that `templates` wrote, in `coding`.
     ///
     /// # Errors
     /// When the library cannot allocate its state.
-    pub fn pack(&mut self, coding: Coding, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn pack(
+        &mut self,
+        coding: Coding,
+        plain: &[u8],
+        templates: &mut Templates,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
         out.clear();
         match coding {
-            Coding::Gzip => self.gzip(plain, out),
+            Coding::Gzip => self.gzip(plain, templates, out),
             Coding::Zstd => self.zstd(plain, out),
         }
     }
 
-    fn gzip(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    fn gzip(&mut self, plain: &[u8], templates: &mut Templates, out: &mut Vec<u8>) -> io::Result<()> {
         // Deflate, no flags, no time, fastest level, Unix.
         const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3];
-        let deflate = self.deflate.get_or_insert_with(|| Compress::new(Compression::new(LEVEL), false));
-        deflate.reset();
         out.extend_from_slice(&HEADER);
-        loop {
-            out.reserve((plain.len() / 4).max(1024));
-            let rest = &plain[deflate.total_in() as usize..];
-            if deflate.compress_vec(rest, out, FlushCompress::Finish)? == Status::StreamEnd {
-                break;
-            }
+        if !templates.deflate(plain, out) {
+            self.deflate(plain, out)?;
         }
         let mut crc = Crc::new();
         crc.update(plain);
         out.extend_from_slice(&crc.sum().to_le_bytes());
         out.extend_from_slice(&crc.amount().to_le_bytes());
         Ok(())
+    }
+
+    fn deflate(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let deflate = self.deflate.get_or_insert_with(|| Compress::new(Compression::new(LEVEL), false));
+        deflate.reset();
+        loop {
+            out.reserve((plain.len() / 4).max(1024));
+            let rest = &plain[deflate.total_in() as usize..];
+            if deflate.compress_vec(rest, out, FlushCompress::Finish)? == Status::StreamEnd {
+                return Ok(());
+            }
+        }
     }
 
     fn zstd(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
@@ -71,13 +83,13 @@ mod tests {
             .collect();
         for plain in [&b""[..], b"node_load1 0.5\n", &text, &text[..70_000]] {
             let mut packed = b"of before".to_vec();
-            compressor.pack(Coding::Gzip, plain, &mut packed).unwrap();
+            compressor.pack(Coding::Gzip, plain, &mut Templates::default(), &mut packed).unwrap();
             let mut unpacked = Vec::new();
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
             assert!(unpacked == plain, "gzip of {} bytes", plain.len());
 
             let mut packed = b"of before".to_vec();
-            compressor.pack(Coding::Zstd, plain, &mut packed).unwrap();
+            compressor.pack(Coding::Zstd, plain, &mut Templates::default(), &mut packed).unwrap();
             assert!(zstd::decode_all(&packed[..]).unwrap() == plain, "zstd of {} bytes", plain.len());
         }
     }

@@ -3,6 +3,7 @@
 
 mod decode;
 mod openmetrics2;
+mod templates;
 
 use super::{Created, Encoder, Format, Histograms, Offer};
 use crate::metric::{Buckets, Families, Kind, Native, Quantiles, Value, metrics};

@@ -16,8 +16,28 @@ pub(super) enum Dialect {
     OpenMetrics,
 }
 
-/// Appends all samples of `parts` whose family `wants`, with samples of since when they count if they may have some.
-/// Returns what had to be left out.
+/// Where a number stands in the text, and which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The sample's index, as [`Row::index`].
+    pub(super) sample: u32,
+    pub(super) figure: Figure,
+}
+
+/// A number out of a sample's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Figure {
+    Number,
+    /// The count up to the classic bound of this index.
+    Bucket(u32),
+    Sum,
+    Count,
+}
+
+/// Appends all samples of `parts` whose family `wants`, with samples of since when they count if they may have some,
+/// and tells `marks` where their numbers stand. Returns what had to be left out.
 pub(super) fn write(
     parts: &[&Families],
     dialect: Dialect,
@@ -25,8 +45,9 @@ pub(super) fn write(
     mut created: Option<Stamps>,
     wants: impl Fn(&str) -> bool,
     out: &mut Vec<u8>,
+    marks: Option<&mut Vec<Mark>>,
 ) -> Vec<Conflict> {
-    let mut writer = Writer::new(dialect, escaping, out);
+    let mut writer = Writer { marks, ..Writer::new(dialect, escaping, out) };
     let mut seen: Vec<&str> = Vec::new();
     let conflicts = gather(parts, |family, rows| {
         if wants(family.name) {
@@ -68,6 +89,36 @@ impl Dialect {
             _ => kind.as_str(),
         }
     }
+
+    /// A number of the sample's value.
+    pub(super) fn write_figure(self, value: &Value<'_>, figure: Figure, out: &mut Vec<u8>) {
+        match (value, figure) {
+            (Value::Number(value), _) => self.write_number(*value, out),
+            (Value::Histogram(it), Figure::Bucket(idx)) => self.write_count(it.classic[idx as usize].1, out),
+            (Value::Histogram(it), Figure::Count) => self.write_count(it.count, out),
+            (Value::Histogram(it), _) => self.write_number(it.sum, out),
+            (Value::Summary(it), Figure::Count) => self.write_count(it.count, out),
+            (Value::Summary(it), Figure::Bucket(idx)) => self.write_number(it.quantiles[idx as usize].1, out),
+            (Value::Summary(it), _) => self.write_number(it.sum, out),
+        }
+    }
+
+    /// OpenMetrics says of a number without a point that it is an integer, which only counts are.
+    fn write_number(self, value: f64, out: &mut Vec<u8>) {
+        let start = out.len();
+        number::write(value, out);
+        let is_whole = || out[start..].iter().all(|&byte| byte.is_ascii_digit() || byte == b'-');
+        if self == Self::OpenMetrics && is_whole() {
+            out.extend_from_slice(b".0");
+        }
+    }
+
+    fn write_count(self, count: u64, out: &mut Vec<u8>) {
+        match self {
+            Self::Prometheus => number::write(count as f64, out),
+            Self::OpenMetrics => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
+        }
+    }
 }
 
 const TOTAL: &str = "_total";
@@ -80,11 +131,12 @@ pub(super) struct Writer<'a> {
     name: Vec<u8>,
     /// A name of other than the old characters stands in quotes, as the first thing between the braces.
     is_quoted: bool,
+    marks: Option<&'a mut Vec<Mark>>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(dialect: Dialect, escaping: Escaping, out: &'a mut Vec<u8>) -> Self {
-        Self { dialect, escaping, out, name: Vec::new(), is_quoted: false }
+        Self { dialect, escaping, out, name: Vec::new(), is_quoted: false, marks: None }
     }
 
     /// Samples are of this family from now on.
@@ -129,36 +181,44 @@ impl<'a> Writer<'a> {
     }
 
     fn write_row(&mut self, row: &Row<'_>, kind: Kind) {
-        match row.value() {
-            Value::Number(value) => {
-                self.write_series("", row, None);
-                self.write_value(value);
-            }
+        let value = row.value();
+        match value {
+            Value::Number(_) => self.write_sample("", row, None, &value, Figure::Number),
             Value::Summary(it) => {
-                for &(quantile, value) in &it.quantiles {
-                    self.write_series("", row, Some(("quantile", quantile)));
-                    self.write_value(value);
+                for (idx, &(quantile, _)) in (0..).zip(&it.quantiles) {
+                    let bound = Some(("quantile", quantile));
+                    self.write_sample("", row, bound, &value, Figure::Bucket(idx));
                 }
-                self.write_sum_and_count(row, it.sum, it.count);
+                self.write_sample("_sum", row, None, &value, Figure::Sum);
+                self.write_sample("_count", row, None, &value, Figure::Count);
             }
             Value::Histogram(it) => {
                 debug_assert_eq!(kind, Kind::Histogram, "histograms are pushed into histogram families");
-                for &(upper, count) in it.classic.iter().filter(|(upper, _)| upper.is_finite()) {
-                    self.write_series("_bucket", row, Some(("le", upper)));
-                    self.write_count(count);
+                for (idx, &(upper, _)) in (0..).zip(&it.classic).filter(|(_, (upper, _))| upper.is_finite()) {
+                    self.write_sample("_bucket", row, Some(("le", upper)), &value, Figure::Bucket(idx));
                 }
-                self.write_series("_bucket", row, Some(("le", f64::INFINITY)));
-                self.write_count(it.count);
-                self.write_sum_and_count(row, it.sum, it.count);
+                self.write_sample("_bucket", row, Some(("le", f64::INFINITY)), &value, Figure::Count);
+                self.write_sample("_sum", row, None, &value, Figure::Sum);
+                self.write_sample("_count", row, None, &value, Figure::Count);
             }
         }
     }
 
-    fn write_sum_and_count(&mut self, row: &Row<'_>, sum: f64, count: u64) {
-        self.write_series("_sum", row, None);
-        self.write_value(sum);
-        self.write_series("_count", row, None);
-        self.write_count(count);
+    fn write_sample(
+        &mut self,
+        suffix: &str,
+        row: &Row<'_>,
+        bound: Option<(&str, f64)>,
+        value: &Value<'_>,
+        figure: Figure,
+    ) {
+        self.write_series(suffix, row, bound);
+        let start = self.out.len();
+        self.dialect.write_figure(value, figure, self.out);
+        if let Some(marks) = &mut self.marks {
+            marks.push(Mark { start, end: self.out.len(), sample: row.index(), figure });
+        }
+        self.out.push(b'\n');
     }
 
     /// Since when a row counts, as a sample.
@@ -196,7 +256,7 @@ impl<'a> Writer<'a> {
             self.out.push(separator);
             self.out.extend_from_slice(label.as_bytes());
             self.out.extend_from_slice(b"=\"");
-            self.write_number(bound);
+            self.dialect.write_number(bound, self.out);
             self.out.push(b'"');
             separator = b',';
         }
@@ -214,29 +274,6 @@ impl<'a> Writer<'a> {
         } else {
             self.escaping.write(label, self.out);
         }
-    }
-
-    fn write_value(&mut self, value: f64) {
-        self.write_number(value);
-        self.out.push(b'\n');
-    }
-
-    /// OpenMetrics says of a number without a point that it is an integer, which only counts are.
-    fn write_number(&mut self, value: f64) {
-        let start = self.out.len();
-        number::write(value, self.out);
-        let is_whole = || self.out[start..].iter().all(|&byte| byte.is_ascii_digit() || byte == b'-');
-        if self.dialect == Dialect::OpenMetrics && is_whole() {
-            self.out.extend_from_slice(b".0");
-        }
-    }
-
-    fn write_count(&mut self, count: u64) {
-        match self.dialect {
-            Dialect::Prometheus => number::write(count as f64, self.out),
-            Dialect::OpenMetrics => self.out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
-        }
-        self.out.push(b'\n');
     }
 }
 

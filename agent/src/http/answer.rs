@@ -1,7 +1,7 @@
 //! From families to a response's body, in memory that is kept from one answer to the next.
 
 use crate::{
-    exposition::{Coding, Compressor, Encoder},
+    exposition::{Coding, Compressor, Encoder, Templates},
     metric::{Conflict, Families},
     own::{Own, Part},
 };
@@ -16,6 +16,8 @@ pub(super) struct Answers {
     /// What every answer holds of `own`.
     pub(super) part: Part,
     spare: Mutex<Vec<Tools>>,
+    /// Of answers that are made while another is, all are written from scratch.
+    templates: Mutex<Templates>,
     buffers: Arc<Buffers>,
 }
 
@@ -37,7 +39,7 @@ pub(super) struct Answer {
 
 impl Answers {
     pub(super) fn new(own: Arc<Own>, part: Part) -> Self {
-        Self { own, part, spare: Mutex::default(), buffers: Arc::default() }
+        Self { own, part, spare: Mutex::default(), templates: Mutex::default(), buffers: Arc::default() }
     }
 
     /// Writes `parts` and the agent's own metrics.
@@ -48,11 +50,14 @@ impl Answers {
         self.own.push(self.part, own);
         let mut plain = self.buffers.take();
         let all: Vec<&Families> = parts.iter().copied().chain([&*own]).collect();
-        let conflicts = encoder.write(&all, &mut plain);
+        let mut kept = self.templates.try_lock().ok();
+        let mut scratch = Templates::default();
+        let templates = kept.as_deref_mut().unwrap_or(&mut scratch);
+        let conflicts = templates.write(encoder, &all, &mut plain);
         let mut compression_error = None;
         let packed = coding.and_then(|coding| {
             let mut packed = self.buffers.take();
-            compression_error = tools.compressor.pack(coding, &plain, &mut packed).err();
+            compression_error = tools.compressor.pack(coding, &plain, templates, &mut packed).err();
             if compression_error.is_none() {
                 return Some((coding, packed));
             }

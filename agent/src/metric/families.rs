@@ -1,11 +1,11 @@
 //! The sink that a collector pushes into: one scrape's samples, grouped by family.
 
 use super::{Buckets, Desc, Kind, LabelValues, Meta, labels::Arena};
-use std::collections::HashMap;
+use std::{collections::HashMap, ptr};
 
 /// One collector's samples of one scrape. Kept between scrapes: [`clear`](Self::clear) gives no memory back, so a
 /// steady host's scrape allocates nothing here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Families {
     /// What the collector declared; `declared` runs parallel to it.
     pub(super) meta: &'static [Meta],
@@ -45,7 +45,7 @@ pub(super) enum SampleValue {
     Summary(u32),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NamedFamily {
     pub(super) kind: Kind,
     pub(super) help: Box<str>,
@@ -147,6 +147,53 @@ impl Families {
     pub fn n_samples(&self) -> usize {
         let named = self.named.values().map(|family| family.samples.len()).sum::<usize>();
         self.declared.iter().map(Vec::len).sum::<usize>() + named
+    }
+
+    /// Whether the other one holds the same samples, but for their values. The `values` of both then go together.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        // What is added here must be compared, too, if a line format without timestamps shows it.
+        let Self {
+            meta,
+            declared,
+            named,
+            labels,
+            buckets,
+            n_buckets,
+            quantiles,
+            start: _,
+            started: _,
+            name: _,
+        } = self;
+        ptr::eq(*meta, other.meta)
+            && declared.iter().zip(&other.declared).all(|(a, b)| are_alike(a, b))
+            && named.len() == other.named.len()
+            && named.iter().zip(&other.named).all(|(a, b)| a.0 == b.0 && a.1.is_alike(b.1))
+            && *labels == other.labels
+            && *n_buckets == other.n_buckets
+            && buckets[..*n_buckets].iter().zip(&other.buckets).all(|(a, b)| a.is_alike(b))
+            // They are rare.
+            && quantiles.is_empty()
+            && other.quantiles.is_empty()
+    }
+
+    /// Whether both are of the same collector.
+    pub(crate) fn has_same_origin(&self, other: &Self) -> bool {
+        ptr::eq(self.meta, other.meta)
+    }
+
+    /// The values of all samples, family by family.
+    pub(crate) fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        let named = self.named.values().flat_map(|family| &family.samples);
+        self.declared.iter().flatten().chain(named).map(|sample| self.value(sample))
+    }
+
+    pub(super) fn value(&self, sample: &Sample) -> Value<'_> {
+        match sample.value {
+            SampleValue::Number(number) => Value::Number(number),
+            SampleValue::Started(index) => Value::Number(self.started[index as usize].0),
+            SampleValue::Histogram(index) => Value::Histogram(&self.buckets[index as usize]),
+            SampleValue::Summary(index) => Value::Summary(&self.quantiles[index as usize]),
+        }
     }
 
     /// Forgets all samples but `max`, the same ones each time: those of the families declared first, then of named
@@ -319,4 +366,26 @@ impl Families {
         }
         family
     }
+}
+
+impl NamedFamily {
+    fn is_alike(&self, other: &Self) -> bool {
+        let Self { kind, help, names, samples } = self;
+        (kind, help, names) == (&other.kind, &other.help, &other.names) && are_alike(samples, &other.samples)
+    }
+}
+
+fn are_alike(some: &[Sample], others: &[Sample]) -> bool {
+    let same = |(a, b): (&Sample, &Sample)| {
+        let same_value = match (a.value, b.value) {
+            (
+                SampleValue::Number(_) | SampleValue::Started(_),
+                SampleValue::Number(_) | SampleValue::Started(_),
+            ) => true,
+            (SampleValue::Histogram(a), SampleValue::Histogram(b)) => a == b,
+            _ => false,
+        };
+        (a.labels, a.n_labels) == (b.labels, b.n_labels) && same_value
+    };
+    some.len() == others.len() && some.iter().zip(others).all(same)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Families, Kind, Value,
-    families::{NamedFamily, Names, Sample, SampleValue},
+    families::{Names, Sample, SampleValue},
 };
 use std::cmp::Ordering;
 
@@ -25,6 +25,8 @@ pub(crate) struct Row<'a> {
     sample: Sample,
     /// Counts the family's samples in the order in which they were given.
     place: u32,
+    /// Counts all samples of all parts in the order of [`Families::values`].
+    index: u32,
 }
 
 /// More labels than any declared family has.
@@ -44,17 +46,20 @@ pub(crate) fn gather<'a>(
     mut family: impl FnMut(&Family<'a>, &[Row<'a>]),
 ) -> Vec<Conflict> {
     let mut sources = Vec::new();
+    let mut n_before = 0;
     for (rank, part) in parts.iter().enumerate() {
-        let declared = part.meta.iter().zip(&part.declared).filter(|(_, samples)| !samples.is_empty());
-        sources.extend(declared.map(|(meta, samples)| Source {
-            rank,
-            family: Family { name: meta.name, kind: meta.kind, help: meta.help },
-            names: Names::Declared(meta.labels),
-            samples,
-            part,
-        }));
-        let named = part.named.iter().filter(|(_, family)| !family.samples.is_empty());
-        sources.extend(named.map(|(name, it)| Source::named(rank, name, it, part)));
+        let declared = part.meta.iter().zip(&part.declared).map(|(meta, samples)| {
+            let family = Family { name: meta.name, kind: meta.kind, help: meta.help };
+            (family, Names::Declared(meta.labels), samples)
+        });
+        let named = part.named.iter().map(|(name, it)| {
+            let family = Family { name, kind: it.kind, help: &it.help };
+            (family, it.names, &it.samples)
+        });
+        for (family, names, samples) in declared.chain(named).filter(|(.., samples)| !samples.is_empty()) {
+            sources.push(Source { rank, family, names, samples, part, first_index: n_before });
+            n_before += samples.len() as u32;
+        }
     }
     sources.sort_unstable_by(|a, b| (a.family.name, a.rank).cmp(&(b.family.name, b.rank)));
 
@@ -97,22 +102,19 @@ struct Source<'a> {
     names: Names,
     samples: &'a [Sample],
     part: &'a Families,
+    /// That of its first sample.
+    first_index: u32,
 }
 
 impl<'a> Source<'a> {
-    fn named(rank: usize, name: &'a str, it: &'a NamedFamily, part: &'a Families) -> Self {
-        let family = Family { name, kind: it.kind, help: &it.help };
-        Self { rank, family, names: it.names, samples: &it.samples, part }
-    }
-
     fn rows(&self, rows: &mut Vec<Row<'a>>) {
         let mut order = std::array::from_fn(|i| i as u8);
         if let Names::Declared(names) = self.names {
             order[..names.len()].sort_unstable_by_key(|&position| names[position as usize]);
         }
-        for &sample in self.samples {
+        for (&sample, index) in self.samples.iter().zip(self.first_index..) {
             let place = rows.len() as u32;
-            rows.push(Row { source: self.part, names: self.names, order, sample, place });
+            rows.push(Row { source: self.part, names: self.names, order, sample, place, index });
         }
     }
 }
@@ -134,12 +136,11 @@ impl<'a> Row<'a> {
     }
 
     pub(crate) fn value(&self) -> Value<'a> {
-        match self.sample.value {
-            SampleValue::Number(number) => Value::Number(number),
-            SampleValue::Started(index) => Value::Number(self.source.started[index as usize].0),
-            SampleValue::Histogram(index) => Value::Histogram(&self.source.buckets[index as usize]),
-            SampleValue::Summary(index) => Value::Summary(&self.source.quantiles[index as usize]),
-        }
+        self.source.value(&self.sample)
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        self.index
     }
 
     /// Since when it counts, in seconds after the boot.

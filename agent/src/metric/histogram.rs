@@ -51,6 +51,12 @@ impl Buckets {
         }
     }
 
+    /// Whether both have the same classic bounds.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let same_bound = |(a, b): (&(f64, u64), &(f64, u64))| a.0.to_bits() == b.0.to_bits();
+        self.classic.len() == other.classic.len() && self.classic.iter().zip(&other.classic).all(same_bound)
+    }
+
     /// Fills an empty histogram from `counts`: slot 0, whole octaves above it, and one slot for all that is larger
     /// yet, which has a native bucket of its own and no classic one but +Inf. Classic bounds outside of what is readable
     /// are left out; what lies there is in the next bound above.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// All label values of one collector's scrape in one string, so that a sample owns no memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Arena {
     text: String,
     /// Where each value ends in `text`; it begins where the one before it ends.

@@ -119,15 +119,18 @@ impl Registry {
             self.slots.iter().filter(|slot| selection.includes(slot.entry.name)).cloned().collect();
         let outcomes = Arc::clone(&self.outcomes);
         let (sender, answer) = oneshot::channel();
-        let finish = move |slots: &[Arc<Slot>], places: &[Place]| {
+        let finish = move |slots: &[Arc<Slot>], places: Vec<Place>| {
             let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
             outcomes.clear();
-            for (slot, place) in slots.iter().zip(places) {
+            for (slot, place) in slots.iter().zip(&places) {
                 outcomes.record(slot, place);
             }
             let collected = places.iter().filter_map(|place| Some(&place.run()?.families));
+            let encoded = encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>());
+            // Their memory is for the next scrape, which may come at once.
+            drop(places);
             // Nobody waits for it any more when the runtime ends.
-            sender.send(encode(&collected.chain([outcomes.families()]).collect::<Vec<_>>())).ok();
+            sender.send(encoded).ok();
         };
         let round =
             Arc::new(Round::new(selected, asked, Ending { turn: Some(turn), finish: Box::new(finish) }));

@@ -35,9 +35,11 @@ struct Delivered {
     ending: Option<Ending>,
 }
 
+pub(super) type Finish = Box<dyn FnOnce(&[Arc<Slot>], Vec<Place>) + Send>;
+
 /// What is done with what was delivered.
 pub(super) struct Ending {
-    pub(super) finish: Box<dyn FnOnce(&[Arc<Slot>], &[Place]) + Send>,
+    pub(super) finish: Finish,
     /// Given back when all is done, or earlier.
     pub(super) turn: Option<Turn>,
 }
@@ -118,7 +120,7 @@ impl Round {
         let Some(ending) = delivered.ending.take() else { return };
         let places = std::mem::take(&mut delivered.places);
         drop(delivered);
-        (ending.finish)(&self.slots, &places);
+        (ending.finish)(&self.slots, places);
         drop(ending.turn);
     }
 
