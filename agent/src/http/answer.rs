@@ -45,7 +45,7 @@ impl Answers {
     /// Writes `parts` and the agent's own metrics.
     pub(super) fn write(&self, parts: &[&Families], encoder: &Encoder, coding: Option<Coding>) -> Answer {
         let mut tools = lock(&self.spare).pop().unwrap_or_default();
-        let own = tools.own.get_or_insert_with(|| Families::new(&[]));
+        let own = tools.own.get_or_insert_with(|| self.own.families());
         own.clear();
         self.own.push(self.part, own);
         let mut plain = self.buffers.take();

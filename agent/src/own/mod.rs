@@ -5,6 +5,7 @@ mod process;
 
 use crate::metric::Families;
 use bridge::Bridge;
+use process::Process;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
@@ -38,6 +39,7 @@ pub struct Own {
     /// Left out with `disable_exporter_metrics`.
     exporter: Registry,
     bridge: Mutex<Bridge>,
+    process: Mutex<Process>,
     requests: Family<Label, Counter>,
     pub(crate) in_flight: Gauge,
     errors: Family<Label, Counter>,
@@ -93,7 +95,6 @@ impl Own {
         let mut always = Registry::default();
         register_build_info(&mut always);
         let mut exporter = Registry::default();
-        exporter.register_collector(Box::new(process::Process::new()));
         let requests = Family::<Label, Counter>::default();
         exporter.register(
             "promhttp_metric_handler_requests",
@@ -136,6 +137,7 @@ impl Own {
             always,
             exporter,
             bridge: Mutex::default(),
+            process: Mutex::new(Process::new()),
             requests,
             in_flight,
             errors,
@@ -202,12 +204,18 @@ impl Own {
         self.bytes.get_or_create(&[("coding", coding)]).inc_by(n_bytes as u64);
     }
 
+    /// A sink for [`push`](Self::push).
+    pub(crate) fn families(&self) -> Families {
+        Families::new(process::FAMILIES).starting(self.start)
+    }
+
     /// Pushes what every answer holds, and with [`Part::All`] the rest.
     pub(crate) fn push(&self, part: Part, out: &mut Families) {
         let mut bridge = self.bridge.lock().unwrap_or_else(PoisonError::into_inner);
         bridge.push(&self.always, self.start, out);
         if part == Part::All {
             bridge.push(&self.exporter, self.start, out);
+            self.process.lock().unwrap_or_else(PoisonError::into_inner).push(out);
         }
     }
 }

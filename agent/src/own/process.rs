@@ -1,69 +1,59 @@
 //! `process_*`, as `client_golang` has them: always of the real `/proc/self`, wherever the config says procfs is.
 //! See proc_pid_stat(5), proc_pid_net(5) and getrlimit(2). What cannot be read is left out.
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+use crate::{
+    metric::{Families, Meta, metrics},
+    source::{self, File, ip_octets::IpOctets},
 };
 use rustix::process::{Resource, getrlimit};
-use std::{fmt, fs};
+use std::fs;
+
+metrics! {
+    CPU: Counter "process_cpu_seconds_total" [], "CPU time of hostlens, in seconds.";
+    RESIDENT: Gauge "process_resident_memory_bytes" [], "Memory of hostlens that is in RAM.";
+    VIRTUAL: Gauge "process_virtual_memory_bytes" [], "Address space of hostlens.";
+    START: Gauge "process_start_time_seconds" [], "Unix time at which hostlens started.";
+    OPEN_FDS: Gauge "process_open_fds" [], "Descriptors that hostlens has open.";
+    MAX_FDS: Gauge "process_max_fds" [], "Descriptors that hostlens may have open.";
+    MAX_VIRTUAL: Gauge "process_virtual_memory_max_bytes" [], "Address space that hostlens may have.";
+    RECEIVED: Counter "process_network_receive_bytes_total" [], "IP bytes that came in, in the network namespace of hostlens.";
+    SENT: Counter "process_network_transmit_bytes_total" [], "IP bytes that went out, in the network namespace of hostlens.";
+}
+
+pub(super) const FAMILIES: &[Meta] = METRICS;
 
 #[derive(Debug)]
 pub(super) struct Process {
     /// Unix time. Found out once: the kernel counts all interrupts to write the file that holds it.
     boot_time: Option<f64>,
+    stat: File,
+    octets: IpOctets,
 }
 
 impl Process {
     pub(super) fn new() -> Self {
-        Self { boot_time: boot_time() }
-    }
-}
-
-impl Collector for Process {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut out = Encoder(encoder);
-        if let Some(it) = Stat::read() {
-            out.counter("process_cpu_seconds", "CPU time of hostlens, in seconds.", it.cpu_seconds)?;
-            out.gauge(
-                "process_resident_memory_bytes",
-                "Memory of hostlens that is in RAM.",
-                it.resident_bytes,
-            )?;
-            out.gauge("process_virtual_memory_bytes", "Address space of hostlens.", it.virtual_bytes)?;
-            if let Some(boot) = self.boot_time {
-                let start = boot + it.start_after_boot;
-                out.gauge("process_start_time_seconds", "Unix time at which hostlens started.", start)?;
-            }
+        Self {
+            boot_time: boot_time(),
+            stat: File::new("/proc/self/stat".into()),
+            octets: IpOctets::default(),
         }
-        if let Some(n_open) = n_open_descriptors() {
-            out.gauge("process_open_fds", "Descriptors that hostlens has open.", n_open)?;
-        }
-        out.gauge("process_max_fds", "Descriptors that hostlens may have open.", limit(Resource::Nofile))?;
-        let max = limit(Resource::As);
-        out.gauge("process_virtual_memory_max_bytes", "Address space that hostlens may have.", max)?;
-        if let Some([received, sent]) = network_bytes() {
-            let help = "IP bytes that came in, in the network namespace of hostlens.";
-            out.counter("process_network_receive_bytes", help, received)?;
-            let help = "IP bytes that went out, in the network namespace of hostlens.";
-            out.counter("process_network_transmit_bytes", help, sent)?;
-        }
-        Ok(())
-    }
-}
-
-struct Encoder<'a>(DescriptorEncoder<'a>);
-
-impl Encoder<'_> {
-    fn counter(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(encoder)
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(encoder)
+    /// Pushes all that can be read into `out`, which is of [`FAMILIES`].
+    pub(super) fn push(&mut self, out: &mut Families) {
+        if let Some(it) = self.stat.read().ok().and_then(Stat::parse) {
+            out.push(CPU, (), it.cpu_seconds);
+            out.push(RESIDENT, (), it.resident_bytes);
+            out.push(VIRTUAL, (), it.virtual_bytes);
+            out.push(START, (), self.boot_time.map(|boot| boot + it.start_after_boot));
+        }
+        out.push(OPEN_FDS, (), n_open_descriptors());
+        out.push(MAX_FDS, (), limit(Resource::Nofile));
+        out.push(MAX_VIRTUAL, (), limit(Resource::As));
+        if let Some([received, sent]) = self.octets.read() {
+            out.push(RECEIVED, (), received);
+            out.push(SENT, (), sent);
+        }
     }
 }
 
@@ -76,12 +66,11 @@ struct Stat {
 }
 
 impl Stat {
-    fn read() -> Option<Self> {
-        let text = fs::read_to_string("/proc/self/stat").ok()?;
+    fn parse(text: &[u8]) -> Option<Self> {
         // The command's name may hold anything, a parenthesis too.
-        let (_, after_name) = text.rsplit_once(')')?;
+        let after_name = text.iter().rposition(|&byte| byte == b')')? + 1;
         let fields: Vec<f64> =
-            after_name.split_ascii_whitespace().skip(1).map_while(|it| it.parse().ok()).collect();
+            source::words(&text[after_name..]).skip(1).map_while(source::decimal).collect();
         // Numbered from 1 in the man page; the first one here is field 4.
         let field = |number: usize| fields.get(number - 4).copied();
         let ticks = rustix::param::clock_ticks_per_second() as f64;
@@ -96,7 +85,7 @@ impl Stat {
 
 /// When hostlens began, in seconds after the boot.
 pub(super) fn start() -> Option<f64> {
-    Stat::read().map(|it| it.start_after_boot)
+    Stat::parse(&fs::read("/proc/self/stat").ok()?).map(|it| it.start_after_boot)
 }
 
 fn boot_time() -> Option<f64> {
@@ -115,13 +104,4 @@ fn n_open_descriptors() -> Option<f64> {
 /// Unlimited is 2⁶⁴ − 1, as the system call has it.
 fn limit(resource: Resource) -> f64 {
     getrlimit(resource).current.unwrap_or(u64::MAX) as f64
-}
-
-/// `InOctets` and `OutOctets` of `IpExt`: a line of names, then one of values.
-fn network_bytes() -> Option<[f64; 2]> {
-    let text = fs::read_to_string("/proc/self/net/netstat").ok()?;
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("IpExt: "));
-    let (names, values) = (lines.next()?, lines.next()?);
-    let value = |name| names.split(' ').zip(values.split(' ')).find(|(it, _)| *it == name)?.1.parse().ok();
-    Some([value("InOctets")?, value("OutOctets")?])
 }

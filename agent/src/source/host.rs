@@ -105,6 +105,12 @@ impl Host {
         network_namespace::is_foreign(&self.net)
     }
 
+    /// Whether [`net`](Self::net) is about the network of this process: the kernel's own files, of our namespace.
+    #[must_use]
+    pub fn shows_own_network(&self) -> bool {
+        network_namespace::is_own(&self.net)
+    }
+
     /// A socket that the kernel answers about the network that [`net`](Self::net) is. Where ours is another, `socket` is
     /// opened in the host's, now and for good: who serves may not enter it.
     ///

@@ -38,13 +38,20 @@ pub(super) fn folder(procfs: &Path, whose: NetworkNamespace) -> PathBuf {
 
 /// Whether `folder` belongs to another namespace than ours. A recorded host's is taken for ours, as node_exporter does.
 pub(super) fn is_foreign(folder: &Path) -> bool {
+    is_same_as_ours(folder) == Some(false)
+}
+
+/// Whether `folder` is the kernel's own, and belongs to our namespace.
+pub(super) fn is_own(folder: &Path) -> bool {
+    is_same_as_ours(folder) == Some(true)
+}
+
+/// `None` for a recorded host's, and where it cannot be seen.
+fn is_same_as_ours(folder: &Path) -> Option<bool> {
     if !is_kernel_file_system(&folder.join("dev")) {
-        return false;
+        return None;
     }
-    match (identity(folder), identity(Path::new("/proc/self/net"))) {
-        (Some(theirs), Some(ours)) => theirs != ours,
-        _ => false,
-    }
+    Some(identity(folder)? == identity(Path::new("/proc/self/net"))?)
 }
 
 /// Opens something in the network that `folder` shows, on a thread of its own: what is opened stays of that network.
@@ -99,8 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_network_is_never_foreign() {
+    fn a_recorded_network_is_neither_foreign_nor_ours() {
         let host = TestHost::new(&[("proc/1/net/dev", "")]);
         assert!(!is_foreign(&host.path().join("proc/1/net")));
+        assert!(!is_own(&host.path().join("proc/1/net")));
     }
 }

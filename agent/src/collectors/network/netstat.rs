@@ -2,7 +2,7 @@
 //! `Documentation/networking/snmp_counter.rst` of the kernel. Read by hand: the procfs crate refuses a file that lacks
 //! one of the names that it knows.
 
-use crate::collectors::prelude::*;
+use crate::{collectors::prelude::*, source::ip_octets::Teller};
 
 metrics! {
     STATISTIC: Untyped "node_netstat_*" [], "Value of that name in /proc/net/netstat, snmp or snmp6.";
@@ -20,6 +20,8 @@ pub(super) struct Netstat {
     snmp: File,
     snmp6: File,
     fields: Fields,
+    /// The agent's own metrics show two of the numbers as well.
+    teller: Teller,
 }
 
 impl Spec for Netstat {
@@ -34,16 +36,18 @@ impl Spec for Netstat {
             netstat: host.net("netstat"),
             snmp: host.net("snmp"),
             snmp6: host.net("snmp6"),
-            fields: Fields { pattern: config.fields, known: Vec::new(), next: 0 },
+            fields: Fields { pattern: config.fields, known: Vec::new(), next: 0, octets: [None; 2] },
+            teller: Teller::new(host),
         })
     }
 }
 
 impl Collector for Netstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let Self { netstat, snmp, snmp6, fields } = self;
+        let Self { netstat, snmp, snmp6, fields, teller } = self;
         let errors = FirstError::default();
         fields.next = 0;
+        fields.octets = [None; 2];
         for file in [netstat, snmp] {
             let expected = "a line of names and then one of as many numbers";
             errors.ok(file.parse(expected, |text| fields.push_pairs(text, out)));
@@ -55,6 +59,9 @@ impl Collector for Netstat {
             let (protocol, name) = name.split_at(six + 1);
             fields.push(protocol, name, value, out)
         });
+        if let [Some(received), Some(sent)] = fields.octets {
+            teller.tell([received, sent]);
+        }
         // The kernel may have no IPv6.
         errors.value(parsed.map(Some));
         Ok(errors.end()?)
@@ -68,6 +75,8 @@ struct Fields {
     known: Vec<Field>,
     /// Which of `known` comes next.
     next: usize,
+    /// `InOctets` and `OutOctets` of `IpExt`.
+    octets: [Option<f64>; 2],
 }
 
 struct Field {
@@ -75,6 +84,8 @@ struct Field {
     name: Box<[u8]>,
     /// Its part of the family's name, when it is shown.
     shown: Option<Box<str>>,
+    /// Which of `octets` it is.
+    octets_idx: Option<usize>,
 }
 
 impl Fields {
@@ -118,9 +129,15 @@ impl Fields {
         if !self.known.get(index).is_some_and(is_known) {
             self.known.truncate(index);
             let shown = self.shown(protocol, name);
-            self.known.push(Field { protocol: protocol.into(), name: name.into(), shown });
+            let octets = [&b"InOctets"[..], b"OutOctets"];
+            let octets_idx = octets.iter().position(|it| *it == name).filter(|_| protocol == b"IpExt");
+            self.known.push(Field { protocol: protocol.into(), name: name.into(), shown, octets_idx });
         }
-        if let Some(part) = &self.known[index].shown {
+        let field = &self.known[index];
+        if let Some(idx) = field.octets_idx {
+            self.octets[idx] = Some(value);
+        }
+        if let Some(part) = &field.shown {
             out.push_named(STATISTIC, part, (), value);
         }
         Some(())
