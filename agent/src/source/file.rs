@@ -31,18 +31,27 @@ pub struct File {
     buffer: Vec<u8>,
     /// How many bytes to ask for at first.
     first_room: usize,
+    /// Of a file that the kernel writes line by line: no line is longer.
+    longest_line: Option<usize>,
 }
 
 impl File {
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, kept: None, buffer: Vec::new(), first_room: 4096 }
+        Self { path, kept: None, buffer: Vec::new(), first_room: 4096, longest_line: None }
     }
 
     /// For a file of /proc/sys: its handlers allocate and clear as many bytes as they are asked for, so ask for few.
     #[must_use]
     pub fn small(self) -> Self {
         Self { first_room: 128, ..self }
+    }
+
+    /// For a file that is dear to read to its end. The kernel hands out as many whole lines as fit into a page of its own
+    /// (`seq_read_iter` of `fs/seq_file.c`): where one more would have fitted, there is none, and nobody has to ask.
+    #[must_use]
+    pub fn of_lines_up_to(self, n_bytes: usize) -> Self {
+        Self { longest_line: Some(n_bytes), ..self }
     }
 
     #[must_use]
@@ -108,14 +117,14 @@ impl File {
 
     fn try_read(&mut self) -> Result<(), Errno> {
         if let Some(fd) = &self.kept {
-            match read_to_end(fd, &mut self.buffer, self.first_room) {
+            match read_to_end(fd, &mut self.buffer, self.first_room, self.longest_line) {
                 Ok(()) => return Ok(()),
                 // What stood behind the descriptor is gone; something new may have the name.
                 Err(_) => self.kept = None,
             }
         }
         let fd = rustix::fs::open(&self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        read_to_end(&fd, &mut self.buffer, self.first_room)?;
+        read_to_end(&fd, &mut self.buffer, self.first_room, None)?;
         let is_of_kernel =
             rustix::fs::fstatfs(&fd).is_ok_and(|stat| KERNEL_FILE_SYSTEMS.contains(&stat.f_type));
         if is_of_kernel && may_be_kept(&fd) {
@@ -126,7 +135,14 @@ impl File {
 }
 
 /// Fills `buffer` with what `fd` holds from offset 0; `FBIG` when that is more than [`MAX_BYTES`].
-pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize) -> Result<(), Errno> {
+pub(super) fn read_to_end(
+    fd: &OwnedFd,
+    buffer: &mut Vec<u8>,
+    first_room: usize,
+    longest_line: Option<usize>,
+) -> Result<(), Errno> {
+    /// The least that any machine has.
+    const PAGE: usize = 4096;
     buffer.clear();
     loop {
         if buffer.len() > MAX_BYTES {
@@ -139,6 +155,9 @@ pub(super) fn read_to_end(fd: &OwnedFd, buffer: &mut Vec<u8>, first_room: usize)
         let offset = buffer.len() as u64;
         match read(fd, rustix::buffer::spare_capacity(buffer), offset) {
             Ok(0) => return Ok(()),
+            Ok(n) if offset == 0 && longest_line.is_some_and(|line| n + line <= first_room.min(PAGE)) => {
+                return Ok(());
+            }
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }

@@ -116,7 +116,7 @@ impl Folder {
     pub fn text<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
         let mut open_and_read = || {
             let fd = rustix::fs::openat(&self.fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            read_to_end(&fd, buffer, 4096)
+            read_to_end(&fd, buffer, 4096, None)
         };
         let present = if_present(&self.path.join(name), open_and_read())?;
         Ok(present.map(|()| buffer.as_slice()))
