@@ -3,6 +3,7 @@
 use super::{Error, sys::descriptors::may_be_kept};
 use rustix::{
     buffer::Buffer,
+    event::{PollFd, PollFlags, Timespec, poll},
     fd::OwnedFd,
     fs::{Mode, OFlags},
     io::Errno,
@@ -80,6 +81,14 @@ impl File {
             Err(Errno::NOENT | Errno::NODEV | Errno::NOTDIR) => Ok(None),
             Err(errno) => Err(Error::Read { path: self.path.clone(), source: errno.into() }),
         }
+    }
+
+    /// Whether the text may be another than when it was read last. Of some files the kernel tells, such as `mountinfo`; of
+    /// others, and of those that are not the kernel's, it may be.
+    #[must_use]
+    pub fn may_have_changed(&self) -> bool {
+        let Some(fd) = &self.kept else { return true };
+        poll(&mut [PollFd::new(fd, PollFlags::PRI)], Some(&Timespec::default())) != Ok(0)
     }
 
     /// Reads the text and lets `parse` make something of it, or tell the number of the line that is not what was

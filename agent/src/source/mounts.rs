@@ -38,11 +38,21 @@ impl MountTable {
         }
     }
 
-    /// The mounts, unless they are those of the last call.
+    /// The mounts, unless they are those of the last call. The kernel tells when the table has changed (`mounts_poll` of
+    /// `fs/proc_namespace.c`), but for a file system that became read-only by itself.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub fn changed(&mut self) -> Result<Option<Vec<Mount>>, Error> {
+        let is_known = self.text.is_some() && !self.is_hidden;
+        if is_known && !self.of_init.may_have_changed() { Ok(None) } else { self.read() }
+    }
+
+    /// As [`changed`](Self::changed), whatever the kernel tells.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn read(&mut self) -> Result<Option<Vec<Mount>>, Error> {
         let text = match self.of_init.read_if_present() {
             Ok(Some(text)) => {
                 self.is_hidden = false;
@@ -186,6 +196,7 @@ fn is_below(path: &[u8], above: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
     fn paths_that_may_hang(text: &str) -> Vec<String> {
         let (mounts, _) = parse(text.as_bytes(), Path::new("/"));
@@ -256,5 +267,22 @@ mod tests {
     fn all_of_a_host_with_its_root_on_nfs_may_hang() {
         let text = "1 0 0:20 / / rw - nfs server:/root rw\n2 1 0:21 / /run rw - tmpfs tmpfs rw\n";
         assert_eq!(paths_that_may_hang(text), ["/", "/run"]);
+    }
+
+    #[test]
+    #[ignore = "mounts: needs root"]
+    fn the_kernel_tells_of_every_mount() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = crate::config::Config::default();
+        let mut table = MountTable::new(&Host::new(config.section(), config.section()));
+        assert!(table.changed().unwrap().is_some(), "the first time");
+        let mut is_there = || {
+            let mounts = table.changed().unwrap().expect("it has changed");
+            mounts.iter().any(|it| it.mount_point == folder.path().as_os_str().as_bytes())
+        };
+        mount("nothing", folder.path(), "tmpfs", MountFlags::empty(), None).unwrap();
+        assert!(is_there());
+        unmount(folder.path(), UnmountFlags::empty()).unwrap();
+        assert!(!is_there());
     }
 }

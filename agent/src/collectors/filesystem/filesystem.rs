@@ -53,6 +53,8 @@ pub(super) struct Filesystem {
     points: Filter,
     types: Filter,
     mounts: Vec<Shown>,
+    /// Which of them statfs(2) says is read-only. The mount table tells which of them the host sees so.
+    readonly: Vec<bool>,
     asker: Asker,
 }
 
@@ -96,8 +98,16 @@ impl Filesystem {
             )?,
             types: Filter::either(config.fs_types_include, config.fs_types_exclude, EXCLUDED_TYPES)?,
             mounts: Vec::new(),
+            readonly: Vec::new(),
             asker: Asker::new(limits, ask),
         })
+    }
+
+    /// Whether one is writable that was not, or the other way round.
+    fn ask(&mut self) -> bool {
+        let is_readonly = |it: &Option<Answer>| matches!(it, Some(Ok(Usage { is_readonly: true, .. })));
+        let readonly = self.asker.ask_all().iter().map(is_readonly).collect();
+        std::mem::replace(&mut self.readonly, readonly) != self.readonly
     }
 
     /// Takes over `mounts`, in the order in which samples are sorted, so that nobody has to sort them again.
@@ -130,7 +140,13 @@ impl Collector for Filesystem {
         if let Some(mounts) = self.table.changed()? {
             self.set_mounts(mounts);
         }
-        for (mount, answer) in self.mounts.iter().zip(self.asker.ask_all()) {
+        if self.ask()
+            && let Some(mounts) = self.table.read()?
+        {
+            self.set_mounts(mounts);
+            self.ask();
+        }
+        for (mount, answer) in self.mounts.iter().zip(self.asker.answers()) {
             mount.push(answer.as_ref(), out);
         }
         Ok(self.table.check()?)
@@ -191,6 +207,7 @@ mod tests {
                 available: 500,
                 files: 100,
                 files_free: 40,
+                is_readonly: false,
             }),
         }
     }

@@ -7,7 +7,7 @@
 mod pool;
 
 use pool::{Job, Pool};
-use rustix::io::Errno;
+use rustix::{fs::StatVfsMountFlags, io::Errno};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{CStr, CString},
@@ -28,6 +28,8 @@ pub struct Usage {
     pub available: u64,
     pub files: u64,
     pub files_free: u64,
+    /// The mount or its file system is.
+    pub is_readonly: bool,
 }
 
 pub type Answer = Result<Usage, Errno>;
@@ -48,6 +50,7 @@ pub fn statfs(path: &CStr) -> Answer {
         available: it.f_bavail,
         files: it.f_files,
         files_free: it.f_ffree,
+        is_readonly: it.f_flags as u64 & StatVfsMountFlags::RDONLY.bits() != 0,
     })
 }
 
@@ -106,6 +109,12 @@ impl Asker {
     pub fn set_targets(&mut self, targets: Vec<Target>) {
         self.targets = targets;
         self.group();
+    }
+
+    /// The answers of the last round.
+    #[must_use]
+    pub fn answers(&self) -> &[Option<Answer>] {
+        &self.answers
     }
 
     /// One round. The answers stand in the order of the targets; `None` did not come in time.
@@ -237,8 +246,15 @@ mod tests {
         atomic::{AtomicUsize, Ordering::SeqCst},
     };
 
-    const ANSWER: Answer =
-        Ok(Usage { block_size: 0, blocks: 0, free: 0, available: 0, files: 0, files_free: 0 });
+    const ANSWER: Answer = Ok(Usage {
+        block_size: 0,
+        blocks: 0,
+        free: 0,
+        available: 0,
+        files: 0,
+        files_free: 0,
+        is_readonly: false,
+    });
 
     fn asker(ask: Ask, timeout: Duration, backoff: Duration, targets: impl Iterator<Item = Target>) -> Asker {
         let mut asker = Asker::new(Limits { timeout, backoff, n_workers: 2 }, ask);
