@@ -17,6 +17,8 @@ section! {
 pub(super) struct Vmstat {
     file: File,
     fields: Pattern,
+    /// The fields in the kernel's order, which stays the same, and whether each is shown: the regex is asked once a field.
+    known: Vec<(Box<str>, bool)>,
 }
 
 impl Spec for Vmstat {
@@ -26,16 +28,22 @@ impl Spec for Vmstat {
     type Config = Config;
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        Ok(Self { file: host.proc("vmstat"), fields: config.fields })
+        Ok(Self { file: host.proc("vmstat"), fields: config.fields, known: Vec::new() })
     }
 }
 
 impl Collector for Vmstat {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        let Self { file, fields } = self;
-        Ok(file.parse_lines("`name number`", |_, line| {
+        let Self { file, fields, known } = self;
+        Ok(file.parse_lines("`name number`", |number, line| {
             let (name, value) = parse_line(line)?;
-            if fields.is_match(name) {
+            let idx = number - 1;
+            if known.get(idx).is_none_or(|(it, _)| **it != *name) {
+                // Lines that could not be parsed have none.
+                known.resize(idx, (Box::default(), false));
+                known.push((name.into(), fields.is_match(name)));
+            }
+            if known[idx].1 {
                 out.push_named(FIELD, name, (), value);
             }
             Some(())
