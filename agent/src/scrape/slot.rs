@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a collector that has found nothing to read is not asked again: what appears on a host is shown by then.
+/// How long a collector that has found nothing is not asked again: what appears on a host is shown by then.
 pub(super) const ABSENT_FOR: Duration = Duration::from_secs(30);
 
 pub(super) struct Slot {
@@ -185,10 +185,18 @@ impl Slot {
 
     /// For how long the run will do.
     fn interval(&self, run: &Run) -> Duration {
-        match run.state {
-            State::Absent { .. } => self.limits.min_interval.max(ABSENT_FOR),
-            _ => self.limits.min_interval,
-        }
+        let found_nothing = match run.state {
+            State::Absent { .. } => true,
+            State::Running => self.is_of_devices() && run.families.n_samples() == 0,
+            _ => false,
+        };
+        if found_nothing { self.limits.min_interval.max(ABSENT_FOR) } else { self.limits.min_interval }
+    }
+
+    /// Whether it shows nothing only where there is no such device. Of a network and of what probes count there may just
+    /// have been nothing yet.
+    fn is_of_devices(&self) -> bool {
+        self.entry.probes.is_empty() && self.entry.group != "network"
     }
 
     /// As if its last run had been that much earlier.

@@ -67,6 +67,10 @@ collectors! {
         }
         Ok(())
     };
+    Empty "empty" = |_| {
+        N_FOUND_EMPTY.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
     Fails "fails" = |out| {
         out.push(ANSWER, ["fails"], 1_u64);
         Err(Error::Unavailable { reason: "half of it".to_owned(), remedy: String::new() })
@@ -96,6 +100,7 @@ collectors! {
     };
 }
 
+static N_FOUND_EMPTY: AtomicU64 = AtomicU64::new(0);
 static N_LOOKS: AtomicU64 = AtomicU64::new(0);
 static HAS_APPEARED: AtomicBool = AtomicBool::new(false);
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -238,6 +243,19 @@ async fn what_a_host_lacks_is_looked_for_now_and_then() {
     assert!(samples.contains(&r#"test_answer{from="appears"} 1"#.to_owned()), "{samples:#?}");
     scrape(&registry, &Selection::All, EVER).await;
     assert_eq!(N_LOOKS.load(Ordering::Relaxed), 3, "what is there is read each time");
+}
+
+#[tokio::test]
+async fn so_is_what_has_no_device_to_show() {
+    let registry = registry(&["empty"]);
+    for _ in 0..3 {
+        let samples = scrape(&registry, &Selection::All, EVER).await;
+        assert!(samples.iter().any(|it| it.contains(r#"state="running""#)), "{samples:#?}");
+    }
+    assert_eq!(N_FOUND_EMPTY.load(Ordering::Relaxed), 1);
+    registry.slots[0].ages(ABSENT_FOR);
+    scrape(&registry, &Selection::All, EVER).await;
+    assert_eq!(N_FOUND_EMPTY.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
