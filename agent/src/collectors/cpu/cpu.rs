@@ -131,10 +131,9 @@ impl Cpu {
         for (package, file) in &files.package_throttles {
             out.push(PACKAGE_THROTTLES, [package], count(file));
         }
-        if files.tell_online {
-            for (cpu, is_online) in cpus::online(sysfs)? {
-                out.push(ONLINE, [cpu], is_online);
-            }
+        let online = if files.tell_online { cpus::online(sysfs)? } else { Vec::new() };
+        for (cpu, is_online) in online {
+            out.push(ONLINE, [cpu], is_online);
         }
         Ok(())
     }
