@@ -7,7 +7,7 @@ use crate::{
         cpus::{self, CpuFiles, Isolated},
         proc::{
             cpuinfo::{CpuInfo, CpuInfos},
-            stat::{CpuTimes, GUEST_MODES, MODES},
+            stat::{CpuTimes, GUEST_MODES, MODES, start},
         },
     },
 };
@@ -105,9 +105,7 @@ impl Cpu {
             for (cpu, ticks) in times.iter() {
                 let seconds = |place: usize| ticks[place].map(|ticks| ticks as f64 / 100.0);
                 for (mode, place) in MODES {
-                    // Before Linux 6.8 these two begin anew when a CPU comes online again.
-                    let start = Some(0.0).filter(|_| !["idle", "iowait"].contains(&mode));
-                    out.push_since(SECONDS, (cpu, mode), seconds(place), start);
+                    out.push_since(SECONDS, (cpu, mode), seconds(place), start(mode));
                 }
                 for (mode, place) in GUEST_MODES.into_iter().filter(|_| config.guest) {
                     out.push(GUEST, (cpu, mode), seconds(place));

@@ -83,6 +83,12 @@ pub const MODES: [(&str, usize); 8] = [
 /// The modes of guests.
 pub const GUEST_MODES: [(&str, usize); 2] = [("nice", 9), ("user", 8)];
 
+/// Since when the time in a mode counts, in seconds after the boot. Before Linux 6.8 a CPU that comes online again begins
+/// anew with what it spends without work.
+pub fn start(mode: &str) -> Option<f64> {
+    (!matches!(mode, "idle" | "iowait")).then_some(0.0)
+}
+
 /// The times of the CPUs that are online, as counters: the kernel lets idle and iowait go back a little now and then.
 #[derive(Debug, Default)]
 pub struct CpuTimes {
