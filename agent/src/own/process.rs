@@ -51,8 +51,8 @@ impl Process {
         out.push(MAX_FDS, (), limit(Resource::Nofile));
         out.push(MAX_VIRTUAL, (), limit(Resource::As));
         if let Some([received, sent]) = self.octets.read() {
-            out.push(RECEIVED, (), received);
-            out.push(SENT, (), sent);
+            out.push_since(RECEIVED, (), received, None);
+            out.push_since(SENT, (), sent, None);
         }
     }
 }

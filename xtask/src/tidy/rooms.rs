@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("opening", &["collector", "collectors", "config", "privileges", "sandbox", "scrape", "source"]),
     ("recorder", &["config", "metric", "scrape"]),
     ("exposition", &["metric"]),
-    ("own", &["metric"]),
+    ("own", &["metric", "source"]),
     (
         "http",
         &["scrape", "exposition", "metric", "config", "collector", "own", "recorder", "reload", "source"],
