@@ -1,15 +1,17 @@
 //! How full the mounted file systems are: `/proc/1/mountinfo` and statfs(2).
 
+mod shown;
+
+use self::shown::Shown;
 use crate::{
     collectors::prelude::*,
     source::{
-        errno,
         mounts::{Mount, MountTable},
         statfs::{Answer, Ask, Asker, Limits, Target, Usage, statfs},
     },
 };
 use rustix::thread::CapabilitySet;
-use std::{borrow::Cow, collections::HashSet, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 metrics! {
     DEVICE_ERROR: Gauge "node_filesystem_device_error" ["device", "fstype", "mountpoint", "device_error"], "Whether asking a file system failed, or got no answer in time; the label says why.";
@@ -56,17 +58,6 @@ pub(super) struct Filesystem {
     /// Which of them statfs(2) says is read-only. The mount table tells which of them the host sees so.
     readonly: Vec<bool>,
     asker: Asker,
-}
-
-/// A mount's labels and flags; the asker's targets run parallel.
-struct Shown {
-    device: String,
-    fs_type: String,
-    mount_point: String,
-    number: (u32, u32),
-    is_readonly: bool,
-    /// Whether an earlier one differs only in its device number, which few families have as a label.
-    is_repeated: bool,
 }
 
 impl Spec for Filesystem {
@@ -150,29 +141,6 @@ impl Collector for Filesystem {
             mount.push(answer.as_ref(), out);
         }
         Ok(self.table.check()?)
-    }
-}
-
-impl Shown {
-    /// `None` is a mount that did not answer in time.
-    fn push(&self, answer: Option<&Answer>, out: &mut Families) {
-        if let Some(Ok(_)) = answer {
-            out.push(MOUNT_INFO, (&self.device, self.number.0, self.number.1, &self.mount_point), 1);
-        }
-        if self.is_repeated {
-            return;
-        }
-        let error = match answer {
-            Some(Ok(_)) => Cow::Borrowed(""),
-            Some(Err(errno)) => errno::words(*errno),
-            None => Cow::Borrowed("mountpoint timeout"),
-        };
-        let labels = [&self.device, &self.fs_type, &self.mount_point, &*error];
-        out.push(DEVICE_ERROR, labels, !error.is_empty());
-        out.push(READONLY, labels, self.is_readonly && answer.is_some());
-        if let Some(Ok(usage)) = answer {
-            push_rows(usage, labels, out);
-        }
     }
 }
 

@@ -146,8 +146,7 @@ impl Fields {
     fn shown(&self, protocol: &[u8], name: &[u8]) -> Option<Box<str>> {
         let part = [protocol, name].join(&b'_');
         let is_legal = part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        let part = String::from_utf8(part).ok().filter(|it| is_legal && self.pattern.is_match(it))?;
-        Some(part.into())
+        String::from_utf8(part).ok().filter(|it| is_legal && self.pattern.is_match(it)).map(Into::into)
     }
 }
 
