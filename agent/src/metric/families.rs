@@ -131,6 +131,11 @@ impl Families {
         self
     }
 
+    /// Since when all counts of which nothing else is said, in seconds after the boot.
+    pub(crate) fn start(&self) -> Option<f64> {
+        self.start
+    }
+
     /// Forgets the samples and keeps the memory; a named family that was not pushed since the last call is dropped.
     pub fn clear(&mut self) {
         self.declared.iter_mut().for_each(Vec::clear);

@@ -11,11 +11,11 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
-    /// `start`: since when its counters count, in seconds after the boot.
-    pub(super) fn push(&mut self, registry: &Registry, start: Option<f64>, out: &mut Families) {
+    /// Its counters count since those of `out` do.
+    pub(super) fn push(&mut self, registry: &Registry, out: &mut Families) {
         self.text.clear();
         encode(&mut self.text, registry).expect("a String takes any text");
-        let mut family = Family { help: "", kind: Kind::Untyped, start };
+        let mut family = Family { help: "", kind: Kind::Untyped };
         for line in self.text.lines() {
             if let Some(head) = line.strip_prefix("# HELP ") {
                 family.help = head.split_once(' ').map_or("", |(_, help)| help);
@@ -32,13 +32,9 @@ impl Bridge {
     }
 }
 
-/// What counts since before the agent, and since nobody knows when.
-const OF_THE_NETWORK: &str = "process_network_";
-
 struct Family<'a> {
     help: &'a str,
     kind: Kind,
-    start: Option<f64>,
 }
 
 impl Family<'_> {
@@ -53,8 +49,8 @@ impl Family<'_> {
             labels.push((label, value));
             rest = after.strip_prefix(',').unwrap_or(after);
         }
-        let start = self.start.filter(|_| self.kind.counts() && !name.starts_with(OF_THE_NETWORK));
-        out.push_foreign(name, self.kind, self.help, &labels, Value::Number(number.parse().ok()?), start);
+        let value = Value::Number(number.parse().ok()?);
+        out.push_foreign(name, self.kind, self.help, &labels, value, out.start());
         Some(())
     }
 }

@@ -212,9 +212,9 @@ impl Own {
     /// Pushes what every answer holds, and with [`Part::All`] the rest.
     pub(crate) fn push(&self, part: Part, out: &mut Families) {
         let mut bridge = self.bridge.lock().unwrap_or_else(PoisonError::into_inner);
-        bridge.push(&self.always, self.start, out);
+        bridge.push(&self.always, out);
         if part == Part::All {
-            bridge.push(&self.exporter, self.start, out);
+            bridge.push(&self.exporter, out);
             self.process.lock().unwrap_or_else(PoisonError::into_inner).push(out);
         }
     }
