@@ -5,6 +5,7 @@ use crate::{
     recorder::{Group, Recorded, groups},
 };
 use axum::body::{Body, to_bytes};
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use hyper::{
     Request, StatusCode, Uri,
     body::Incoming,
@@ -109,7 +110,7 @@ impl Agent {
             target: Target::Tcp(address),
             host,
             folder: uri.path().trim_end_matches('/').to_owned(),
-            authorization: user.map(|it| format!("Basic {}", base64(it.as_bytes()))),
+            authorization: user.map(|it| format!("Basic {}", BASE64.encode(it))),
         })
     }
 
@@ -156,19 +157,6 @@ impl Agent {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let number = three.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let digit = DIGITS[(number >> (18 - 6 * at)) as usize & 63];
-            out.push(if at <= three.len() { digit.into() } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,10 +173,10 @@ mod tests {
             written("http://user:pass@127.0.0.1"),
             "Tcp(127.0.0.1:80) 127.0.0.1:80  Basic dXNlcjpwYXNz"
         );
+        assert_eq!(written("user:passw@127.0.0.1"), "Tcp(127.0.0.1:80) 127.0.0.1:80  Basic dXNlcjpwYXNzdw==");
         assert_eq!(written("unix:/run/a.sock"), "Unix(\"/run/a.sock\") localhost  ");
         for wrong in ["https://127.0.0.1", "http://", "http://a b"] {
             assert!(matches!(Agent::parse(wrong), Err(Error::Address(_))), "{wrong}");
         }
-        assert_eq!(base64(b"user:passw"), "dXNlcjpwYXNzdw==");
     }
 }
