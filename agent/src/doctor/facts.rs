@@ -1,7 +1,10 @@
 //! Kernel, mounts, cgroups and namespaces.
 
 use super::{Fact, first_process, process};
-use crate::config::{Config, Ebpf, Paths};
+use crate::{
+    config::{Config, Ebpf, Paths},
+    source,
+};
 use rustix::{
     fs::{StatVfsMountFlags, statfs, statvfs},
     io::Errno,
@@ -184,16 +187,8 @@ fn pid_namespace(procfs: &Path) -> Fact {
 }
 
 fn network_namespace(procfs: &Path) -> Fact {
-    let ours = namespace(Path::new("/proc/self/ns/net"));
-    let is_same = match namespace(&procfs.join("1/ns/net")) {
-        Some(first) => ours == Some(first),
-        // Only who may trace process 1 sees its namespace; its interfaces are for all to see.
-        None => match same_interfaces(procfs) {
-            Some(is_same) => is_same,
-            None => {
-                return Fact::unknown("network namespace", "procfs does not show it", "give CAP_SYS_PTRACE");
-            }
-        },
+    let Some(is_same) = source::is_our_network(&procfs.join("1/net")) else {
+        return Fact::unknown("network namespace", "procfs does not show it", "give CAP_SYS_PTRACE");
     };
     match is_same {
         true => Fact::good("network namespace", "the host's"),
@@ -214,25 +209,4 @@ fn pids_are_the_hosts(procfs: &Path) -> bool {
 fn namespace(link: &Path) -> Option<u64> {
     let target = fs::read_link(link).ok()?;
     target.to_str()?.split(['[', ']']).nth(1)?.parse().ok()
-}
-
-/// Whether process 1 has the interfaces of this process: others where their names differ, the same where all that they
-/// counted is the same. `None` where that is not to be told, as they count while they are read.
-fn same_interfaces(procfs: &Path) -> Option<bool> {
-    let read = |path: &Path| fs::read_to_string(path).ok();
-    let names = |text: &str| -> Vec<String> {
-        text.lines().skip(2).filter_map(|it| Some(it.split_once(':')?.0.trim().to_owned())).collect()
-    };
-    for _ in 0..10 {
-        let (first, ours) = (read(&procfs.join("1/net/dev"))?, read(Path::new("/proc/self/net/dev"))?);
-        let numbers = first.lines().filter_map(|it| it.split_once(':')).map(|it| it.1);
-        let counts = numbers.into_iter().any(|it| it.contains(|it: char| ('1'..='9').contains(&it)));
-        if names(&first) != names(&ours) {
-            return Some(false);
-        }
-        if first == ours && counts {
-            return Some(true);
-        }
-    }
-    None
 }

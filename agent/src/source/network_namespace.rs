@@ -38,16 +38,16 @@ pub(super) fn folder(procfs: &Path, whose: NetworkNamespace) -> PathBuf {
 
 /// Whether `folder` belongs to another namespace than ours. A recorded host's is taken for ours, as node_exporter does.
 pub(super) fn is_foreign(folder: &Path) -> bool {
-    is_same_as_ours(folder) == Some(false)
+    is_our_network(folder) == Some(false)
 }
 
 /// Whether `folder` is the kernel's own, and belongs to our namespace.
 pub(super) fn is_own(folder: &Path) -> bool {
-    is_same_as_ours(folder) == Some(true)
+    is_our_network(folder) == Some(true)
 }
 
-/// `None` for a recorded host's, and where it cannot be seen.
-fn is_same_as_ours(folder: &Path) -> Option<bool> {
+/// Whether `folder`, such as /proc/1/net, is of our network; `None` for a recorded host's, and where it cannot be seen.
+pub fn is_our_network(folder: &Path) -> Option<bool> {
     if !is_kernel_file_system(&folder.join("dev")) {
         return None;
     }
