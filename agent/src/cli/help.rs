@@ -150,18 +150,7 @@ impl Text {
 
     /// Text over the whole width.
     fn paragraph(&mut self, text: &str) {
-        let mut column = 0;
-        for word in text.split_whitespace() {
-            let n_chars = word.chars().count();
-            if column > 0 {
-                let is_full = column + 1 + n_chars > self.width;
-                self.out.push(if is_full { '\n' } else { ' ' });
-                column = if is_full { 0 } else { column + 1 };
-            }
-            self.out.push_str(word);
-            column += n_chars;
-        }
-        self.out.push('\n');
+        self.wrapped(text, 0, 0);
     }
 
     fn heading(&mut self, text: &str) {
@@ -176,21 +165,21 @@ impl Text {
             self.out.push('\n');
             column = 0;
         }
-        for word in about.split_whitespace() {
+        self.wrapped(about, column, COLUMN);
+    }
+
+    /// The rest of a line that has come to `column`, and lines below it, all of them from the column `left` on.
+    fn wrapped(&mut self, text: &str, mut column: usize, left: usize) {
+        for word in text.split_whitespace() {
             let n_chars = word.chars().count();
-            if column < COLUMN {
-                self.out.push_str(&" ".repeat(COLUMN - column));
-                column = COLUMN;
-            } else if column + 1 + n_chars > self.width && column > COLUMN {
+            if column > left && column + 1 + n_chars > self.width {
                 self.out.push('\n');
-                self.out.push_str(&" ".repeat(COLUMN));
-                column = COLUMN;
-            } else {
-                self.out.push(' ');
-                column += 1;
+                column = 0;
             }
+            let n_blanks = if column > left { 1 } else { left - column };
+            self.out.push_str(&" ".repeat(n_blanks));
             self.out.push_str(word);
-            column += n_chars;
+            column += n_blanks + n_chars;
         }
         self.out.push('\n');
     }
