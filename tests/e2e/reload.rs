@@ -61,7 +61,6 @@ fn descriptors(agent: &Agent) -> Vec<String> {
 const SUCCESSFUL: &str = "hostlens_config_last_reload_successful";
 const TIMESTAMP: &str = "hostlens_config_last_reload_success_timestamp_seconds";
 
-/// People search the log for them.
 /// A counter that goes on says the same start.
 #[test]
 fn a_start_lasts_as_long_as_its_counter() {
@@ -86,6 +85,7 @@ fn a_start_lasts_as_long_as_its_counter() {
     assert_eq!(agent.starts().unwrap(), starts);
 }
 
+/// People search the log for them.
 #[test]
 fn enabled_collectors_are_logged_once_and_in_order() {
     let agent = start(

@@ -11,8 +11,8 @@ use crate::{
 use rustix::time::ClockId;
 use std::ops::RangeInclusive;
 
-/// How latencies are shown: classic bounds are those of these seconds, as the text of a
-/// page shall have those that tell something. Native histograms have all.
+/// How latencies are shown: classic bounds are those of these seconds, as the text of a page shall have those that tell
+/// something. Native histograms have all.
 pub(super) fn latency_slots(host: &Host, readable: RangeInclusive<f64>) -> Slots {
     Slots {
         schema: histogram::SCHEMA,

@@ -1,5 +1,5 @@
-//! How long requests to disks take, counted by the probe `ebpf-probes/src/probes/block_io/latency.rs` at each completion: now
-//! less the request's `start_time_ns`, the time at which it was allocated.
+//! How long requests to disks take, counted by the probe `ebpf-probes/src/probes/block_io/latency.rs` at each completion:
+//! now less the request's `start_time_ns`, the time at which it was allocated.
 
 use crate::{
     collectors::{
