@@ -16,6 +16,7 @@ mod manifests;
 mod page;
 mod peers;
 mod process;
+mod prometheus;
 mod rules;
 mod soak;
 mod systemd;

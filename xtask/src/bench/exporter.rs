@@ -1,7 +1,7 @@
 //! An exporter under measurement: its process, and the connection that scrapes it.
 
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -30,6 +30,7 @@ const NODE_EXPORTER_FLAGS: [&str; 3] = [
 pub(crate) struct Exporter {
     pub(crate) name: String,
     child: Child,
+    pub(crate) address: SocketAddr,
     url: String,
     client: ureq::Agent,
     encoding: &'static str,
@@ -63,6 +64,7 @@ impl Exporter {
         let mut exporter = Self {
             name: name.to_owned(),
             child,
+            address,
             url: format!("http://{address}/metrics"),
             client,
             encoding,

@@ -6,20 +6,21 @@ mod load;
 mod queries;
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::{
+    bench::exporter::Exporter,
     peers,
     process::{cargo, output, run as run_command, workspace},
+    prometheus::Prometheus,
 };
 use groups::Group;
 use load::Load;
@@ -54,19 +55,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         serde_json::from_str(&output(Command::new(&program).args(["collectors", "--json"]))?)?;
     let queries = queries::all(&listed)?;
     let folder = tempfile::tempdir()?;
-    let agent_address = free_address()?;
     let flags = queries::collectors(&listed, &queries)?.into_iter().map(|it| format!("--collector.{it}"));
-    let mut agent = Command::new(&program);
-    agent.arg(format!("--web.listen-address={agent_address}")).args(flags);
-    let _agent = Running::start(&mut agent)?;
+    let agent = Exporter::start("hostlens", &program, &flags.collect::<Vec<_>>(), "identity")?;
     let load = (Load::start(folder.path())?, Group::start(&workspace().join("target"))?);
-    let databases = [
-        ("with native histograms", Prometheus::start(folder.path(), agent_address, true)?),
-        ("without", Prometheus::start(folder.path(), agent_address, false)?),
-    ];
+    let databases = [true, false].map(|has_native| Database::start(folder.path(), agent.address, has_native));
+    let databases: Vec<Database> = databases.into_iter().collect::<Result<_>>()?;
     sleep(WARM_UP);
     let mut faults = Vec::new();
-    for (name, database) in &databases {
+    for database in &databases {
+        let name = &database.prometheus.name;
         let (mut n_answered, mut n_other) = (0, 0);
         println!("{name}:");
         let deadline = Instant::now() + PATIENCE;
@@ -78,7 +75,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             };
             let lack = if is_other { None } else { hosts::lack(query) };
             let until = if is_other || lack.is_some() { Instant::now() } else { deadline };
-            let has_data = database.has_data(query, agent_address, until)?;
+            let has_data = database.has_data(query, agent.address, until)?;
             match (has_data, is_other, lack) {
                 (true, false, None) => n_answered += 1,
                 (false, true, _) => n_other += 1,
@@ -102,48 +99,36 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// A Prometheus that scrapes the agent every other second.
-struct Prometheus {
-    _running: Running,
-    address: SocketAddr,
-    client: ureq::Agent,
+struct Database {
+    prometheus: Prometheus,
     has_native: bool,
 }
 
-impl Prometheus {
+impl Database {
     fn start(folder: &Path, agent: SocketAddr, has_native: bool) -> Result<Self> {
-        let address = free_address()?;
-        let name = if has_native { "native" } else { "classic" };
-        let config = folder.join(format!("{name}.yml"));
+        let name = if has_native { "with native histograms" } else { "without" };
         let program = peers::get("prometheus")?;
-        let mut command = Command::new(&program);
         // A flag up to 3.7, then a key.
         let version = output(Command::new(&program).arg("--version"))?;
         let has_key = !(0..8).any(|minor| version.contains(&format!("version 3.{minor}.")));
         let key = if has_native && has_key { ", scrape_native_histograms: true" } else { "" };
-        if has_native && !has_key {
-            command.arg("--enable-feature=native-histograms");
-        }
-        fs::write(
-            &config,
-            format!(
-                "global: {{scrape_interval: 2s{key}}}\nscrape_configs:\n  - job_name: {JOB}\n    static_configs: \
-                 [{{targets: [\"{agent}\"]}}]\n"
-            ),
-        )?;
-        command
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join(name).display()))
-            .arg(format!("--web.listen-address={address}"));
-        let client = ureq::Agent::config_builder().proxy(None).build().into();
-        Ok(Self { _running: Running::start(&mut command)?, address, client, has_native })
+        let mut flags = vec!["--storage.tsdb.path=data"];
+        flags.extend((has_native && !has_key).then_some("--enable-feature=native-histograms"));
+        let config = format!(
+            "global: {{scrape_interval: 2s{key}}}\nscrape_configs:\n  - job_name: {JOB}\n    static_configs: \
+             [{{targets: [\"{agent}\"]}}]\n"
+        );
+        // Free a moment ago.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let prometheus = Prometheus::start(&program, name, folder, address, &config, &flags)?;
+        Ok(Self { prometheus, has_native })
     }
 
     /// Whether there is an answer with a number, or a histogram, by the `deadline`.
     fn has_data(&self, query: &Query, agent: SocketAddr, deadline: Instant) -> Result<bool> {
         let expression = query.filled(JOB, &agent.to_string(), RATE_INTERVAL);
         loop {
-            let answer = self.ask(&expression).with_context(|| format!("ask {expression}"))?;
-            let series = answer["data"]["result"].as_array().context("an answer without a result")?;
+            let series = self.prometheus.query(&expression)?;
             let is_number = |it: &Value| {
                 it.get("histogram").is_some() || it["value"][1].as_str().is_some_and(|it| it != "NaN")
             };
@@ -153,37 +138,4 @@ impl Prometheus {
             sleep(Duration::from_secs(1));
         }
     }
-
-    fn ask(&self, expression: &str) -> Result<Value> {
-        let url = format!("http://{}/api/v1/query", self.address);
-        let text = self.client.get(url).query("query", expression).call()?.body_mut().read_to_string()?;
-        Ok(serde_json::from_str(&text)?)
-    }
-}
-
-/// A program that is ended on drop.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut running =
-            Self(child.with_context(|| format!("start {}", command.get_program().to_string_lossy()))?);
-        sleep(Duration::from_secs(1));
-        if let Some(status) = running.0.try_wait()? {
-            bail!("{} ended: {status}", command.get_program().to_string_lossy());
-        }
-        Ok(running)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

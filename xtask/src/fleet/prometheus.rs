@@ -1,18 +1,12 @@
 //! A Prometheus of the fleet, and what it says when it is asked.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{SCRAPE_INTERVAL, page};
-use crate::process::workspace;
+use crate::{process::workspace, prometheus::Prometheus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -43,17 +37,12 @@ impl Role {
 
 pub(super) struct Server {
     pub(super) role: Role,
-    process: Child,
-    url: String,
-    client: ureq::Agent,
+    prometheus: Prometheus,
 }
 
 impl Server {
     /// In a folder of its own in `folder`, which has the hosts under `targets`.
     pub(super) fn start(program: &Path, role: Role, folder: &Path) -> Result<Self> {
-        const LIMIT: Duration = Duration::from_secs(30);
-        let home = folder.join(role.name());
-        fs::create_dir_all(&home)?;
         let rules = workspace().join("config/prometheus/rules");
         let config = match role {
             Role::Server => page::config("files")?,
@@ -64,49 +53,24 @@ impl Server {
             .replace("/etc/prometheus/targets", &folder.join("targets").display().to_string())
             .replace("/etc/prometheus/rules", &rules.display().to_string())
             .replace("https://metrics.example", "http://127.0.0.1:9090");
-        fs::write(home.join("prometheus.yml"), config)?;
-        let mut command = Command::new(program);
-        command.arg("--config.file=prometheus.yml");
-        command.arg(format!("--web.listen-address=127.0.0.1:{}", role.port()));
-        command.arg("--enable-feature=native-histograms").args(match role {
-            Role::Server => ["--storage.tsdb.path=data", "--log.level=warn"].as_slice(),
-            Role::Agent => &["--agent", "--storage.agent.path=data", "--log.level=warn"],
-            Role::Receiver => {
-                &["--storage.tsdb.path=data", "--web.enable-remote-write-receiver", "--log.level=warn"]
-            }
+        let mut flags = vec!["--enable-feature=native-histograms"];
+        flags.extend(match role {
+            Role::Server => ["--storage.tsdb.path=data"].as_slice(),
+            Role::Agent => &["--agent", "--storage.agent.path=data"],
+            Role::Receiver => &["--storage.tsdb.path=data", "--web.enable-remote-write-receiver"],
         });
-        let log = File::create(home.join("log"))?;
-        command.current_dir(&home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command.spawn().context("start Prometheus")?;
-        let client = ureq::Agent::config_builder().proxy(None).timeout_global(Some(LIMIT)).build().into();
-        let url = format!("http://127.0.0.1:{}", role.port());
-        let server = Self { role, process, url, client };
-        let start = Instant::now();
-        while server.get("/-/ready", &[]).is_err() {
-            let log = fs::read_to_string(home.join("log"))?;
-            ensure!(start.elapsed() < LIMIT, "the {} is not ready: {log}", role.name());
-            thread::sleep(Duration::from_millis(100));
-        }
-        Ok(server)
+        let address = (Ipv4Addr::LOCALHOST, role.port()).into();
+        let prometheus = Prometheus::start(program, role.name(), folder, address, &config, &flags)?;
+        Ok(Self { role, prometheus })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String> {
-        let mut request = self.client.get(format!("{}{path}", self.url));
-        for (name, value) in parameters {
-            request = request.query(name, value);
-        }
-        let mut answer =
-            request.call().with_context(|| format!("ask the {} for {path}", self.role.name()))?;
-        Ok(answer.body_mut().with_config().limit(u64::MAX).read_to_string()?)
+        self.prometheus.pid()
     }
 
     /// What it says of itself: a family's samples, added up.
     pub(super) fn own(&self, family: &str) -> Result<f64> {
-        let text = self.get("/metrics", &[])?;
+        let text = self.prometheus.get("/metrics", &[])?;
         let samples = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(family)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
@@ -116,15 +80,9 @@ impl Server {
         Ok(samples.iter().sum())
     }
 
-    fn query(&self, query: &str) -> Result<Vec<Value>> {
-        let answer: Value = serde_json::from_str(&self.get("/api/v1/query", &[("query", query)])?)?;
-        let result = answer["data"]["result"].as_array().with_context(|| format!("{query}: {answer}"))?;
-        Ok(result.clone())
-    }
-
     /// The value of a query with one.
     pub(super) fn number(&self, query: &str) -> Result<f64> {
-        let result = self.query(query)?;
+        let result = self.prometheus.query(query)?;
         let value = result
             .first()
             .and_then(|it| it["value"][1].as_str())
@@ -137,7 +95,7 @@ impl Server {
         let seconds = time.as_secs();
         let mut faults = Vec::new();
         for (what, query) in [("up", "up"), ("scrape_samples_scraped", "scrape_samples_scraped > bool 0")] {
-            let series = self.query(&match what {
+            let series = self.prometheus.query(&match what {
                 "up" => format!("{query}[{seconds}s]"),
                 _ => format!("({query})[{seconds}s:{}s]", SCRAPE_INTERVAL.as_secs()),
             })?;
@@ -190,14 +148,6 @@ impl Server {
             faults.push(format!("the rule adds up {rule} waits a second, the hosts have {each}"));
         }
         Ok(faults)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 
