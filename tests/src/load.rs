@@ -1,7 +1,7 @@
 //! Known loads: each does a stated amount of work on this machine, over loopback or on a path it is given.
 
 use std::{
-    fs::OpenOptions,
+    fs::{OpenOptions, read_to_string},
     io::{Read, Write, pipe},
     net::{Ipv4Addr, TcpListener, TcpStream},
     ops::Range,
@@ -153,6 +153,12 @@ pub fn compute(time: Duration) {
     while Instant::now() < end {
         std::hint::spin_loop();
     }
+}
+
+/// Seconds that this thread waited in run queues so far: Documentation/scheduler/sched-stats.rst.
+pub fn waited() -> Result<f64> {
+    let text = read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split(' ').nth(1).context("a short schedstat")?.parse::<f64>()? / 1e9)
 }
 
 /// Reads `n_requests` blocks of the file or disk at `path`, each as a request of its own, past the page cache.

@@ -1,7 +1,6 @@
 //! Threads that sleep for known times, that take turns on too few CPUs, and that wait for a child in the kernel.
 
 use std::{
-    fs::read_to_string,
     thread::{self, available_parallelism},
     time::Duration,
 };
@@ -47,10 +46,10 @@ fn turns(agent: &Agent) -> Result<String> {
         let threads: Vec<_> = (0..n_threads)
             .map(|_| {
                 thread::spawn(|| {
-                    let before = waited()?;
+                    let before = load::waited()?;
                     load::compute(Duration::from_secs(1));
                     let lost = counter("/proc/thread-self/status", "nonvoluntary_ctxt_switches:")?;
-                    anyhow::Ok([lost, waited()? - before])
+                    anyhow::Ok([lost, load::waited()? - before])
                 })
             })
             .collect();
@@ -69,12 +68,6 @@ fn turns(agent: &Agent) -> Result<String> {
         grown.count
     );
     Ok(format!("{:.3} s in {}, the kernel says {waited:.3} s in {lost} of ours", grown.sum, grown.count))
-}
-
-/// Seconds that this thread waited in run queues: Documentation/scheduler/sched-stats.rst.
-fn waited() -> Result<f64> {
-    let text = read_to_string("/proc/thread-self/schedstat")?;
-    Ok(text.split(' ').nth(1).context("a short schedstat")?.parse::<f64>()? / 1e9)
 }
 
 fn grown(agent: &Agent, reason: &str, load: impl FnOnce() -> Result<()>) -> Result<Histogram> {
