@@ -7,9 +7,12 @@ use ring::{
 use std::{
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::spawn_blocking,
+};
 
 /// Right answers that are remembered.
 const MAX_KNOWN: usize = 100;
@@ -22,8 +25,8 @@ pub(super) struct Passwords {
     known: Mutex<VecDeque<hmac::Tag>>,
     /// bcrypt takes a tenth of a second of CPU: one at a time, so that guessing cannot take more than one.
     at_work: Semaphore,
-    /// Who waits for it, by address.
-    waiting: Mutex<BTreeMap<Option<IpAddr>, usize>>,
+    /// Who waits for it, by address, the latest last.
+    waiting: Mutex<BTreeMap<Option<IpAddr>, Vec<Arc<Notify>>>>,
 }
 
 /// Too many passwords that are not known yet wait to be checked.
@@ -40,15 +43,17 @@ const MAX_WAITING_OF_ONE: usize = 4;
 struct Place<'a> {
     passwords: &'a Passwords,
     peer: Option<IpAddr>,
+    /// Told when another address got it.
+    lost: Arc<Notify>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut waiting = lock(&self.passwords.waiting);
-        if let Some(n_waiting) = waiting.get_mut(&self.peer) {
-            *n_waiting -= 1;
+        if let Some(of_peer) = waiting.get_mut(&self.peer) {
+            of_peer.retain(|it| !Arc::ptr_eq(it, &self.lost));
         }
-        waiting.retain(|_, n_waiting| *n_waiting > 0);
+        waiting.retain(|_, of_peer| !of_peer.is_empty());
     }
 }
 
@@ -79,8 +84,12 @@ impl Passwords {
         if exists && self.knows(&tag) {
             return Ok(true);
         }
-        let _place = self.place(peer.map(network)).ok_or(TooMany)?;
-        let _turn = self.at_work.acquire().await.expect("the semaphore is never closed");
+        let place = self.place(peer.map(network)).ok_or(TooMany)?;
+        let _turn = tokio::select! {
+            biased;
+            turn = self.at_work.acquire() => turn.expect("the semaphore is never closed"),
+            () = place.lost.notified() => return Err(TooMany),
+        };
         let compared = spawn_blocking(move || bcrypt::verify(password, &hash).is_ok_and(|fits| fits));
         let fits = compared.await.expect("bcrypt does not panic and is not cancelled");
         if exists && fits {
@@ -89,15 +98,22 @@ impl Passwords {
         Ok(exists && fits)
     }
 
+    /// Where all places are taken, the address that has most of them gives its latest to one that has fewer.
     fn place(&self, peer: Option<IpAddr>) -> Option<Place<'_>> {
         let mut waiting = lock(&self.waiting);
-        let n_waiting: usize = waiting.values().sum();
-        let of_peer = waiting.entry(peer).or_default();
-        let has_room = n_waiting < MAX_WAITING && *of_peer < MAX_WAITING_OF_ONE;
-        has_room.then(|| {
-            *of_peer += 1;
-            Place { passwords: self, peer }
-        })
+        let n_of_peer = waiting.get(&peer).map_or(0, Vec::len);
+        if n_of_peer >= MAX_WAITING_OF_ONE {
+            return None;
+        }
+        if waiting.values().map(Vec::len).sum::<usize>() >= MAX_WAITING {
+            // Of two or more, the latest is not the one whose turn it is.
+            let most =
+                waiting.values_mut().max_by_key(|it| it.len()).filter(|it| it.len() > n_of_peer + 1)?;
+            most.pop()?.notify_one();
+        }
+        let lost = Arc::new(Notify::new());
+        waiting.entry(peer).or_default().push(Arc::clone(&lost));
+        Some(Place { passwords: self, peer, lost })
     }
 
     fn knows(&self, tag: &hmac::Tag) -> bool {
@@ -207,7 +223,8 @@ mod tests {
     async fn guessers_keep_out_neither_the_known_nor_other_addresses() {
         let (passwords, users) = (Passwords::new().unwrap(), users());
         let (right, wrong) = (Some(&b"Basic YWxpY2U6c2VjcmV0"[..]), Some(&b"Basic YWxpY2U6c2VjcmU="[..]));
-        let (guesser, other) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+        let right_of_bob = Some(&b"Basic Ym9iOnNlY3JldA=="[..]);
+        let (newcomer_address, other) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
         assert_eq!(passwords.fit(&users, right, other).await, Ok(true));
         let turn = passwords.at_work.acquire().await.unwrap();
         let mut waiting = Vec::new();
@@ -221,13 +238,17 @@ mod tests {
             assert_eq!(passwords.fit(&users, wrong, peer).await, Err(TooMany));
             assert_eq!(passwords.fit(&users, right, peer).await, Ok(true), "it is known");
         }
-        assert_eq!(passwords.fit(&users, wrong, guesser).await, Err(TooMany));
-        // Who hangs up makes room.
-        waiting.truncate(MAX_WAITING - 1);
-        let mut one = Box::pin(passwords.fit(&users, wrong, guesser));
-        assert!(poll_once(&mut one).await.is_none());
+        // Who comes from an address that waits for nothing gets a place of those that wait for most.
+        let mut newcomer = Box::pin(passwords.fit(&users, right_of_bob, newcomer_address));
+        assert!(poll_once(&mut newcomer).await.is_none());
+        let mut n_lost = 0;
+        for one in &mut waiting {
+            n_lost += usize::from(poll_once(one).await == Some(Err(TooMany)));
+        }
+        assert_eq!(n_lost, 1);
+        assert_eq!(lock(&passwords.waiting).values().map(Vec::len).sum::<usize>(), MAX_WAITING);
         drop((turn, waiting));
-        assert_eq!(one.await, Ok(false));
+        assert_eq!(newcomer.await, Ok(true));
         assert!(lock(&passwords.waiting).is_empty());
     }
 
