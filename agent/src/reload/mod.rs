@@ -111,7 +111,7 @@ impl Reloader {
                         continue;
                     }
                     let jitter = self.config.section::<Top>().jitter;
-                    if Instant::now() < *due.get_or_insert_with(|| Instant::now() + by_chance(jitter)) {
+                    if !is_due(&mut due, jitter) {
                         continue;
                     }
                     None
@@ -191,6 +191,13 @@ impl Reloader {
     }
 }
 
+/// Whether the time of `due` has come; the first to ask sets it, within `jitter` from now.
+fn is_due(due: &mut Option<Instant>, jitter: Duration) -> bool {
+    let due = *due.get_or_insert_with(|| Instant::now() + by_chance(jitter));
+    // Later than what was just set: without a jitter it is time at once.
+    Instant::now() >= due
+}
+
 /// A part of `limit`, another one each time and on each host.
 #[must_use]
 pub fn by_chance(limit: Duration) -> Duration {
@@ -206,6 +213,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_waits_for_the_jitter_alone() {
+        assert!(is_due(&mut None, Duration::ZERO));
+        let mut due = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!is_due(&mut due, Duration::ZERO), "it has been set");
+    }
 
     #[test]
     fn hosts_wait_for_different_times_within_the_limit() {
