@@ -7,9 +7,12 @@ use crate::config::Schema;
 /// commands. The shell chooses those that begin as the word does.
 pub(super) fn words(schema: &Schema, args: &[String]) -> String {
     let last = args.last().map_or("", String::as_str);
-    let before = args.iter().rev().nth(1).and_then(|arg| schema.key_of_flag(arg.strip_prefix("--")?));
-    let words: Vec<String> = match before {
-        Some((_, key)) if !key.is_switch() => key.choices.iter().map(|&word| word.to_owned()).collect(),
+    let key_of = |arg: &str| schema.key_of_flag(arg.strip_prefix("--")?).map(|(_, key)| key);
+    let before = args.iter().rev().nth(1).and_then(|arg| key_of(arg)).filter(|key| !key.is_switch());
+    // A flag that is complete: what may follow.
+    let own = key_of(last).filter(|key| !key.is_switch() && !key.choices.is_empty());
+    let words: Vec<String> = match before.or(own) {
+        Some(key) => key.choices.iter().map(|&word| word.to_owned()).collect(),
         _ if last.starts_with('-') => {
             let all = flags(schema).filter(|flag| !flag.arg.is_hide_set());
             let names: Vec<String> = all.filter_map(|flag| Some(flag.arg.get_long()?.to_owned())).collect();

@@ -241,6 +241,8 @@ fn shells_complete_flags_and_their_values() {
         other => panic!("{args:?}: {other:?}"),
     };
     assert_eq!(words(&["--completion-bash", "--log.level", "w"]), ["debug", "info", "warn", "error"]);
+    assert_eq!(words(&["--completion-bash", "--log.level"]), ["debug", "info", "warn", "error"]);
+    assert_eq!(words(&["--completion-bash", "--log.format"]), ["logfmt", "json"]);
     assert_eq!(words(&["--completion-zsh", "--path.procfs", ""]), [""; 0]);
     let flags = words(&["--completion-bash", "--collector.arp", "--web"]);
     for flag in FLAGS.lines().filter(|line| !line.starts_with('#')).map(name_of) {
