@@ -26,7 +26,8 @@ section! {
         config_file: PathBuf = "" => "web.config.file",
         /// Lets `POST /-/reload` read the config files again.
         enable_lifecycle: bool = false,
-        /// The page at `/`, `/api/v1/collectors` and `/api/v1/recorder`. Without them `/` only says that hostlens runs.
+        /// The page at `/` and what it shows as JSON: `/api/v1/status`, `/api/v1/collectors`, `/api/v1/recorder` and
+        /// `/api/v1/groups`. When off, `/` only says that hostlens runs.
         enable_ui: bool = true,
         /// When the last 15 minutes are recorded for the charts of the page, a point a second. on-demand: while somebody
         /// looks, and five minutes longer. always, or never.
