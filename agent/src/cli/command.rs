@@ -24,7 +24,7 @@ pub(super) const VERBS: &[VerbSpec] = &[
         takes_flags: true,
         args: || {
             let url = Arg::new("url").long("url").value_name("URL");
-            vec![url.help("http://HOST:PORT or unix:/PATH of a hostlens that runs")]
+            vec![url.help("http://HOST:PORT, http://USER:PASSWORD@HOST:PORT or unix:/PATH of a hostlens that runs; no TLS")]
         },
     },
     VerbSpec {

@@ -46,6 +46,8 @@ pub enum Error {
         "top needs a terminal to draw on and to read keys from; for programs there is /api/v1/recorder of an agent"
     )]
     NoTerminal,
+    #[error("top cannot draw on a terminal of type `dumb`: set TERM to what it is, such as xterm-256color")]
+    DumbTerminal,
     #[error("{0}")]
     Source(String),
     #[error("open collectors: {0}")]
@@ -71,6 +73,9 @@ enum News {
 pub fn top(config: Config, url: Option<&str>) -> Result<(), Error> {
     if !isatty(stdin()) || !isatty(stdout()) {
         return Err(Error::NoTerminal);
+    }
+    if std::env::var_os("TERM").is_some_and(|it| it == "dumb") {
+        return Err(Error::DumbTerminal);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answers = |agent: Agent| {

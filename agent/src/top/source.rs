@@ -44,8 +44,10 @@ pub(super) struct Agent {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("`{0}` is no address that top can ask: write http://HOST:PORT or unix:/PATH; it speaks no TLS")]
+    #[error("`{0}` is no address that top can ask: write http://HOST:PORT or unix:/PATH")]
     Address(String),
+    #[error("top speaks no TLS: run `hostlens top` on that host, where it looks itself")]
+    Tls,
     #[error("connect to {host}: {cause}; `systemctl status hostlens` tells whether it runs")]
     Connect { host: String, cause: io::Error },
     #[error("{host} wants a password: write http://USER:PASSWORD@HOST:PORT")]
@@ -98,6 +100,9 @@ impl Agent {
         }
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = with_scheme.parse().map_err(|_| wrong())?;
+        if uri.scheme_str() == Some("https") {
+            return Err(Error::Tls);
+        }
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
         let user = authority.as_str().rsplit_once('@').map(|it| it.0);
         let port = authority.port_u16().unwrap_or(80);
@@ -175,7 +180,8 @@ mod tests {
         );
         assert_eq!(written("user:passw@127.0.0.1"), "Tcp(127.0.0.1:80) 127.0.0.1:80  Basic dXNlcjpwYXNzdw==");
         assert_eq!(written("unix:/run/a.sock"), "Unix(\"/run/a.sock\") localhost  ");
-        for wrong in ["https://127.0.0.1", "http://", "http://a b"] {
+        assert!(matches!(Agent::parse("https://127.0.0.1"), Err(Error::Tls)));
+        for wrong in ["ftp://127.0.0.1", "http://", "http://a b"] {
             assert!(matches!(Agent::parse(wrong), Err(Error::Address(_))), "{wrong}");
         }
     }
