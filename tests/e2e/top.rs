@@ -124,7 +124,8 @@ fn a_signal_leaves_the_terminal_as_it_was() {
 #[test]
 fn where_no_agent_runs_it_looks_itself() {
     let mut terminal = Terminal::start(&["--ebpf.enabled=never", "--web.listen-address=127.0.0.1:1"]);
-    terminal.wait_for("No hostlens that serves answers, so this one looks itself (connect to 127.0.0.1:1: ");
+    terminal
+        .wait_for("No running hostlens answers, so this one reads the host itself (connect to 127.0.0.1:1: ");
     terminal.wait_for(" GiB");
     terminal.press("\u{3}");
     terminal.end();

@@ -110,7 +110,7 @@ pub fn sample(schema: &Schema) -> String {
             }
         }
         if table.path == "collector" {
-            comment(&mut out, "Every collector's table has these keys beside its own:");
+            comment(&mut out, "Every collector's table also has these keys:");
             for key in CollectorLimits::KEYS {
                 let doc = key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
                 comment(&mut out, &format!("  {}: {doc}", key.name));

@@ -29,17 +29,17 @@ section! {
         /// The page at `/` and what it shows as JSON: `/api/v1/status`, `/api/v1/collectors`, `/api/v1/recorder` and
         /// `/api/v1/groups`. When off, `/` only says that hostlens runs.
         enable_ui: bool = true,
-        /// When the last 15 minutes are recorded for the charts of the page, a point a second. on-demand: while somebody
-        /// looks, and five minutes longer. always, or never.
+        /// When the last 15 minutes are recorded for the charts of the page, a point a second. on-demand: while the
+        /// page or `hostlens top` is open, and five minutes longer. always, or never.
         recorder: Recording = "on-demand",
         /// Compresses answers with gzip or zstd for clients that accept it.
         compression: bool = true,
-        /// What is offered beside the text format 0.0.4: protobuf; openmetrics (1.0); openmetrics2 (2.0, a release
+        /// Formats offered besides text 0.0.4: protobuf; openmetrics (1.0); openmetrics2 (2.0, a release
         /// candidate that may yet change, for scrapers that ask for `version=2.0.0`). protobuf and openmetrics2 have native
         /// histograms, and since when counters count. node_exporter never gives OpenMetrics, in whose first version
         /// `le="1"` is `le="1.0"`: another series.
         formats: Vec<WebFormat> = vec!["protobuf"],
-        /// Sends classic buckets beside native histograms in protobuf and OpenMetrics 2.0: for a Prometheus that is told to
+        /// Sends classic buckets with native histograms in protobuf and OpenMetrics 2.0: for a Prometheus that is told to
         /// scrape protobuf and to keep classic histograms.
         classic_histograms: bool = false,
         /// Adds a sample `…_created` to each counter and histogram in OpenMetrics 1.0: a series more for each.

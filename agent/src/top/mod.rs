@@ -90,7 +90,8 @@ pub fn top(config: Config, url: Option<&str>) -> Result<(), Error> {
         None => match http::reached(&config).map(Agent::at).and_then(answers) {
             Ok(source) => (source, String::new()),
             Err(why) => {
-                let origin = format!("No hostlens that serves answers, so this one looks itself ({why})");
+                let origin =
+                    format!("No running hostlens answers, so this one reads the host itself ({why})");
                 (Source::Own(own(config)?), origin)
             }
         },

@@ -46,7 +46,7 @@ pub(super) struct Agent {
 pub(super) enum Error {
     #[error("`{0}` is no address that top can ask: write http://HOST:PORT or unix:/PATH")]
     Address(String),
-    #[error("top speaks no TLS: run `hostlens top` on that host, where it looks itself")]
+    #[error("top speaks no TLS: run `hostlens top` on that host, where it reads the host itself")]
     Tls,
     #[error("connect to {host}: {cause}; `systemctl status hostlens` tells whether it runs")]
     Connect { host: String, cause: io::Error },

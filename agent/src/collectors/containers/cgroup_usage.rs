@@ -24,7 +24,7 @@ metrics! {
     Gauge "container_spec_cpu_quota" = it.cpu.quota, "CPU time in microseconds that may be used in each period; absent where there is no limit.";
     Gauge "container_spec_cpu_period" = it.cpu.period, "Length of a period of the CPU quota in microseconds.";
     Gauge "container_memory_usage_bytes" = it.memory.usage, "Memory in use, files that are kept in it included.";
-    Gauge "container_memory_working_set_bytes" = it.memory.working_set(), "Memory in use less files that nobody used lately: what the kubelet evicts by.";
+    Gauge "container_memory_working_set_bytes" = it.memory.working_set(), "Memory in use, without file cache that was not used lately; the kubelet evicts by it.";
     Gauge "container_memory_rss" = it.memory.anonymous, "Memory in bytes that no file stands behind.";
     Gauge "container_memory_cache" = it.memory.cache, "Memory in bytes that holds files.";
     Gauge "container_memory_swap" = it.memory.swap, "Memory in bytes that was swapped out.";

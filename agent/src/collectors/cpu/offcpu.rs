@@ -29,7 +29,7 @@ impl Spec for Offcpu {
         "For how long tasks are without a CPU, by what they left it for, by eBPF at each context switch.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use { probe: &runqueue::SPEC, features: FEATURES }];
-    const COST: &'static str = "70 to 100 ns at each context switch beside those of runqueue";
+    const COST: &'static str = "70 to 100 ns at each context switch on top of those of runqueue";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

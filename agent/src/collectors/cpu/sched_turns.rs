@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 metrics! {
     SWITCHES: Counter "node_sched_context_switches_total" ["cpu", "kind"], "Context switches by what each CPU left: a task that went to wait (voluntary), one that could have gone on (involuntary: preempted, or gave way), or nothing to do (idle). All of them are node_context_switches_total.";
-    TURNS: Histogram "node_sched_timeslice_seconds" [], "Time that tasks had a CPU in a turn, from getting it until another one or nobody got it; of all tasks but the idle one, with the interrupts that came meanwhile. A turn that goes on is not in it.";
+    TURNS: Histogram "node_sched_timeslice_seconds" [], "Time that tasks kept a CPU in one turn, interrupts included. The idle task is left out, and so are turns that have not ended.";
     MOVES: Counter "node_sched_migrations_total" ["distance"], "Moves of tasks to another CPU: of the same last-level cache (llc), of the same NUMA node (node), or of another one (remote); unknown where sysfs does not say it.";
 }
 
@@ -37,7 +37,7 @@ impl Spec for SchedTurns {
     const ENABLED: bool = true;
     const PROBES: &'static [Use] = &[Use { probe: &runqueue::SPEC, features: FEATURES }];
     const COST: &'static str =
-        "some 20 ns at each context switch beside those of runqueue, 30 at each move of a task";
+        "some 20 ns at each context switch on top of those of runqueue, 30 at each move of a task";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

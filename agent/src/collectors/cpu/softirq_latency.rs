@@ -29,7 +29,7 @@ impl Spec for SoftirqLatency {
     const SUMMARY: &'static str = "How long softirqs wait to run and how long each takes, by eBPF where each is raised, begins and ends.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use { probe: &softirq_time::SPEC, features: FEATURES }];
-    const COST: &'static str = "some 150 ns at each softirq beside those of softirq_time";
+    const COST: &'static str = "some 150 ns at each softirq on top of those of softirq_time";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

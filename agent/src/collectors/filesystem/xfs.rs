@@ -33,7 +33,7 @@ metrics! {
     Counter "node_xfs_inode_operation_found_total" = it.0[5][1], "Lookups in the inode cache that found the inode.";
     Counter "node_xfs_inode_operation_recycled_total" = it.0[5][2], "Inodes found that were about to be recycled.";
     Counter "node_xfs_inode_operation_missed_total" = it.0[5][3], "Lookups in the inode cache that missed.";
-    Counter "node_xfs_inode_operation_duplicates_total" = it.0[5][4], "Inodes that somebody else had put into the cache meanwhile.";
+    Counter "node_xfs_inode_operation_duplicates_total" = it.0[5][4], "Inodes that were in the cache already when they were to be added.";
     Counter "node_xfs_inode_operation_reclaims_total" = it.0[5][5], "Inodes recycled from the cache.";
     Counter "node_xfs_inode_operation_attribute_changes_total" = it.0[5][6], "Changes of inode attributes.";
     Counter "node_xfs_write_calls_total" = it.0[6][0], "Calls that write to files.";
@@ -238,7 +238,7 @@ mod tests {
                 # HELP node_xfs_inode_operation_attribute_changes_total Changes of inode attributes.
                 # TYPE node_xfs_inode_operation_attribute_changes_total counter
                 node_xfs_inode_operation_attribute_changes_total{device="sda1"} 7
-                # HELP node_xfs_inode_operation_duplicates_total Inodes that somebody else had put into the cache meanwhile.
+                # HELP node_xfs_inode_operation_duplicates_total Inodes that were in the cache already when they were to be added.
                 # TYPE node_xfs_inode_operation_duplicates_total counter
                 node_xfs_inode_operation_duplicates_total{device="sda1"} 3
                 # HELP node_xfs_inode_operation_found_total Lookups in the inode cache that found the inode.

@@ -15,7 +15,7 @@ use statistics::Kept;
 use std::collections::BTreeMap;
 
 metrics! {
-    INFO: Gauge "node_ethtool_info" ["bus_info", "device", "driver", "expansion_rom_version", "firmware_version", "version"], "1 for each interface whose driver says who it is.";
+    INFO: Gauge "node_ethtool_info" ["bus_info", "device", "driver", "expansion_rom_version", "firmware_version", "version"], "1 for each interface, labelled with its driver, firmware and bus address.";
     STATISTIC: Untyped "node_ethtool_*" ["device"], "A statistic that the metric is named after, as the interface's driver counts it.";
     PORT: Gauge "node_network_supported_port_info" ["device", "type"], "1 for each kind of port that the interface can have.";
     ADVERTISED_SPEED: Gauge "node_network_advertised_speed_bytes" ["device", "duplex", "mode"], "Bytes per second of each mode that the interface offers to the other end of its link.";

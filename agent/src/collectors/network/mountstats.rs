@@ -25,7 +25,7 @@ metrics! {
     RECEIVES: Counter "node_mountstats_nfs_transport_receives_total" ["export", "protocol", "mountaddr", "transport"], "Replies received from the server.";
     BAD_IDS: Counter "node_mountstats_nfs_transport_bad_transaction_ids_total" ["export", "protocol", "mountaddr", "transport"], "Replies to no request that the client knows of.";
     BACKLOG: Counter "node_mountstats_nfs_transport_backlog_queue_total" ["export", "protocol", "mountaddr", "transport"], "Length of the backlog queue, summed up at each request.";
-    MAX_SLOTS: Gauge "node_mountstats_nfs_transport_maximum_rpc_slots" ["export", "protocol", "mountaddr", "transport"], "Most requests that were ever under way at once.";
+    MAX_SLOTS: Gauge "node_mountstats_nfs_transport_maximum_rpc_slots" ["export", "protocol", "mountaddr", "transport"], "Greatest number of requests that were ever in flight at once.";
     SENDING: Counter "node_mountstats_nfs_transport_sending_queue_total" ["export", "protocol", "mountaddr", "transport"], "Length of the sending queue, summed up at each request.";
     PENDING: Counter "node_mountstats_nfs_transport_pending_queue_total" ["export", "protocol", "mountaddr", "transport"], "Length of the queue of requests without a reply, summed up at each request.";
     REQUESTS: Counter "node_mountstats_nfs_operations_requests_total" ["export", "protocol", "mountaddr", "operation"], "Requests made, by operation.";
@@ -361,7 +361,7 @@ device 10.0.0.1:/b mounted on /mnt/b with fstype nfs statvers=1.0
                 node_mountstats_nfs_transport_idle_time_seconds{export="10.0.0.1:/a",mountaddr="10.0.0.1",protocol="tcp",transport="0"} 44
                 node_mountstats_nfs_transport_idle_time_seconds{export="10.0.0.1:/a",mountaddr="10.0.0.1",protocol="tcp",transport="1"} 64
                 node_mountstats_nfs_transport_idle_time_seconds{export="10.0.0.1:/b",mountaddr="10.0.0.3",protocol="udp",transport="0"} 0
-                # HELP node_mountstats_nfs_transport_maximum_rpc_slots Most requests that were ever under way at once.
+                # HELP node_mountstats_nfs_transport_maximum_rpc_slots Greatest number of requests that were ever in flight at once.
                 # TYPE node_mountstats_nfs_transport_maximum_rpc_slots gauge
                 node_mountstats_nfs_transport_maximum_rpc_slots{export="10.0.0.1:/a",mountaddr="10.0.0.1",protocol="tcp",transport="0"} 50
                 node_mountstats_nfs_transport_maximum_rpc_slots{export="10.0.0.1:/a",mountaddr="10.0.0.1",protocol="tcp",transport="1"} 70

@@ -11,7 +11,7 @@ use by_sysfs::BySysfs;
 
 metrics! {
     ALTNAMES: Gauge "node_network_altnames_info" ["altname", "device"], "1 for each other name of the interface; by netlink only.";
-    INFO: Gauge "node_network_info" ["address", "adminstate", "broadcast", "device", "duplex", "ifalias", "operstate"], "1, with what the kernel tells of the interface in words; by netlink without adminstate.";
+    INFO: Gauge "node_network_info" ["address", "adminstate", "broadcast", "device", "duplex", "ifalias", "operstate"], "1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.";
 
     |it: &Properties| ["device"];
     Gauge "node_network_address_assign_type" = it.address_assign_type, "Where the interface has its address from: 0 permanent, 1 random, 2 another interface, 3 set.";

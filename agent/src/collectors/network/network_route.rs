@@ -7,7 +7,7 @@ use crate::{
 use std::{collections::BTreeMap, net::IpAddr};
 
 metrics! {
-    INFO: Gauge "node_network_route_info" ["device", "src", "dest", "gw", "priority", "proto", "weight"], "1 for each way of each route; proto is who made the route, weight the share of one of several ways.";
+    INFO: Gauge "node_network_route_info" ["device", "src", "dest", "gw", "priority", "proto", "weight"], "1 for each next hop of each route; proto says what made the route, weight is the share of this hop.";
     ROUTES: Gauge "node_network_routes" ["device"], "Ways of routes that lead over the interface.";
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let mut out = Families::new(METRICS);
         push(&links, &routes, &mut out);
         expect![[r##"
-            # HELP node_network_route_info 1 for each way of each route; proto is who made the route, weight the share of one of several ways.
+            # HELP node_network_route_info 1 for each next hop of each route; proto says what made the route, weight is the share of this hop.
             # TYPE node_network_route_info gauge
             node_network_route_info{dest="1.2.3.4/32",device="eth1",gw="",priority="100",proto="dhcp",src="",weight=""} 1
             node_network_route_info{dest="10.0.0.0/24",device="eth0",gw="",priority="0",proto="kernel",src="10.0.0.7",weight=""} 1

@@ -18,7 +18,7 @@ metrics! {
     FAILURES: Counter "node_tcp_retransmit_failures_total" ["kind"], "TCP segments that had to be sent again and could not be, because memory or a route was missing, for example (from Linux 6.16 on; not counted before).";
     RESETS_SENT: Counter "node_tcp_resets_sent_total" ["reason"], "Resets that this host sent, by the reason that the kernel gives from Linux 6.10 on. Before, the reason is unknown, and those for which there is no socket are not counted, such as of a closed port.";
     RESETS_RECEIVED: Counter "node_tcp_resets_received_total" ["state"], "Resets of TCP connections that were received and believed, by the state of the connection: syn_sent is a connection that was refused.";
-    ERRORS: Counter "node_socket_errors_total" ["protocol", "error"], "Errors that the network or a timer told IP sockets of; not those of a call that failed at once (from Linux 5.15 on).";
+    ERRORS: Counter "node_socket_errors_total" ["protocol", "error"], "Errors that the network or a timer reported to IP sockets; calls that failed at once are left out (from Linux 5.15 on).";
 }
 
 pub(super) struct TcpEvents {

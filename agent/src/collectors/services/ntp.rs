@@ -20,7 +20,7 @@ metrics! {
     Gauge "node_ntp_offset_seconds" = it.offset, "Seconds that the server's clock is ahead of ours.";
     Gauge "node_ntp_reference_timestamp_seconds" = it.reference.unwrap_or(0.0).max(0.0), "Unix time at which the server's clock was last set; 0 if never.";
     Gauge "node_ntp_root_delay_seconds" = it.root_delay, "Seconds that the server's way to the reference clock and back takes.";
-    Gauge "node_ntp_root_dispersion_seconds" = it.root_dispersion, "Seconds by which the server may be wrong beside that.";
+    Gauge "node_ntp_root_dispersion_seconds" = it.root_dispersion, "Largest error of the server against its reference clock, without the root delay, in seconds.";
 }
 
 const DAY: f64 = 86_400.0;

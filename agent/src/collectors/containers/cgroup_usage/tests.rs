@@ -98,7 +98,7 @@ fn shows_a_unit_of_version_2() {
         # HELP container_memory_usage_bytes Memory in use, files that are kept in it included.
         # TYPE container_memory_usage_bytes gauge
         container_memory_usage_bytes{container="",id="/system.slice/ssh.service",name="",namespace="",pod=""} 4.096e+06
-        # HELP container_memory_working_set_bytes Memory in use less files that nobody used lately: what the kubelet evicts by.
+        # HELP container_memory_working_set_bytes Memory in use, without file cache that was not used lately; the kubelet evicts by it.
         # TYPE container_memory_working_set_bytes gauge
         container_memory_working_set_bytes{container="",id="/system.slice/ssh.service",name="",namespace="",pod=""} 4e+06
         # HELP container_oom_events_total Processes that were killed because the control group, or one below it, was out of memory.
@@ -218,7 +218,7 @@ fn shows_a_container_of_version_1() {
         # HELP container_memory_usage_bytes Memory in use, files that are kept in it included.
         # TYPE container_memory_usage_bytes gauge
         container_memory_usage_bytes{container="nginx",id="/kubepods/burstable/pod0f4f3c1a-52e1-4cb1-9d3a-0d8a3c2f1b00/a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",name="a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",namespace="shop",pod="web-0"} 4.096e+06
-        # HELP container_memory_working_set_bytes Memory in use less files that nobody used lately: what the kubelet evicts by.
+        # HELP container_memory_working_set_bytes Memory in use, without file cache that was not used lately; the kubelet evicts by it.
         # TYPE container_memory_working_set_bytes gauge
         container_memory_working_set_bytes{container="nginx",id="/kubepods/burstable/pod0f4f3c1a-52e1-4cb1-9d3a-0d8a3c2f1b00/a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",name="a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",namespace="shop",pod="web-0"} 4e+06
         # HELP container_oom_events_total Processes that were killed because the control group, or one below it, was out of memory.

@@ -177,7 +177,7 @@ mod tests {
             # HELP node_network_iface_link_mode 0 if the interface is up with its link, 1 if it is then dormant.
             # TYPE node_network_iface_link_mode gauge
             node_network_iface_link_mode{device="eth0"} 1
-            # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+            # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
             # TYPE node_network_info gauge
             node_network_info{address="01:01:01:01:01:01",adminstate="up",broadcast="ff:ff:ff:ff:ff:ff",device="eth0",duplex="full",ifalias="to the \"core\"",operstate="up"} 1
             # HELP node_network_mtu_bytes Largest packet that the interface sends, in bytes.
@@ -223,7 +223,7 @@ mod tests {
                 # HELP node_network_iface_id Index of the interface.
                 # TYPE node_network_iface_id gauge
                 node_network_iface_id{device="lo"} 1
-                # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+                # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
                 # TYPE node_network_info gauge
                 node_network_info{address="",adminstate="down",broadcast="",device="lo",duplex="",ifalias="",operstate=""} 1
                 node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
@@ -236,7 +236,7 @@ mod tests {
             "ignore_invalid_speed = true\nignored_devices = \"lo\"",
             &files,
             expect![[r##"
-                # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+                # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
                 # TYPE node_network_info gauge
                 node_network_info{address="",adminstate="unknown",broadcast="",device="tun0",duplex="",ifalias="",operstate=""} 1
             "##]],

@@ -179,7 +179,7 @@ mod tests {
             # HELP node_network_iface_link_mode 0 if the interface is up with its link, 1 if it is then dormant.
             # TYPE node_network_iface_link_mode gauge
             node_network_iface_link_mode{device="eth0"} 0
-            # HELP node_network_info 1, with what the kernel tells of the interface in words; by netlink without adminstate.
+            # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
             # TYPE node_network_info gauge
             node_network_info{address="",broadcast="",device="lo",duplex="",ifalias="",operstate="unknown"} 1
             node_network_info{address="02:42:ac:11:00:02",broadcast="ff:ff:ff:ff:ff:ff",device="eth0",duplex="Full",ifalias="uplink",operstate="up"} 1
