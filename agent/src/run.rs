@@ -8,7 +8,7 @@ use crate::{
         self, Config, Ebpf, Loaded, Schema, Severity, Sources, Top, UseProbes, Web, diagnostic,
         render::{self, Which},
     },
-    http::{self, App, Door, Limits, Listener, Shutdown, router},
+    http::{self, Access, App, Limits, Listener, Shutdown, router},
     log,
     opening::{self, Opened},
     own::{self, Own},
@@ -211,11 +211,11 @@ fn serve_logged(
         .build()
         .context("start the runtime")?;
     let mut signals = runtime.block_on(async { Signals::catch() })?;
-    let door = Door::open(http::Origin::new(&config), own.reloads("web_config"))?;
+    let access = Access::open(http::Origin::new(&config), own.reloads("web_config"))?;
     // Before capabilities go: the port may be below 1024.
     let listeners = Listener::open_all(&config.section())?;
     for listener in &listeners {
-        info!(address = listener.name, tls = door.has_tls(), "Listening on");
+        info!(address = listener.name, tls = access.has_tls(), "Listening on");
     }
     let sockets: Vec<_> = listeners.iter().filter_map(Listener::path).collect();
     if config.section::<Ebpf>().enabled == UseProbes::Auto {
@@ -262,7 +262,9 @@ fn serve_logged(
         app.begin();
         service::tell_ready();
         tokio::spawn(service::keep_alive());
-        http::serve(listeners, router(&app), door, Limits::new(&web, GRACE), &shutdown).await.context("serve")
+        http::serve(listeners, router(&app), access, Limits::new(&web, GRACE), &shutdown)
+            .await
+            .context("serve")
     });
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();

@@ -99,7 +99,7 @@ pub fn sockets_of_systemd() -> Fact {
 
 /// What of the config lets nobody in.
 #[must_use]
-pub fn door(fault: Diagnostic) -> Fact {
+pub fn access(fault: Diagnostic) -> Fact {
     Fact::fatal("web settings", fault.message, fault.help.unwrap_or_default())
 }
 

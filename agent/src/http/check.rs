@@ -1,8 +1,8 @@
 //! What of the config keeps the server from starting on this host, found without starting it.
 
 use super::{
+    access::{self, Origin},
     address::Address,
-    door::{self, Origin},
 };
 use crate::config::{Config, Diagnostic, Web};
 
@@ -10,7 +10,7 @@ use crate::config::{Config, Diagnostic, Web};
 #[must_use]
 pub fn faults(config: &Config) -> Vec<Diagnostic> {
     let mut faults = of_addresses(config);
-    faults.extend(of_door(config));
+    faults.extend(of_access(config));
     faults
 }
 
@@ -32,8 +32,8 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
 
 /// The first thing that is wrong with certificates, passwords, headers or the web config file.
 #[must_use]
-pub fn of_door(config: &Config) -> Option<Diagnostic> {
-    let error = door::check(&Origin::new(config)).err()?;
+pub fn of_access(config: &Config) -> Option<Diagnostic> {
+    let error = access::check(&Origin::new(config)).err()?;
     // A web config file has lines of its own, which its errors name.
     let is_file = !config.section::<Web>().config_file.as_os_str().is_empty();
     let (key, remedy) = if is_file { ("web.config_file", "") } else { (error.key, error.remedy) };

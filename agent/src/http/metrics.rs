@@ -2,8 +2,8 @@
 
 use super::{
     App, Running,
+    access::refusal,
     answer::Answer,
-    door::refusal,
     request,
     tickets::{Client, Ticket},
 };

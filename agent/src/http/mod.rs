@@ -1,11 +1,11 @@
-//! The HTTP server: listeners and connections, the door (TLS, passwords), routes, answers.
+//! The HTTP server: listeners and connections, access control (TLS, passwords), routes, answers.
 
+mod access;
 mod address;
 mod answer;
 mod api;
 mod check;
 mod connections;
-mod door;
 mod listen;
 mod metrics;
 mod page;
@@ -15,9 +15,9 @@ mod serve;
 mod status;
 mod tickets;
 
+pub use access::{Access, Origin};
 pub use address::{Target, reached};
-pub use check::{faults, of_door};
-pub use door::{Door, Origin};
+pub use check::{faults, of_access};
 pub use listen::{ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
 pub use status::{Status, duration};
@@ -152,7 +152,7 @@ impl App {
         const PATIENCE: Duration = Duration::from_secs(1);
         match self.views.take(client, PATIENCE).await {
             Some(ticket) => Body::from(ticket.answer(make(self))).into_response(),
-            None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "Too many requests, try again later.\n"),
+            None => access::refusal(StatusCode::SERVICE_UNAVAILABLE, "Too many requests, try again later.\n"),
         }
     }
 
@@ -197,7 +197,7 @@ pub fn router(app: &Arc<App>) -> Router {
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.shutdown.has_begun() {
-        return door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n");
+        return access::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n");
     }
     plain_text("hostlens is ready.\n")
 }
@@ -205,20 +205,23 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 /// As Prometheus' own: POST or PUT, where the config allows it.
 async fn reload_config(State(app): State<Arc<App>>, method: Method) -> Response {
     if method != Method::POST && method != Method::PUT {
-        return door::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
+        return access::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed.\n");
     }
     if !app.web.enable_lifecycle {
-        return door::refusal(StatusCode::FORBIDDEN, "Reloading by HTTP is off: see web.enable_lifecycle.\n");
+        return access::refusal(
+            StatusCode::FORBIDDEN,
+            "Reloading by HTTP is off: see web.enable_lifecycle.\n",
+        );
     }
     match app.reload.reload().await {
         Some(Ok(changes)) => plain_text(changes),
-        Some(Err(problems)) => door::refusal(StatusCode::BAD_REQUEST, problems),
-        None => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n"),
+        Some(Err(problems)) => access::refusal(StatusCode::BAD_REQUEST, problems),
+        None => access::refusal(StatusCode::SERVICE_UNAVAILABLE, "hostlens is about to end.\n"),
     }
 }
 
 async fn not_found() -> Response {
-    door::refusal(StatusCode::NOT_FOUND, "404 page not found\n")
+    access::refusal(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
 fn plain_text(text: impl Into<Body>) -> Response {

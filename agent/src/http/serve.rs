@@ -1,8 +1,8 @@
 //! The accept loop: connections are bounded in number and time, and end in good order.
 
 use super::{
+    access::Access,
     connections::{Connections, Entered},
-    door::Door,
     listen::{Acceptor, Listener},
 };
 use crate::{config::Web, source::sys::descriptors};
@@ -81,19 +81,19 @@ impl Shutdown {
     }
 }
 
-/// Serves `router` behind `door` on all `listeners` until `shutdown` begins; then waits for answers under way.
+/// Serves `router` behind `access` on all `listeners` until `shutdown` begins; then waits for answers under way.
 ///
 /// # Errors
 /// When a listener cannot be registered with the runtime.
 pub async fn serve(
     listeners: Vec<Listener>,
     router: Router,
-    door: Arc<Door>,
+    access: Arc<Access>,
     limits: Limits,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let connections = Arc::new(Connections::new(limits.max_connections));
-    let server = Arc::new(Server { router, door, limits, connections, shutdown: shutdown.clone() });
+    let server = Arc::new(Server { router, access, limits, connections, shutdown: shutdown.clone() });
     // Each connection holds a sender, so the channel closes with the last of them.
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
     let mut loops = tokio::task::JoinSet::new();
@@ -110,7 +110,7 @@ pub async fn serve(
 
 struct Server {
     router: Router,
-    door: Arc<Door>,
+    access: Arc<Access>,
     limits: Limits,
     connections: Arc<Connections>,
     shutdown: Shutdown,
@@ -165,7 +165,7 @@ impl Server {
         if !self.speaks(&stream, &entered).await {
             return;
         }
-        let served = match self.door.tls().await {
+        let served = match self.access.tls().await {
             None => self.http1(stream, &entered).await,
             Some(tls) => self.tls(stream, tls, &entered).await,
         };
@@ -211,7 +211,7 @@ impl Server {
         entered: &Arc<Entered>,
     ) -> Result<(), Error> {
         let service = service_fn(|request| {
-            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(entered), request)
+            answer(self.router.clone(), Arc::clone(&self.access), Arc::clone(entered), request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -231,7 +231,7 @@ impl Server {
         /// Nobody reads the bodies of requests, so that they need no room.
         const WINDOW: u32 = 64 << 10;
         let service = service_fn(|request| {
-            answer(self.router.clone(), Arc::clone(&self.door), Arc::clone(entered), request)
+            answer(self.router.clone(), Arc::clone(&self.access), Arc::clone(entered), request)
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -283,20 +283,20 @@ impl Server {
 
 async fn answer(
     router: Router,
-    door: Arc<Door>,
+    access: Arc<Access>,
     entered: Arc<Entered>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let _busy = entered.busy();
     let (mut head, body) = request.into_parts();
     head.extensions.insert(Arc::clone(&entered.it));
-    let admitted = door.admit(&head, entered.it.peer).await;
+    let admitted = access.admit(&head, entered.it.peer).await;
     entered.it.admitted(admitted.is_ok());
     let mut response = match admitted {
         Ok(()) => router.oneshot(Request::from_parts(head, Body::new(body))).await?,
         Err(refusal) => refusal,
     };
-    door.mark(&mut response);
+    access.mark(&mut response);
     Ok(response)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::File;
 
-/// From the crate's root: `["http", "door", "tls"]`.
+/// From the crate's root: `["http", "access", "tls"]`.
 pub(super) type Path = Vec<String>;
 
 /// The modules of one crate.
@@ -48,7 +48,7 @@ impl Modules {
     }
 }
 
-/// `agent/src/http/door/mod.rs` → `http::door`, where `source` is `agent/src`.
+/// `agent/src/http/access/mod.rs` → `http::access`, where `source` is `agent/src`.
 pub(super) fn module_of(source: &str, path: &str) -> Option<Path> {
     let inside = path.strip_prefix(source)?.strip_prefix('/')?.strip_suffix(".rs")?;
     let mut names: Path = inside.split('/').map(str::to_owned).collect();

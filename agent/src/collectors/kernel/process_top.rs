@@ -1,4 +1,4 @@
-//! Who takes the machine: processes by name, unit or pod, from the kernel's list of tasks, which the probe
+//! Who takes the machine: processes by name, unit or pod, from an iterator over the kernel's tasks, which the probe
 //! `ebpf-probes/src/probes/process_top.rs` reads out in one pass; what those used that have ended adds up
 //! `ebpf-probes/src/probes/process_events.rs`.
 
@@ -11,7 +11,7 @@ use crate::{
     source::{
         cgroups::Ids,
         ebpf::{
-            Counters, List, Probe, Settings, Use,
+            BpfIterator, Counters, Probe, Settings, Use,
             declared::{
                 process_events,
                 process_top::{self, WORDS},
@@ -54,7 +54,7 @@ const FEATURES: &[&str] = &["USAGE"];
 
 pub(super) struct ProcessTop {
     probes: [Arc<Probe>; 2],
-    list: List<WORDS>,
+    iterator: BpfIterator<WORDS>,
     ended: Counters,
     /// On the clock of threads' beginnings: those that began later are in `ended` when they end.
     since: u64,
@@ -95,7 +95,7 @@ impl Spec for ProcessTop {
         };
         word.store(0, since);
         Ok(Self {
-            list: List::new(&tasks, "tasks")?,
+            iterator: BpfIterator::new(&tasks, "tasks")?,
             ended: ended.counters(process_events::ENDED)?,
             since,
             looked: Instant::now(),
@@ -110,9 +110,9 @@ impl Spec for ProcessTop {
 impl Collector for ProcessTop {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let errors = FirstError::default();
-        let Self { list, ended, labels, groups, .. } = self;
+        let Self { iterator, ended, labels, groups, .. } = self;
         labels.refresh(&errors);
-        let tasks = list.read()?.map(|words| {
+        let tasks = iterator.read()?.map(|words| {
             let [thread, start, name, more, cgroup, pages, used @ ..] = words;
             let group = labels.of(name, more, cgroup, &errors);
             let is_new = start >= self.since;

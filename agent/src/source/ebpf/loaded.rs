@@ -249,7 +249,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::List`].
+    /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::BpfIterator`].
     pub(super) fn attach(&self) -> Result<(), Error> {
         let mut object = lock(&self.object);
         let Object::Open { ebpf, links, .. } = &mut *object else { return Ok(()) };

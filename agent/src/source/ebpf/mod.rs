@@ -22,8 +22,8 @@ pub mod disks;
 mod error;
 mod first_process;
 mod interfaces;
+pub mod iterator;
 pub mod kernel;
-pub mod list;
 pub mod loaded;
 pub mod map;
 pub mod memory;
@@ -40,8 +40,8 @@ pub use self::{
     error::Error,
     first_process::{FirstProcess, Sight, Switches},
     interfaces::Interfaces,
+    iterator::BpfIterator,
     kernel::Kernel,
-    list::List,
     loaded::{Cost, Excess, Loaded, Standing},
     map::{Counters, Histograms, Row, Table},
     memory::{MANY_CPUS, MapMemory, Memory, Sizes, possible_cpus},

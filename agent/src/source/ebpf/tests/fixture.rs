@@ -19,7 +19,9 @@ use ebpf_probes::{
 
 use crate::{
     config::{Budget, Config, OnExceed, Share, Window},
-    source::ebpf::{Error, Kernel, Kind, List, OtherPrograms, Probe, Sampling, Settings, Standing, Table},
+    source::ebpf::{
+        BpfIterator, Error, Kernel, Kind, OtherPrograms, Probe, Sampling, Settings, Standing, Table,
+    },
 };
 
 /// Reads the clock as often at each switch as it is told to.
@@ -182,7 +184,7 @@ fn functions_are_seen_at_their_entry_and_return() {
 #[ignore = "loads eBPF: needs root and BTF"]
 fn a_list_has_the_tasks_of_procfs() {
     let (_kernel, probe) = load(&TASKS, 0).unwrap();
-    let mut list = List::<2>::new(&probe, "tasks").unwrap();
+    let mut list = BpfIterator::<2>::new(&probe, "tasks").unwrap();
     let mut read = || list.read().unwrap().collect::<BTreeSet<[u64; 2]>>();
     // Tasks come and go: those that procfs has before and after must be in between, and nothing that is in neither.
     let (first, before) = (read(), procfs_tasks());

@@ -1,4 +1,4 @@
-//! Who may come in: TLS, passwords, the rate limit, and the headers that every answer carries. What files say is
+//! Access control: TLS, passwords, the rate limit, and the headers that every answer carries. What files say is
 //! read again when they change; an edit that is broken leaves the last good settings in force.
 
 mod origin;
@@ -9,7 +9,7 @@ mod tls;
 mod yaml;
 
 pub use origin::Origin;
-pub use settings::DoorError;
+pub use settings::AccessError;
 
 use crate::own::Reloads;
 use axum::{
@@ -51,8 +51,8 @@ const NO_CERTIFICATES: &str = "the web config file has no client_auth_type any m
 /// How long a change may go unseen.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The door of the server.
-pub struct Door {
+/// Access control of the server.
+pub struct Access {
     origin: Origin,
     policy: Mutex<Arc<Policy>>,
     watched: Mutex<Watched>,
@@ -96,14 +96,14 @@ fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Stamp)> {
 }
 
 /// Whether what `origin` says now can be used.
-pub(super) fn check(origin: &Origin) -> Result<(), DoorError> {
+pub(super) fn check(origin: &Origin) -> Result<(), AccessError> {
     Policy::new(&origin.read()?).map(drop)
 }
 
-impl Door {
+impl Access {
     /// # Errors
     /// When the settings cannot be used.
-    pub fn open(origin: Origin, reloads: Reloads) -> Result<Arc<Self>, DoorError> {
+    pub fn open(origin: Origin, reloads: Reloads) -> Result<Arc<Self>, AccessError> {
         let settings = origin.read()?;
         let files = stamps(&settings.files);
         let policy = Policy::new(&settings)?;
@@ -113,7 +113,7 @@ impl Door {
             policy: Mutex::new(Arc::new(policy)),
             watched: Mutex::new(Watched { looked: Instant::now(), files, changed: None }),
             passwords: Passwords::new()
-                .map_err(|_| DoorError::wrong("the kernel gives no random numbers"))?,
+                .map_err(|_| AccessError::wrong("the kernel gives no random numbers"))?,
             rate: RateLimit::new(settings.rate),
             reloads,
         }))
@@ -172,8 +172,8 @@ impl Door {
 
     async fn policy(self: &Arc<Self>) -> Arc<Policy> {
         if self.is_due() {
-            let door = Arc::clone(self);
-            spawn_blocking(move || door.look()).await.expect("looking does not panic and is not cancelled");
+            let access = Arc::clone(self);
+            spawn_blocking(move || access.look()).await.expect("looking does not panic and is not cancelled");
         }
         Arc::clone(&lock(&self.policy))
     }
@@ -230,18 +230,18 @@ impl Door {
 }
 
 impl Policy {
-    fn new(settings: &Settings) -> Result<Self, DoorError> {
+    fn new(settings: &Settings) -> Result<Self, AccessError> {
         let tls = settings.tls.as_ref().map(|it| tls::server_config(it, settings.has_http2)).transpose()?;
         let headers = settings.headers.iter().map(|(name, value)| {
-            let name = HeaderName::try_from(name).map_err(|error| DoorError::wrong(error.to_string()))?;
-            let value =
-                HeaderValue::try_from(value).map_err(|error| DoorError::wrong(format!("{name}: {error}")))?;
+            let name = HeaderName::try_from(name).map_err(|error| AccessError::wrong(error.to_string()))?;
+            let value = HeaderValue::try_from(value)
+                .map_err(|error| AccessError::wrong(format!("{name}: {error}")))?;
             Ok((name, value))
         });
         Ok(Self {
             tls: tls.map(Arc::new),
             users: settings.users.clone(),
-            headers: headers.collect::<Result<_, DoorError>>()?,
+            headers: headers.collect::<Result<_, AccessError>>()?,
             exempt: settings.exempt.clone(),
             is_empty: settings.is_empty,
             knows_clients: settings.tls.as_ref().is_some_and(TlsSettings::knows_clients),
@@ -250,15 +250,15 @@ impl Policy {
 
     /// An error where the settings that follow let more people in without saying so: an editor or a tool may have
     /// written half of the file, and be stuck.
-    fn hold_against(&self, next: &Settings) -> Result<(), DoorError> {
+    fn hold_against(&self, next: &Settings) -> Result<(), AccessError> {
         let loses_users = !self.users.is_empty() && next.users.is_empty();
         let says_nothing = |tls: &TlsSettings| tls.client_auth_type.is_empty();
         if next.is_empty && !self.is_empty {
-            Err(DoorError::wrong(NOTHING))
+            Err(AccessError::wrong(NOTHING))
         } else if loses_users && !next.lets_everybody_in {
-            Err(DoorError::wrong(NO_USERS))
+            Err(AccessError::wrong(NO_USERS))
         } else if self.knows_clients && next.tls.as_ref().is_some_and(says_nothing) {
-            Err(DoorError::wrong(NO_CERTIFICATES))
+            Err(AccessError::wrong(NO_CERTIFICATES))
         } else {
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! TLS by rustls: Go's names for versions, suites, curves and client authentication become its objects. TLS 1.0 and
 //! 1.1, and suites without forward secrecy, do not exist there.
 
-use super::settings::{DoorError, Pem, TlsSettings};
+use super::settings::{AccessError, Pem, TlsSettings};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
     SupportedProtocolVersion,
@@ -22,15 +22,15 @@ use x509_cert::{
 };
 
 /// Reads the certificates and makes what a handshake needs.
-pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<ServerConfig, DoorError> {
+pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<ServerConfig, AccessError> {
     match (settings.cert.is_set(), settings.key.is_set()) {
         (false, _) => {
             let key = if settings.key.is_set() { "web.tls.key_file" } else { "web.tls.client_auth_type" };
-            let error = DoorError::wrong("missing one of cert or cert_file");
+            let error = AccessError::wrong("missing one of cert or cert_file");
             return Err(error.about(key, "TLS needs a certificate: set web.tls.cert_file, too"));
         }
         (_, false) => {
-            let error = DoorError::wrong("missing one of key or key_file");
+            let error = AccessError::wrong("missing one of key or key_file");
             return Err(error.about("web.tls.cert_file", "set the certificate's key, web.tls.key_file, too"));
         }
         _ => {}
@@ -41,12 +41,13 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
         ..ring::default_provider()
     });
     let of_cert =
-        |error: DoorError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
-    let of_key = |error: DoorError| error.about("web.tls.key_file", "name a PEM file that hostlens can read");
+        |error: AccessError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
+    let of_key =
+        |error: AccessError| error.about("web.tls.key_file", "name a PEM file that hostlens can read");
     let chain = certificates(&settings.cert, "cert_file").map_err(of_cert)?;
     let key = settings.key.read("key_file").map_err(of_key)?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
-        of_key(DoorError::wrong(format!("failed to load X509KeyPair: private key: {error}")))
+        of_key(AccessError::wrong(format!("failed to load X509KeyPair: private key: {error}")))
     })?;
     let versions = versions(&settings.min_version, &settings.max_version)
         .map_err(|error| error.about("web.tls.min_version", "TLS12 to TLS13 is the default"))?;
@@ -57,11 +58,11 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
     })?;
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let builder = builder
-        .map_err(|error| DoorError::wrong(format!("TLS settings that exclude each other: {error}")))?;
+        .map_err(|error| AccessError::wrong(format!("TLS settings that exclude each other: {error}")))?;
     let mut config = builder
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .map_err(|error| DoorError::wrong(format!("failed to load X509KeyPair: {error}")))
+        .map_err(|error| AccessError::wrong(format!("failed to load X509KeyPair: {error}")))
         .map_err(|error| error.about("web.tls.key_file", "certificate and key must belong together"))?;
     config.ignore_client_order = settings.ignores_client_order;
     if has_http2 {
@@ -71,36 +72,36 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
     Ok(config)
 }
 
-fn certificates(pem: &Pem, what: &'static str) -> Result<Vec<CertificateDer<'static>>, DoorError> {
+fn certificates(pem: &Pem, what: &'static str) -> Result<Vec<CertificateDer<'static>>, AccessError> {
     let text = pem.read(what)?;
     let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err(DoorError::wrong(format!("{what} holds no PEM certificate"))),
-        Err(error) => Err(DoorError::wrong(format!("{what}: {error}"))),
+        Ok(_) => Err(AccessError::wrong(format!("{what} holds no PEM certificate"))),
+        Err(error) => Err(AccessError::wrong(format!("{what}: {error}"))),
     }
 }
 
-fn versions(min: &str, max: &str) -> Result<Vec<&'static SupportedProtocolVersion>, DoorError> {
+fn versions(min: &str, max: &str) -> Result<Vec<&'static SupportedProtocolVersion>, AccessError> {
     let number = |name: &str| match name {
         "TLS12" => Ok(2),
         "TLS13" => Ok(3),
         "TLS10" | "TLS11" => {
-            Err(DoorError::wrong(format!("{name} is broken and not offered; use TLS12 or TLS13")))
+            Err(AccessError::wrong(format!("{name} is broken and not offered; use TLS12 or TLS13")))
         }
-        _ => Err(DoorError::wrong(format!("unknown TLS version: {name}"))),
+        _ => Err(AccessError::wrong(format!("unknown TLS version: {name}"))),
     };
     let allowed = number(min)?..=number(max)?;
     let versions: Vec<_> =
         [(2, &TLS12), (3, &TLS13)].into_iter().filter(|(it, _)| allowed.contains(it)).collect();
     if versions.is_empty() {
-        return Err(DoorError::wrong(format!("min_version {min} is above max_version {max}")));
+        return Err(AccessError::wrong(format!("min_version {min} is above max_version {max}")));
     }
     Ok(versions.into_iter().map(|(_, version)| version).collect())
 }
 
 /// Go's names. Those of TLS 1.3 cannot be chosen, in Go neither: all of them stay.
-fn cipher_suites(names: &[String]) -> Result<Vec<rustls::SupportedCipherSuite>, DoorError> {
+fn cipher_suites(names: &[String]) -> Result<Vec<rustls::SupportedCipherSuite>, AccessError> {
     /// What Go's `crypto/tls` knows and rustls refuses to.
     const WEAK: [&str; 3] = ["_CBC_", "_RC4_", "TLS_RSA_"];
     if names.is_empty() {
@@ -119,17 +120,17 @@ fn cipher_suites(names: &[String]) -> Result<Vec<rustls::SupportedCipherSuite>, 
             None if WEAK.iter().any(|it| name.contains(it)) => {
                 let known: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(go_name).collect();
                 let known = known.join(", ");
-                return Err(DoorError::wrong(format!(
+                return Err(AccessError::wrong(format!(
                     "cipher {name} is weak and not offered; there are {known}"
                 )));
             }
-            None => return Err(DoorError::wrong(format!("unknown cipher: {name}"))),
+            None => return Err(AccessError::wrong(format!("unknown cipher: {name}"))),
         }
     }
     Ok(chosen)
 }
 
-fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, DoorError> {
+fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, AccessError> {
     if names.is_empty() {
         return Ok(ring::ALL_KX_GROUPS.to_vec());
     }
@@ -138,9 +139,9 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, DoorEr
         "CurveP256" => Ok(ring::kx_group::SECP256R1),
         "CurveP384" => Ok(ring::kx_group::SECP384R1),
         "CurveP521" => {
-            Err(DoorError::wrong("curve CurveP521 is not offered; there are X25519, CurveP256, CurveP384"))
+            Err(AccessError::wrong("curve CurveP521 is not offered; there are X25519, CurveP256, CurveP384"))
         }
-        _ => Err(DoorError::wrong(format!("unknown curve: {name}"))),
+        _ => Err(AccessError::wrong(format!("unknown curve: {name}"))),
     };
     names.iter().map(curve).collect()
 }
@@ -148,10 +149,10 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, DoorEr
 fn client_verifier(
     settings: &TlsSettings,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, DoorError> {
+) -> Result<Arc<dyn ClientCertVerifier>, AccessError> {
     let must_be_given = match settings.client_auth_type.as_str() {
         "" | "NoClientCert" if settings.client_ca.is_set() => {
-            return Err(DoorError::wrong("client CA's have been configured without a Client Auth Policy"));
+            return Err(AccessError::wrong("client CA's have been configured without a Client Auth Policy"));
         }
         "" | "NoClientCert" => return Ok(Arc::new(NoClientAuth)),
         "RequestClientCert" => return Ok(Arc::new(AnyClient::new(settings, provider, false))),
@@ -160,21 +161,21 @@ fn client_verifier(
         }
         "VerifyClientCertIfGiven" => false,
         "RequireAndVerifyClientCert" => true,
-        other => return Err(DoorError::wrong(format!("invalid ClientAuth: {other}"))),
+        other => return Err(AccessError::wrong(format!("invalid ClientAuth: {other}"))),
     };
     if !settings.client_ca.is_set() {
         let name = &settings.client_auth_type;
-        return Err(DoorError::wrong(format!(
+        return Err(AccessError::wrong(format!(
             "{name} needs client_ca_file, the certificates to verify with"
         )));
     }
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&settings.client_ca, "client_ca_file")? {
-        roots.add(certificate).map_err(|error| DoorError::wrong(format!("client_ca_file: {error}")))?;
+        roots.add(certificate).map_err(|error| AccessError::wrong(format!("client_ca_file: {error}")))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
     let builder = if must_be_given { builder } else { builder.allow_unauthenticated() };
-    let verifier = builder.build().map_err(|error| DoorError::wrong(format!("client_ca_file: {error}")))?;
+    let verifier = builder.build().map_err(|error| AccessError::wrong(format!("client_ca_file: {error}")))?;
     if settings.client_allowed_sans.is_empty() {
         return Ok(verifier);
     }

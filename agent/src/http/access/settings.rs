@@ -1,4 +1,4 @@
-//! What the door lets in, and how. The words of problems are those of Prometheus' exporter-toolkit.
+//! Whom the server lets in, and how. The words of problems are those of Prometheus' exporter-toolkit.
 
 use crate::source::errno;
 use std::{
@@ -11,7 +11,7 @@ use std::{
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
-pub struct DoorError {
+pub struct AccessError {
     problem: String,
     /// The key that it is about, by its full path; empty where there is none.
     pub(in crate::http) key: &'static str,
@@ -19,7 +19,7 @@ pub struct DoorError {
     pub(in crate::http) remedy: &'static str,
 }
 
-impl DoorError {
+impl AccessError {
     pub(super) fn wrong(problem: impl Into<String>) -> Self {
         Self { problem: problem.into(), key: "", remedy: "" }
     }
@@ -87,13 +87,13 @@ impl Pem {
     }
 
     /// Its text; `what` it is for an error.
-    pub(super) fn read(&self, what: &'static str) -> Result<Vec<u8>, DoorError> {
+    pub(super) fn read(&self, what: &'static str) -> Result<Vec<u8>, AccessError> {
         match self {
             Self::Unset => Ok(Vec::new()),
             Self::Inline(text) => Ok(text.clone().into_bytes()),
             Self::File(path) => fs::read(path).map_err(|cause| {
-                let DoorError { problem, .. } = DoorError::open(path, &cause);
-                DoorError::wrong(format!("failed to read {what} ({}): {problem}", path.display()))
+                let AccessError { problem, .. } = AccessError::open(path, &cause);
+                AccessError::wrong(format!("failed to read {what} ({}): {problem}", path.display()))
             }),
         }
     }

@@ -2,15 +2,15 @@
 //! all of them are said at once, with their lines.
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>
 
-use super::settings::{DoorError, Pem, Rate, Settings, TlsSettings};
+use super::settings::{AccessError, Pem, Rate, Settings, TlsSettings};
 use crate::config::{Problem, Setting};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// Paths in the file are relative to `folder`.
-pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, DoorError> {
+pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, AccessError> {
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
-        DoorError::wrong(format!("yaml: line {}: {}", error.marker().line(), error.info()))
+        AccessError::wrong(format!("yaml: line {}: {}", error.marker().line(), error.info()))
     })?;
     let mut reader = Reader { folder, problems: Vec::new() };
     let mut settings = Settings { has_http2: true, ..Settings::default() };
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, DoorError> {
     }
     match reader.problems[..] {
         [] => Ok(settings),
-        _ => Err(DoorError::wrong(format!("yaml: unmarshal errors:\n  {}", reader.problems.join("\n  ")))),
+        _ => Err(AccessError::wrong(format!("yaml: unmarshal errors:\n  {}", reader.problems.join("\n  ")))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Lists of the kernel, such as all tasks, an item at a time from a program that picks what is wanted of each: a tenth
-//! to a fiftieth of what the same costs through procfs. See Documentation/bpf/bpf_iterators.rst.
+//! BPF iterators: all items of one kind that the kernel has, such as tasks, from a program that picks what is wanted of
+//! each: a tenth to a fiftieth of what the same costs through procfs. See Documentation/bpf/bpf_iterators.rst.
 
 use std::{io::Read as _, sync::Arc};
 
@@ -9,24 +9,24 @@ use ebpf_probes::spec::{Attach, Program};
 
 use super::{Error, Loaded, Probe};
 
-/// A list whose program writes `N` words for each item that it picks.
+/// An iterator whose program writes `N` words for each item that it picks.
 ///
 /// Reading it takes four system calls and, before Linux 5.19 where unprivileged bpf(2) is forbidden, `CAP_BPF`.
 #[derive(Debug)]
-pub struct List<const N: usize> {
+pub struct BpfIterator<const N: usize> {
     probe: Arc<Loaded>,
     program: &'static Program,
     buffer: Vec<u8>,
 }
 
-impl<const N: usize> List<N> {
-    /// The list that `program` of a probe is for.
+impl<const N: usize> BpfIterator<N> {
+    /// The iterator that `program` of a probe is.
     pub fn new(probe: &Probe, program: &'static str) -> Result<Self, Error> {
         let probe = Arc::clone(probe.loaded());
         let spec = probe.spec();
-        let is_list = |it: &&Program| it.name == program && matches!(it.attach, Attach::Iter(_));
-        let Some(program) = spec.programs.iter().find(is_list) else {
-            return Err(Error::Object { probe: spec.name, why: format!("program {program} is for no list") });
+        let is_iterator = |it: &&Program| it.name == program && matches!(it.attach, Attach::Iter(_));
+        let Some(program) = spec.programs.iter().find(is_iterator) else {
+            return Err(Error::Object { probe: spec.name, why: format!("program {program} is no iterator") });
         };
         Ok(Self { probe, program, buffer: Vec::new() })
     }
@@ -39,14 +39,15 @@ impl<const N: usize> List<N> {
                 let link =
                     link.map_err(|error| Error::program(self.probe.spec().name, self.program, error))?;
                 link.into_file().map_err(|error| match error {
-                    LinkError::SyscallError(error) => Error::call("open a list", error.io_error),
+                    LinkError::SyscallError(error) => Error::call("open an iterator", error.io_error),
                     error => Error::Object { probe: self.probe.spec().name, why: error.to_string() },
                 })
             }
-            _ => unreachable!("the program was loaded as one for a list"),
+            _ => unreachable!("the program was loaded as an iterator"),
         })?;
         self.buffer.clear();
-        file.read_to_end(&mut self.buffer).map_err(|source| Error::Call { action: "read a list", source })?;
+        file.read_to_end(&mut self.buffer)
+            .map_err(|source| Error::Call { action: "read an iterator", source })?;
         let records = self.buffer.chunks_exact(N * size_of::<u64>());
         if !records.remainder().is_empty() {
             let why = format!("program {} writes other records than of {N} words", self.program.name);

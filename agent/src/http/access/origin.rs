@@ -1,7 +1,7 @@
-//! Where the settings of the door come from: `[web…]` of the config, or a web config file.
+//! Where the settings of access control come from: `[web…]` of the config, or a web config file.
 
 use super::{
-    settings::{DoorError, Pem, Rate, Settings, TlsSettings},
+    settings::{AccessError, Pem, Rate, Settings, TlsSettings},
     yaml,
 };
 use crate::config::{ClientAuth, Config, Web, WebAuth, WebRateLimit, WebTls};
@@ -33,10 +33,10 @@ impl Origin {
         }
     }
 
-    pub(super) fn read(&self) -> Result<Settings, DoorError> {
+    pub(super) fn read(&self) -> Result<Settings, AccessError> {
         let mut settings = match self {
             Self::WebConfigFile { path, exempt } => {
-                let text = fs::read_to_string(path).map_err(|cause| DoorError::open(path, &cause))?;
+                let text = fs::read_to_string(path).map_err(|cause| AccessError::open(path, &cause))?;
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let mut settings = yaml::parse(&text, folder)?;
                 settings.exempt.clone_from(exempt);
@@ -52,7 +52,7 @@ impl Origin {
                 // Only the web config file of the exporters has its words to keep.
                 let about = match self {
                     Self::WebConfigFile { .. } => error,
-                    Self::Sections { .. } => DoorError::wrong(format!("the password of `{user}`: {error}")),
+                    Self::Sections { .. } => AccessError::wrong(format!("the password of `{user}`: {error}")),
                 };
                 about.about("web.auth.basic_auth_users", USERS_REMEDY)
             })?;
@@ -66,7 +66,12 @@ impl Origin {
     }
 }
 
-fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> Result<Settings, DoorError> {
+fn of_sections(
+    web: &Web,
+    tls: &WebTls,
+    auth: &WebAuth,
+    rate: &WebRateLimit,
+) -> Result<Settings, AccessError> {
     let tls = TlsSettings {
         cert: Pem::file(tls.cert_file.clone()),
         key: Pem::file(tls.key_file.clone()),
@@ -93,8 +98,8 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
     };
     if !auth.users_file.as_os_str().is_empty() {
         let path = &auth.users_file;
-        let about = |error: DoorError| error.about("web.auth.users_file", USERS_REMEDY);
-        let text = fs::read_to_string(path).map_err(|cause| about(DoorError::open(path, &cause)))?;
+        let about = |error: AccessError| error.about("web.auth.users_file", USERS_REMEDY);
+        let text = fs::read_to_string(path).map_err(|cause| about(AccessError::open(path, &cause)))?;
         settings.users.extend(parse_users(&text).map_err(about)?);
         settings.files.push(path.clone());
     }
@@ -102,19 +107,19 @@ fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> 
 }
 
 /// The lines of an htpasswd file.
-fn parse_users(text: &str) -> Result<Vec<(String, String)>, DoorError> {
+fn parse_users(text: &str) -> Result<Vec<(String, String)>, AccessError> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let user = |(number, line): (usize, &str)| match line.split_once(':') {
         Some((user, hash)) => Ok((user.to_owned(), hash.trim().to_owned())),
-        None => Err(DoorError::wrong(format!("users file, line {number}: expected user:hash"))),
+        None => Err(AccessError::wrong(format!("users file, line {number}: expected user:hash"))),
     };
     let users: Vec<_> = lines.map(user).collect::<Result<_, _>>()?;
     // No user would mean no password.
-    if users.is_empty() { Err(DoorError::wrong("the users file holds no user")) } else { Ok(users) }
+    if users.is_empty() { Err(AccessError::wrong("the users file holds no user")) } else { Ok(users) }
 }
 
-fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), DoorError> {
+fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), AccessError> {
     const ALLOWED: [(&str, &[&str]); 5] = [
         ("Strict-Transport-Security", &[]),
         ("X-Content-Type-Options", &["nosniff"]),
@@ -124,12 +129,12 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), DoorError> {
     ];
     for (name, value) in headers {
         let Some((_, values)) = ALLOWED.iter().find(|(allowed, _)| allowed == name) else {
-            return Err(DoorError::wrong(format!("HTTP header {name:?} can not be configured")));
+            return Err(AccessError::wrong(format!("HTTP header {name:?} can not be configured")));
         };
         if !values.is_empty() && !values.contains(&value.as_str()) {
             let quoted: Vec<_> = values.iter().map(|it| format!("{it:?}")).collect();
             let quoted = quoted.join(" ");
-            return Err(DoorError::wrong(format!(
+            return Err(AccessError::wrong(format!(
                 "invalid value for {name}. Expected one of: [{quoted}], but got: {value:?}"
             )));
         }
@@ -137,21 +142,21 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), DoorError> {
     Ok(())
 }
 
-fn check_hash(hash: &str) -> Result<(), DoorError> {
+fn check_hash(hash: &str) -> Result<(), AccessError> {
     const LEN: usize = 59;
     if hash.len() < LEN {
-        return Err(DoorError::wrong("crypto/bcrypt: hashedSecret too short to be a bcrypted password"));
+        return Err(AccessError::wrong("crypto/bcrypt: hashedSecret too short to be a bcrypted password"));
     }
     match hash.chars().next() {
         Some('$') => {}
         first => {
             let first = first.unwrap_or_default();
-            return Err(DoorError::wrong(format!(
+            return Err(AccessError::wrong(format!(
                 "crypto/bcrypt: bcrypt hashes must start with '$', but hashedSecret started with '{first}'"
             )));
         }
     }
     hash.parse::<bcrypt::HashParts>()
         .map(drop)
-        .map_err(|error| DoorError::wrong(format!("crypto/bcrypt: {error}")))
+        .map_err(|error| AccessError::wrong(format!("crypto/bcrypt: {error}")))
 }
