@@ -119,6 +119,20 @@ fn a_password_becomes_a_hash() {
 }
 
 #[test]
+#[ignore = "becomes another user: needs root"]
+fn a_low_port_without_rights_is_told_with_what_it_needs() {
+    let (_folder, program) = program_for_everybody().unwrap();
+    let nobody =
+        Command::new(&program).arg("--web.listen-address=127.0.0.1:80").uid(65534).gid(65534).output();
+    let nobody = nobody.unwrap();
+    assert_eq!(nobody.status.code(), Some(1));
+    let errors = String::from_utf8(nobody.stderr).unwrap();
+    let expected =
+        "listen tcp 127.0.0.1:80: bind: permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
+    assert!(errors.contains(expected), "{errors}");
+}
+
+#[test]
 #[ignore = "loads eBPF and changes namespaces: needs root and BTF"]
 fn different_surroundings_are_told_apart() {
     let args = ["doctor", "--json", LISTEN];

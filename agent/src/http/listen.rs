@@ -18,14 +18,14 @@ use tracing::warn;
 pub enum ListenError {
     #[error("listen tcp: {0}")]
     Address(String),
-    /// Go's words, and who holds the port where that can be seen.
-    #[error("listen {network} {address}: {call}: {}{}", errno::words_of(cause), held_by.as_ref().map_or(String::new(), |it| format!("; held by {it}")))]
+    /// Go's words, and what is known besides: who holds the port, what would be needed for it.
+    #[error("listen {network} {address}: {call}: {}{}", errno::words_of(cause), hint.as_ref().map_or(String::new(), |it| format!("; {it}")))]
     Bind {
         network: &'static str,
         address: String,
         call: &'static str,
         cause: io::Error,
-        held_by: Option<String>,
+        hint: Option<String>,
     },
     #[error("no socket activation file descriptors found")]
     NoneInherited,
@@ -66,9 +66,7 @@ impl Listener {
             network,
             address: text.to_owned(),
             call,
-            held_by: (cause.kind() == io::ErrorKind::AddrInUse)
-                .then(|| address.tcp_port().and_then(port_holder::find))
-                .flatten(),
+            hint: address.tcp_port().and_then(|port| hint(port, cause.kind())),
             cause,
         })?;
         let path = if let Address::Unix(path) = address { Some(path) } else { None };
@@ -96,6 +94,17 @@ impl Listener {
         )]
         let socket = AsyncFd::new(self.socket)?;
         Ok(Acceptor { socket, path: self.path })
+    }
+}
+
+/// What to know of a port that cannot be had.
+fn hint(port: u16, kind: io::ErrorKind) -> Option<String> {
+    match kind {
+        io::ErrorKind::AddrInUse => port_holder::find(port).map(|it| format!("held by {it}")),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            Some("ports below 1024 need CAP_NET_BIND_SERVICE, see net.ipv4.ip_unprivileged_port_start".into())
+        }
+        _ => None,
     }
 }
 
