@@ -1,11 +1,13 @@
 //! Control groups: where their trees are, and what the kernel counts in each. See cgroups(7), and
 //! Documentation/admin-guide/cgroup-v2.rst and cgroup-v1 of the kernel's source.
 
+mod cpu_groups;
 mod ids;
 mod pods;
 mod v1;
 mod v2;
 
+pub(crate) use cpu_groups::CpuGroup;
 pub(crate) use ids::Ids;
 pub(crate) use pods::{Names, Place};
 

@@ -6,6 +6,7 @@
 
 pub mod arrival;
 pub mod bits;
+pub mod blame;
 pub mod block;
 pub mod by_id;
 pub mod clock;

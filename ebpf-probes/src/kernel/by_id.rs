@@ -1,6 +1,6 @@
 //! Rows by the kernel's own dense numbers; see [`probe_abi::by_id`].
 
-use core::{arch::asm, mem::offset_of, ptr};
+use core::{mem::offset_of, ptr};
 
 use probe_abi::{
     Histogram,
@@ -12,7 +12,7 @@ use probe_abi::{
 use crate::{
     Number,
     maps::{Rows, add},
-    now,
+    now, opaque,
 };
 
 /// A table whose rows are claimed as owners appear, and freed by the agent. Its three maps are the probe's.
@@ -118,12 +118,4 @@ impl<T: Copy> Counts<T> {
         self.add(offset + offset_of!(Histogram, slots), slot(ns), 1);
         self.add(offset + offset_of!(Histogram, sum), 0, n);
     }
-}
-
-/// Hides where a number comes from, as the compiler leaves out checks that it can prove and the verifier cannot.
-#[inline(always)]
-fn opaque(mut number: usize) -> usize {
-    // SAFETY: the instruction does nothing. Some there must be, as the kernel refuses line numbers for none.
-    unsafe { asm!("{number} = {number}", number = inout(reg) number, options(nomem, nostack, pure)) };
-    number
 }

@@ -295,6 +295,14 @@ pub fn is_thread_named(begin: &[u8; 8]) -> bool {
     aya_ebpf::helpers::bpf_get_current_comm().is_ok_and(|name| name[..8] == begin[..])
 }
 
+/// Hides where a number comes from, as the compiler leaves out checks that it can prove and the verifier cannot.
+#[inline(always)]
+pub fn opaque(mut number: usize) -> usize {
+    // SAFETY: the instruction does nothing. Some there must be, as the kernel refuses line numbers for none.
+    unsafe { asm!("{number} = {number}", number = inout(reg) number, options(nomem, nostack, pure)) };
+    number
+}
+
 /// Helpers such as the kernel's clock are for programs under the GPL only.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

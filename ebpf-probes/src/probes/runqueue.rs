@@ -1,5 +1,6 @@
 //! How long tasks that could run waited for a CPU; and, where it is wanted, why CPUs left their tasks, for how long each
-//! had run in its turn, and how far tasks were moved; and for how long they were without a CPU, by why they left it.
+//! had run in its turn, and how far tasks were moved; for how long they were without a CPU, by why they left it; and who
+//! had the CPU while the tasks of some control groups waited.
 //!
 //! The kernel stamps a task with its run queue's clock when it queues it (`sched_info.last_queued`), and takes the
 //! stamp back when the task gets the CPU, just after `sched_switch`. So at `sched_switch` the wait of the next task is
@@ -12,12 +13,15 @@
 //! - From 6.12 on a task may stay queued in its sleep (`se.sched_delayed`). Moved then, it gets a stamp that its wake-up
 //!   does not renew, and its sleep is taken for waiting. Such waits are not counted but told.
 
+#[cfg(target_arch = "bpf")]
+mod blames;
+
 use ebpf_probes::{
     Object,
     maps::{CpuClocks, CpuWords, Fixed, HistogramBy, PerCpu},
     probe,
 };
-use probe_abi::{Histogram, QueueClock, arrival, left};
+use probe_abi::{Histogram, QueueClock, arrival, blame, left};
 
 probe! {
     name: "runqueue",
@@ -47,6 +51,17 @@ probe! {
         OFFCPU = feature();
         /// ns of the clock of the queue when the task got the CPU, 0 if it never did.
         LAST_ARRIVAL: u64 = field("task_struct.sched_info.last_arrival");
+        /// Whether it is wanted who had the CPU.
+        BLAME = feature();
+        /// With CONFIG_CGROUP_SCHED, as what leads from it to the number of its folder.
+        TASK_GROUP: Object = field("task_struct.sched_task_group"), optional;
+        CGROUP: Object = field("task_group.css.cgroup"), optional;
+        NODE: Object = field("cgroup.kn"), optional;
+        NODE_ID: u64 = field("kernfs_node.id"), optional;
+        /// How many quotas hold a group back, its own or of those above it. With CONFIG_CFS_BANDWIDTH.
+        THROTTLE_COUNT: u32 = field("cfs_rq.throttle_count"), optional;
+        /// ns for which they did while the group had work; before 6.6, whether it had or not.
+        THROTTLED_TIME: u64 = field("cfs_rq.throttled_clock_self_time|cfs_rq.throttled_clock_pelt_time|cfs_rq.throttled_clock_task_time"), optional;
         /// Moved in 5.16.
         TASK_CPU: u32 = field("task_struct.thread_info.cpu|task_struct.cpu");
     }
@@ -68,6 +83,10 @@ probe! {
         OFFCPU_TIMES: HistogramBy<{ left::REASONS }>, with(OFFCPU);
         /// Tasks that came back and whose word was another's.
         UNSEEN: Fixed<u64, 1>, with(OFFCPU);
+        /// What had each CPU, and who waited meanwhile.
+        BLAMES: PerCpu<blame::Blame>, with(BLAME);
+        /// Which groups are watched, see [`blame::word`]. The agent writes it.
+        GROUPS: Fixed<u64, { blame::PLACES }>, with(BLAME);
     }
     programs {
         tp_btf("sched_switch") fn sched_switch(args, cpu) {
@@ -145,6 +164,9 @@ mod kernel {
         if TURNS.get() != 0 {
             turn_ended(is_preempted, prev, end, cpu);
         }
+        if BLAME.get() != 0 {
+            blames::left(prev, next, [queued, end], cpu);
+        }
         if queued == 0 {
             // The idle task, or one that was preempted on its way to sleep.
             row.unqueued += u64::from(PID.of(next) != 0);
@@ -165,6 +187,9 @@ mod kernel {
         let wait = end.wrapping_sub(begin);
         if wait as i64 >= 0 {
             WAITS.record(cpu, wait + before);
+            if BLAME.get() != 0 {
+                blames::waited(next, [begin, end], before, cpu);
+            }
         } else {
             row.negative += 1;
         }

@@ -12,6 +12,7 @@ mod page_faults;
 mod process_events;
 mod process_top;
 mod runqueue;
+mod sched_blame;
 mod sched_turns;
 mod signals;
 mod socket_drops;
@@ -58,6 +59,7 @@ pub const ALL: &[&[Check]] = &[
     process_events::CHECKS,
     process_top::CHECKS,
     runqueue::CHECKS,
+    sched_blame::CHECKS,
     sched_turns::CHECKS,
     signals::CHECKS,
     socket_drops::CHECKS,
@@ -87,6 +89,7 @@ pub fn config() -> String {
     let collectors: BTreeSet<&str> = here().map(|it| it.collector).collect();
     let more = |it| match it {
         "packet_drops" => "by_device = true\n",
+        "sched_blame" => "id_include = '^/hostlens-test-'\n",
         "process_top" => "top = 1000\n",
         _ => "",
     };

@@ -10,6 +10,7 @@ mod loadavg;
 mod offcpu;
 mod perf;
 mod runqueue;
+mod sched_blame;
 mod sched_turns;
 mod schedstat;
 mod softirq_latency;
@@ -28,6 +29,7 @@ super::register! {
     perf::Perf,
     offcpu::Offcpu,
     runqueue::Runqueue,
+    sched_blame::SchedBlame,
     sched_turns::SchedTurns,
     schedstat::Schedstat,
     softirq_latency::SoftirqLatency,

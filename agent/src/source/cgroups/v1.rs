@@ -12,13 +12,13 @@ const TICKS_A_SECOND: f64 = 100.0;
 /// Where each controller's tree is, if it has one. Controllers that share a tree have a link each.
 #[derive(Debug)]
 pub(crate) struct Trees {
-    cpu: Option<PathBuf>,
-    accounting: Option<PathBuf>,
+    pub(super) cpu: Option<PathBuf>,
+    pub(super) accounting: Option<PathBuf>,
     memory: Option<PathBuf>,
     io: Option<PathBuf>,
     pids: Option<PathBuf>,
     /// The tree of version 2 that systemd has beside the others.
-    unified: Option<PathBuf>,
+    pub(super) unified: Option<PathBuf>,
 }
 
 impl Trees {
@@ -65,7 +65,7 @@ impl Trees {
 }
 
 /// What one controller says of a group.
-fn read<T: Default>(
+pub(super) fn read<T: Default>(
     tree: &Option<PathBuf>,
     path: &str,
     errors: &FirstError,

@@ -57,7 +57,7 @@ pub use ebpf_probes::{
     spec::{Attach, Need, Origin, Program, Spec},
 };
 pub use probe_abi::{
-    QueueClock,
+    QueueClock, blame,
     block::{Failure, Operation, Requests, Stages},
     device,
     histogram::{self, Histogram},
