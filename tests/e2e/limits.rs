@@ -210,6 +210,21 @@ const MEMORY_LIMIT: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
 const MAX_THREADS: [&str; 2] = ["pids.max"; 2];
 
 #[test]
+fn what_it_takes_to_learn_an_answer_is_given_back() {
+    let agent = start("exec \"$@\"", &[]);
+    let anonymous_after = |n_scrapes| {
+        for _ in 0..n_scrapes {
+            assert_eq!(agent.get("/metrics", &[("accept-encoding", "gzip")]).unwrap().status, 200);
+        }
+        memory(agent.pid())[0]
+    };
+    let before = anonymous_after(3);
+    let after = anonymous_after(20);
+    assert!(after < before + 1024, "{before} KiB before, {after} KiB after");
+    assert!(agent.stop().unwrap().success());
+}
+
+#[test]
 #[ignore = "loads eBPF in a control group: needs root and BTF"]
 fn short_of_memory_it_runs_without_probes_and_says_so() {
     let group = Group::new("memory", "memory");

@@ -26,6 +26,8 @@ pub struct Templates {
     last: Option<usize>,
     /// How long the values before each place of the last answer are together, and all of them.
     lengths: Vec<u32>,
+    /// How many texts have been packed for good.
+    n_packed: u32,
 }
 
 /// Answers to the same question.
@@ -94,10 +96,18 @@ impl Templates {
 
     /// Packs `plain`, the answer written last, by deflate, if its template can.
     pub fn deflate(&mut self, plain: &[u8], out: &mut Vec<u8>) -> bool {
-        let Self { kinds, last, lengths } = self;
+        let Self { kinds, last, lengths, n_packed } = self;
         let Some(kind) = last.and_then(|idx| kinds.get_mut(idx)) else { return false };
         let Some(template) = &mut kind.template else { return false };
-        template.deflate(plain, lengths, kind.worth_packing, out)
+        let was_packed = template.packed.is_some();
+        let is_packed = template.deflate(plain, lengths, kind.worth_packing, out);
+        *n_packed += u32::from(is_packed && !was_packed);
+        is_packed
+    }
+
+    /// How many texts have been packed for good so far: that takes much memory for a while.
+    pub fn n_packed(&self) -> u32 {
+        self.n_packed
     }
 }
 

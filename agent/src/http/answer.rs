@@ -4,6 +4,7 @@ use crate::{
     exposition::{Coding, Compressor, Encoder, Templates},
     metric::{Conflict, Families},
     own::{Own, Part},
+    source::sys::memory::give_back,
 };
 use std::{
     io,
@@ -53,6 +54,7 @@ impl Answers {
         let mut kept = self.templates.try_lock().ok();
         let mut scratch = Templates::default();
         let templates = kept.as_deref_mut().unwrap_or(&mut scratch);
+        let n_packed_before = templates.n_packed();
         let conflicts = templates.write(encoder, &all, &mut plain);
         let mut compression_error = None;
         let packed = coding.and_then(|coding| {
@@ -64,6 +66,11 @@ impl Answers {
             self.buffers.put(packed);
             None
         });
+        if templates.n_packed() > n_packed_before {
+            // It is not needed from now on.
+            tools.compressor = Compressor::default();
+            give_back();
+        }
         let mut spare = lock(&self.spare);
         if spare.len() < Buffers::MAX {
             spare.push(tools);

@@ -158,4 +158,5 @@ fn two_kinds_of_answers_do_not_disturb_each_other() {
         templates.deflate(&plain, &mut Vec::new())
     });
     assert_eq!(n_packed.count(), 6);
+    assert_eq!(templates.n_packed(), 2);
 }

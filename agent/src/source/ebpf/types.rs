@@ -15,7 +15,10 @@ use landlock::{AccessFs, Ruleset, RulesetAttr as _, RulesetError};
 use tracing::debug;
 
 use super::{Error, btf::Btf, outline::outline};
-use crate::source::{memory_left, sys::memory::trim_heap};
+use crate::source::{
+    memory_left,
+    sys::memory::{give_back, trim_heap},
+};
 
 /// What reading them takes at its peak, in halves of their size: 21 MiB were measured for 5.3 MiB.
 const MEMORY_PER_TYPES: u64 = 9;
@@ -43,7 +46,7 @@ impl Types {
     /// Forgets them and gives their memory back, some 30 MB. Who needs them later reads them again.
     pub(super) fn release(&self) {
         drop(self.lock().take());
-        trim_heap();
+        give_back();
     }
 
     /// Calls `then` with them, reading them if they are not there yet.

@@ -13,7 +13,10 @@ use std::{
     },
 };
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::{
+    mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap},
+    param,
+};
 
 /// A view of memory that the kernel goes on writing, such as an array map of eBPF.
 #[derive(Debug)]
@@ -95,6 +98,39 @@ pub fn keep_one_heap() {
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
+}
+
+/// Gives back what seldom work leaves behind: free memory of the heap, and the pages of the program that are as in its
+/// file. Those that are needed again come from the kernel's cache, sixteen at a time.
+pub fn give_back() {
+    trim_heap();
+    // SAFETY: it calls `unmap_code` once for each object that is loaded, with what describes it, and no pointer for it.
+    unsafe {
+        libc::dl_iterate_phdr(Some(unmap_code), std::ptr::null_mut());
+    }
+}
+
+/// Unmaps the pages of the object's segments that cannot be written, until they are used. Stops at the first object, which
+/// is the program: others share theirs with other processes.
+unsafe extern "C" fn unmap_code(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the C library gives a description that is valid during the call, with so many headers at that place.
+    let (start, headers) = unsafe {
+        let object = &*object;
+        (object.dlpi_addr, slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
+    };
+    let page = param::page_size();
+    for it in headers.iter().filter(|it| it.p_type == libc::PT_LOAD && it.p_flags & libc::PF_W == 0) {
+        let first = (start + it.p_vaddr) as usize / page * page;
+        let end = (start + it.p_vaddr + it.p_memsz) as usize;
+        // SAFETY: what is never written is the same when it is read from the file again.
+        let unmapped = unsafe { madvise(first as *mut _, end - first, Advice::LinuxDontNeed) };
+        debug_assert!(unmapped.is_ok(), "{unmapped:?}");
+    }
+    1
 }
 
 /// Gives free memory of the heap back to the kernel, which the allocator by itself does for its end alone.
