@@ -231,7 +231,7 @@ fn short_of_memory_it_runs_without_probes_and_says_so() {
     group.set(MEMORY_LIMIT, 16 << 20);
     let agent = start(&group.shell(), &["--ebpf.enabled=auto"]);
     let text = scrape(&agent);
-    let state = text.lines().find(|it| it.contains("collector_state{collector=\"runqueue\"")).unwrap();
+    let state = text.lines().find(|it| it.contains("collector_problem{collector=\"runqueue\"")).unwrap();
     assert!(state.contains("state=\"unavailable\"") && state.contains("loading probes takes "), "{state}");
     assert!(text.contains("\nnode_load1 "));
     assert!(agent.log().contains("collector=runqueue reason=\"loading probes takes "), "{}", agent.log());

@@ -297,7 +297,7 @@ pub(crate) fn of_the_host_is_shown_from_another() -> Result<()> {
     let page = of_pod.inside(|| Agent::start(&config, &collectors)?.scrape())?;
     for collector in ["ethtool", "netclass", "netdev", "network_route", "qdisc"] {
         let labels = [("collector", collector), ("state", "unavailable")];
-        let state = page.samples("hostlens_collector_state", &labels).next().context("a state")?;
+        let state = page.samples("hostlens_collector_problem", &labels).next().context("a problem")?;
         let reason = &state.labels["reason"];
         ensure!(reason.starts_with("netlink shows this container's network"), "{collector}: {reason}");
     }

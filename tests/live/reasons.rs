@@ -23,8 +23,7 @@ fn says(agent: Agent, reason: &str, remedy: &str) -> Result<()> {
         let state = unavailable.iter().find(|it| it.collector == name);
         let state = state.with_context(|| format!("{name} is not unavailable: {states:?}"))?;
         ensure!(state.reason == reason, "{name} is unavailable because {:?}, not {reason:?}", state.reason);
-        let labels = [("collector", name), ("state", "unavailable"), ("reason", reason), ("remedy", remedy)];
-        page.value("hostlens_collector_state", &labels)?;
+        ensure!(state.remedy == remedy, "{name}'s remedy is {:?}, not {remedy:?}", state.remedy);
         ensure!(
             page.value("node_scrape_collector_success", &[("collector", name)])? == 0.0,
             "{name} succeeds"

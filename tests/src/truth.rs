@@ -7,7 +7,7 @@ use std::{fmt, fs::read_to_string, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Agent, Exposition, load};
+use crate::{Agent, Exposition, exposition::Sample, load};
 
 pub const BLOCK_IO_LATENCY: &str = "node_block_io_latency_seconds";
 
@@ -19,12 +19,14 @@ pub struct Bounded {
     pub high: f64,
 }
 
-/// State of one collector, from `hostlens_collector_state`.
+/// State of one collector, from `hostlens_collector_state`, and why, from `hostlens_collector_problem`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
     pub collector: String,
     pub state: String,
+    /// Empty where it is no problem.
     pub reason: String,
+    pub remedy: String,
 }
 
 /// Which counter of `/proc/diskstats` a request is counted in.
@@ -60,16 +62,17 @@ impl Operation {
 
 /// The states of all collectors that the agent runs, sorted by name.
 pub fn states(page: &Exposition) -> Result<Vec<State>> {
-    let label = |labels: &std::collections::BTreeMap<String, String>, key| labels.get(key).cloned();
+    let label = |it: &Sample, key| it.labels.get(key).cloned();
     let mut states = page
         .samples("hostlens_collector_state", &[])
         .filter(|it| it.value == 1.0)
         .map(|it| {
-            Some(State {
-                collector: label(&it.labels, "collector")?,
-                state: label(&it.labels, "state")?,
-                reason: label(&it.labels, "reason").unwrap_or_default(),
-            })
+            let (collector, state) = (label(it, "collector")?, label(it, "state")?);
+            let labels = [("collector", &*collector), ("state", &*state)];
+            let problem = page.samples("hostlens_collector_problem", &labels).next();
+            let [reason, remedy] =
+                ["reason", "remedy"].map(|key| problem.and_then(|it| label(it, key)).unwrap_or_default());
+            Some(State { collector, state, reason, remedy })
         })
         .collect::<Option<Vec<_>>>()
         .context("hostlens_collector_state without its labels")?;
@@ -192,12 +195,14 @@ mod tests {
     #[test]
     fn lists_the_state_that_each_collector_is_in() {
         let page = Exposition::parse(
-            "hostlens_collector_state{collector=\"runqueue\",state=\"unavailable\",reason=\"no BTF\",remedy=\"\"} 1\n\
-             hostlens_collector_state{collector=\"cpu\",state=\"running\",reason=\"\",remedy=\"\"} 1\n",
+            "hostlens_collector_problem{collector=\"runqueue\",state=\"unavailable\",reason=\"no BTF\",remedy=\"\"} 1\n\
+             hostlens_collector_state{collector=\"runqueue\",state=\"unavailable\"} 1\n\
+             hostlens_collector_state{collector=\"cpu\",state=\"running\"} 1\n",
         )
         .unwrap();
         let states = states(&page).unwrap();
         assert_eq!(states.iter().map(|it| it.collector.as_str()).collect::<Vec<_>>(), ["cpu", "runqueue"]);
+        assert_eq!((states[0].state.as_str(), states[0].reason.as_str()), ("running", ""));
         assert_eq!((states[1].state.as_str(), states[1].reason.as_str()), ("unavailable", "no BTF"));
     }
 }

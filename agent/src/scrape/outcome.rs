@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use tracing::{debug, info, warn};
 
 metrics! {
-    STATE: Gauge "hostlens_collector_state" ["collector", "state", "reason", "remedy"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), skipped (the scrape's deadline came before it had its turn), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
+    STATE: Gauge "hostlens_collector_state" ["collector", "state"], "1 for the state that each enabled collector is in: running, absent (nothing to read on this host), late (did not end before the scrape's deadline), skipped (the scrape's deadline came before it had its turn), over_budget (its probe costs too much and is detached for now), failed or unavailable.";
+    PROBLEM: Gauge "hostlens_collector_problem" ["collector", "state", "reason", "remedy"], "1 for each enabled collector that is neither running nor absent: why, and what helps.";
     AGE: Gauge "hostlens_collector_age_seconds" ["collector"], "How old the samples are, of collectors that answer from what they read last (min_interval).";
     DROPPED: Counter "hostlens_series_dropped_total" ["collector"], "Series that were left out because the collector gave more than its max_series.";
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
@@ -40,7 +41,10 @@ impl Outcomes {
             Place::Open => &State::Skipped,
         };
         let out = &mut self.families;
-        out.push(STATE, (slot.entry.name, state.as_str(), state.reason(), state.remedy()), 1_u64);
+        out.push(STATE, [slot.entry.name, state.as_str()], 1_u64);
+        if !matches!(state, State::Running | State::Absent { .. }) {
+            out.push(PROBLEM, [slot.entry.name, state.as_str(), state.reason(), state.remedy()], 1_u64);
+        }
         out.push(SUCCESS, [slot.entry.name], *state == State::Running);
         if let Some(run) = run
             && !slot.limits.min_interval.is_zero()

@@ -145,7 +145,7 @@ impl Drop for EndsTheHang {
 async fn a_hung_collector_costs_only_itself_and_is_asked_again_when_it_is_back() {
     let registry = registry(&["hangs", "works"]);
     let hang = EndsTheHang;
-    let late = r#"hostlens_collector_state{collector="hangs",reason="did not end before the deadline of the scrape",remedy="see what its source waits for, such as a dead network mount, or disable the collector",state="late"} 1"#;
+    let late = r#"hostlens_collector_problem{collector="hangs",reason="did not end before the deadline of the scrape",remedy="see what its source waits for, such as a dead network mount, or disable the collector",state="late"} 1"#;
     for _ in 0..2 {
         let start = Instant::now();
         let samples = scrape(&registry, &Selection::All, SOON).await;
@@ -172,8 +172,9 @@ async fn a_panic_is_caught_and_the_collector_stays_off() {
         assert_eq!(
             scrape(&registry, &Selection::All, EVER).await,
             [
-                r#"hostlens_collector_state{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted or reloaded",remedy="report it, as it is a fault of hostlens; a reload or a restart tries the collector again",state="failed"} 1"#,
-                r#"hostlens_collector_state{collector="works",reason="",remedy="",state="running"} 1"#,
+                r#"hostlens_collector_problem{collector="panics",reason="panicked: as it does; it stays off until hostlens is restarted or reloaded",remedy="report it, as it is a fault of hostlens; a reload or a restart tries the collector again",state="failed"} 1"#,
+                r#"hostlens_collector_state{collector="panics",state="failed"} 1"#,
+                r#"hostlens_collector_state{collector="works",state="running"} 1"#,
                 r#"node_scrape_collector_success{collector="panics"} 0"#,
                 r#"node_scrape_collector_success{collector="works"} 1"#,
                 r#"test_answer{from="works"} 1"#,
@@ -188,8 +189,9 @@ async fn what_a_failing_collector_pushed_before_stays() {
     assert_eq!(
         scrape(&registry, &Selection::All, EVER).await,
         [
-            r#"hostlens_collector_state{collector="fails",reason="half of it",remedy="",state="failed"} 1"#,
-            r#"hostlens_collector_state{collector="lacks",reason="no such thing",remedy="",state="absent"} 1"#,
+            r#"hostlens_collector_problem{collector="fails",reason="half of it",remedy="",state="failed"} 1"#,
+            r#"hostlens_collector_state{collector="fails",state="failed"} 1"#,
+            r#"hostlens_collector_state{collector="lacks",state="absent"} 1"#,
             r#"node_scrape_collector_success{collector="fails"} 0"#,
             r#"node_scrape_collector_success{collector="lacks"} 0"#,
             r#"test_answer{from="fails"} 1"#,
@@ -206,7 +208,7 @@ async fn only_what_is_selected_is_asked() {
         assert_eq!(
             scrape(&registry, &selection, EVER).await,
             [
-                r#"hostlens_collector_state{collector="lacks",reason="no such thing",remedy="",state="absent"} 1"#,
+                r#"hostlens_collector_state{collector="lacks",state="absent"} 1"#,
                 r#"node_scrape_collector_success{collector="lacks"} 0"#,
             ]
         );
@@ -324,7 +326,7 @@ async fn futures_of<F: Future<Output = Vec<String>>, const N: usize>(futures: [F
 async fn a_scrape_without_time_says_nothing_of_a_collector() {
     let registry = registry(&["slow"]);
     let hasty = || scrape(&registry, &Selection::All, Duration::ZERO);
-    let skipped = "hostlens_collector_state{collector=\"slow\",reason=\"the deadline of the scrape came before its \
+    let skipped = "hostlens_collector_problem{collector=\"slow\",reason=\"the deadline of the scrape came before its \
                    turn\",remedy=\"raise scrape_timeout, or see which collector is slow\",state=\"skipped\"} 1";
     // Whether it has begun already or not.
     for _ in 0..20 {

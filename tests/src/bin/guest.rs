@@ -105,7 +105,7 @@ fn compare(agent: &Agent, report: &mut Report) -> Result<()> {
         Ok(states) => states,
         Err(error) => return report.check("states", Err::<&str, _>(error)),
     };
-    for State { collector, state, reason } in &states {
+    for State { collector, state, reason, .. } in &states {
         let name = format!("collector/{collector}");
         match state.as_str() {
             "running" | "absent" => report.check(&name, Ok(state))?,

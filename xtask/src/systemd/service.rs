@@ -100,15 +100,16 @@ impl Page {
         self.0.get(series).copied().with_context(|| format!("the page has no {series}"))
     }
 
-    /// The one collector's state and its reason.
+    /// The one collector's state, and its reason where that is a problem.
     pub(crate) fn state(&self, collector: &str) -> Option<(&str, &str)> {
-        let start = format!("hostlens_collector_state{{collector=\"{collector}\",");
-        let series = self.0.keys().find(|it| it.starts_with(&start))?;
-        let label = |name: &str| {
+        let label = |family: &str, name: &str| {
+            let start = format!("{family}{{collector=\"{collector}\",");
+            let series = self.0.keys().find(|it| it.starts_with(&start))?;
             let at = series.find(&format!("{name}=\""))? + name.len() + 2;
             series[at..].split('"').next()
         };
-        Some((label("state")?, label("reason")?))
+        let reason = label("hostlens_collector_problem", "reason").unwrap_or_default();
+        Some((label("hostlens_collector_state", "state")?, reason))
     }
 
     /// All series.

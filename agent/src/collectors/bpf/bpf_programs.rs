@@ -5,15 +5,14 @@ use crate::{
     collectors::prelude::*,
     source::ebpf::{Probes, Standing},
 };
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 metrics! {
-    RUN_SECONDS: Counter "hostlens_bpf_program_run_seconds_total" ["probe", "program"], "CPU time that each of hostlens' own eBPF programs took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each, and what it takes to get to a program and back is measured at start and added.";
-    RUNS: Counter "hostlens_bpf_program_runs_total" ["probe", "program"], "Runs of each of hostlens' own eBPF programs.";
+    RUN_SECONDS: Counter "hostlens_bpf_probe_run_seconds_total" ["probe"], "CPU time that the eBPF programs of each of hostlens' probes took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each, and what it takes to get to a program and back is measured at start and added.";
+    RUNS: Counter "hostlens_bpf_probe_runs_total" ["probe"], "Runs of the eBPF programs of each of hostlens' probes.";
     MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe"], "Events that the eBPF programs of each of hostlens' probes did not see, because they ran on that CPU already (from Linux 5.12).";
     MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe"], "Kernel memory of the eBPF maps of each of hostlens' probes; `hostlens doctor` has each map.";
-    ATTACHED: Gauge "hostlens_bpf_probe_attached" ["probe"], "1 if the probe's programs run at their events, 0 while they are detached because they cost more than [ebpf.budget] allows.";
-    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a detached probe is attached again, in seconds since the epoch.";
+    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a probe is attached again that is detached now, because it cost more than [ebpf.budget] allows, in seconds since the epoch.";
     CPU: Gauge "hostlens_bpf_probe_cpu_ratio" ["probe"], "Share of the machine's CPU time that the probe's programs took in the last window of [ebpf.budget].";
 }
 
@@ -43,15 +42,12 @@ impl Collector for BpfPrograms {
             }
             let start = Some(probe.start());
             let costs = probe.costs();
-            for cost in &costs {
-                let labels = [name, cost.program];
-                out.push_since(RUN_SECONDS, labels, cost.time.as_secs_f64(), start);
-                out.push_since(RUNS, labels, cost.runs, start);
-            }
+            let time: Duration = costs.iter().map(|it| it.time).sum();
+            out.push_since(RUN_SECONDS, [name], time.as_secs_f64(), start);
+            out.push_since(RUNS, [name], costs.iter().map(|it| it.runs).sum::<u64>(), start);
             let missed = costs.iter().filter_map(|it| it.missed).reduce(|a, b| a + b);
             out.push_since(MISSED, [name], missed, start);
             out.push(MAP_MEMORY, [name], probe.memory().maps.iter().map(|it| it.bytes).sum::<u64>());
-            out.push(ATTACHED, [name], probe.standing() == Standing::Attached);
             if let Standing::OverBudget(excess) = probe.standing() {
                 let retry_at = excess.retry_at.duration_since(UNIX_EPOCH).unwrap_or_default();
                 out.push(RETRY, [name], retry_at.as_secs_f64());
