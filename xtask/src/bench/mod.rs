@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the agent costs, beside others on the same machine at the same time.
 
+mod document;
 mod ebpf;
 pub(crate) mod exporter;
 mod report;
@@ -28,6 +29,7 @@ scrape:
   -n N                  scrapes of each (default: 200)
   --gap MS              rest after each scrape; CPU that is spent in it counts (default: 20)
   --gzip                ask for gzip, as Prometheus does
+  --write               write the table into agent/docs/performance.md as well
 
 ebpf (needs root and a kernel with BTF):
   --rounds N            rounds of each load (default: 7)

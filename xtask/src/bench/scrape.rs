@@ -12,6 +12,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use serde_json::json;
 
 use super::{
+    document,
     exporter::{Exporter, find_node_exporter, hostlens},
     report::{self, Figures},
     usage::{memory, voluntary_switches},
@@ -29,6 +30,7 @@ struct Options {
     gap: Duration,
     encoding: &'static str,
     json: Option<PathBuf>,
+    write: bool,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -39,6 +41,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let gap = options.gap.as_millis();
     println!("{n_scrapes} scrapes of each in {encoding}, {gap} ms apart; times in ms, memory in MiB");
     print!("{}", report::table(&figures).render());
+    if options.write {
+        document::write(&figures, &format!("{n_scrapes} scrapes of each in {encoding}, {gap} ms apart"))?;
+    }
     if let Some(path) = &options.json {
         let method = json!({ "scrapes": n_scrapes, "gap_ms": gap as u64, "encoding": encoding });
         let all = json!({ "method": method, "exporters": report::json(&figures) });
@@ -57,6 +62,7 @@ fn parse(args: &[String]) -> Result<Options> {
         gap: Duration::from_millis(20),
         encoding: "identity",
         json: None,
+        write: false,
     };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
@@ -71,6 +77,7 @@ fn parse(args: &[String]) -> Result<Options> {
             Arg::Short('n') => options.n_scrapes = parser.value()?.parse()?,
             Arg::Long("gap") => options.gap = Duration::from_millis(parser.value()?.parse()?),
             Arg::Long("gzip") => options.encoding = "gzip",
+            Arg::Long("write") => options.write = true,
             Arg::Long("json") => options.json = Some(parser.value()?.into()),
             _ => return Err(arg.unexpected().into()),
         }
