@@ -1,9 +1,10 @@
-//! A cgroup that may use so much memory and no more: of version 1 where that has the memory, else of version 2.
+//! A cgroup of a controller: of version 1 where that has the controller, else of version 2.
 
 use std::{
     fs::{create_dir, read_to_string, remove_dir, write},
     path::{Path, PathBuf},
-    process,
+    process, thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -19,30 +20,37 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
+    /// One that may use so much memory and no more.
     pub fn with_memory(n_bytes: u64) -> Result<Self> {
+        let cgroup = Self::new("memory", &format!("hostlens-test-{}", process::id()))?;
+        let limit = if cgroup.is_first_version { "memory.limit_in_bytes" } else { "memory.max" };
+        write(cgroup.path.join(limit), n_bytes.to_string()).context("limit a cgroup's memory")?;
+        Ok(cgroup)
+    }
+
+    /// One below the root of `controller`'s hierarchy.
+    pub fn new(controller: &str, name: &str) -> Result<Self> {
         let mounts = read_to_string("/proc/mounts")?;
-        let mount = |is_it: fn(&str, &str) -> bool| {
+        let mount = |is_it: &dyn Fn(&str, &str) -> bool| {
             mounts.lines().find_map(|line| {
                 let mut words = line.split(' ').skip(1);
                 let (at, kind, options) = (words.next()?, words.next()?, words.next()?);
                 is_it(kind, options).then(|| PathBuf::from(at))
             })
         };
-        let first = mount(|kind, options| kind == "cgroup" && options.split(',').any(|it| it == "memory"));
+        let first = mount(&|kind, options| kind == "cgroup" && options.split(',').any(|it| it == controller));
         let is_first_version = first.is_some();
         let root = match first {
             Some(root) => root,
-            None => mount(|kind, _| kind == "cgroup2").context("no cgroups are mounted")?,
+            None => mount(&|kind, _| kind == "cgroup2").context("no cgroups are mounted")?,
         };
         if !is_first_version {
-            write(root.join("cgroup.subtree_control"), "+memory").context("let cgroups limit memory")?;
+            let enabled = write(root.join("cgroup.subtree_control"), format!("+{controller}"));
+            enabled.with_context(|| format!("let cgroups have {controller}"))?;
         }
-        let path = root.join(format!("hostlens-test-{}", process::id()));
+        let path = root.join(name);
         create_dir(&path).with_context(|| format!("make {}", path.display()))?;
-        let cgroup = Self { path, root, is_first_version };
-        let limit = if is_first_version { "memory.limit_in_bytes" } else { "memory.max" };
-        write(cgroup.path.join(limit), n_bytes.to_string()).context("limit a cgroup's memory")?;
-        Ok(cgroup)
+        Ok(Self { path, root, is_first_version })
     }
 
     /// Calls `then` with this process in the cgroup; processes that it starts stay there.
@@ -76,6 +84,11 @@ impl Cgroup {
         }
     }
 
+    /// Where its files are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its path in the tree.
     pub fn id(&self) -> String {
         format!("/{}", self.path.strip_prefix(&self.root).unwrap_or(&self.path).display())
@@ -88,7 +101,13 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // What is left in it keeps it, and nothing can be done about it here.
-        remove_dir(&self.path).ok();
+        // A thread that has just ended may be in it for a moment. What is left in it then keeps it, and nothing can be
+        // done about it here.
+        for _ in 0..100 {
+            if remove_dir(&self.path).is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

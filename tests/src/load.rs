@@ -155,10 +155,20 @@ pub fn compute(time: Duration) {
     }
 }
 
-/// Seconds that this thread waited in run queues so far: Documentation/scheduler/sched-stats.rst.
+/// Seconds that this thread had a CPU so far.
+pub fn used() -> Result<f64> {
+    schedstat(0)
+}
+
+/// Seconds that this thread waited in run queues so far.
 pub fn waited() -> Result<f64> {
+    schedstat(1)
+}
+
+/// A time of this thread, in seconds: Documentation/scheduler/sched-stats.rst.
+fn schedstat(index: usize) -> Result<f64> {
     let text = read_to_string("/proc/thread-self/schedstat")?;
-    Ok(text.split(' ').nth(1).context("a short schedstat")?.parse::<f64>()? / 1e9)
+    Ok(text.split(' ').nth(index).context("a short schedstat")?.parse::<f64>()? / 1e9)
 }
 
 /// Reads `n_requests` blocks of the file or disk at `path`, each as a request of its own, past the page cache.

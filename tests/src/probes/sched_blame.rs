@@ -2,8 +2,7 @@
 //! meanwhile, which the load knows.
 
 use std::{
-    fs::{create_dir, read_to_string, remove_dir, write},
-    path::PathBuf,
+    fs::write,
     process,
     sync::{Mutex, PoisonError},
     thread,
@@ -14,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::thread::gettid;
 
 use super::{Check, counter, total, undisturbed};
-use crate::{Agent, load};
+use crate::{Agent, cgroup::Cgroup, load};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -124,14 +123,14 @@ fn run(agent: &Agent, [victim, hog]: &[Group; 2], quota: Option<u32>, is_hog: bo
         }
         by_kernel = load::waited()? - waited;
         took = begin.elapsed().as_secs_f64();
-        add(used()?);
+        add(load::used()?);
         Ok(())
     })];
     if is_hog {
         works.push(Box::new(|| {
             hog.enter()?;
             load::compute(TIME);
-            add(used()?);
+            add(load::used()?);
             Ok(())
         }));
     }
@@ -152,81 +151,43 @@ fn run(agent: &Agent, [victim, hog]: &[Group; 2], quota: Option<u32>, is_hog: bo
     })
 }
 
-/// Seconds that this thread had a CPU.
-fn used() -> Result<f64> {
-    let text = read_to_string("/proc/thread-self/schedstat")?;
-    Ok(text.split(' ').next().context("a short schedstat")?.parse::<f64>()? / 1e9)
-}
-
-/// A control group for threads of this process, of version 1 where that has the cpu controller, else of version 2.
+/// A control group for threads of this process.
 struct Group {
-    path: PathBuf,
+    cgroup: Cgroup,
     /// Its path in the tree.
     id: String,
-    is_first_version: bool,
 }
 
 impl Group {
     fn new(name: &str) -> Result<Self> {
-        let mounts = read_to_string("/proc/mounts")?;
-        let mount = |is_it: &dyn Fn(&str, &str) -> bool| {
-            mounts.lines().find_map(|line| {
-                let mut words = line.split(' ').skip(1);
-                let (at, kind, options) = (words.next()?, words.next()?, words.next()?);
-                is_it(kind, options).then(|| PathBuf::from(at))
-            })
-        };
-        let first = mount(&|kind, options| kind == "cgroup" && options.split(',').any(|it| it == "cpu"));
-        let is_first_version = first.is_some();
-        let root = match first {
-            Some(root) => root,
-            None => mount(&|kind, _| kind == "cgroup2").context("no control groups are mounted")?,
-        };
-        let id = format!("/hostlens-test-{name}-{}", process::id());
-        let path = root.join(&id[1..]);
-        if !is_first_version {
-            write(root.join("cgroup.subtree_control"), "+cpu").context("have groups share CPUs")?;
+        let cgroup = Cgroup::new("cpu", &format!("hostlens-test-{name}-{}", process::id()))?;
+        if !cgroup.is_first_version() {
+            write(cgroup.path().join("cgroup.type"), "threaded").context("make a group of threads")?;
         }
-        create_dir(&path).with_context(|| format!("make {}", path.display()))?;
-        let it = Self { path, id, is_first_version };
-        if !is_first_version {
-            write(it.path.join("cgroup.type"), "threaded").context("make a group of threads")?;
-        }
-        Ok(it)
+        Ok(Self { id: cgroup.id(), cgroup })
     }
 
     fn limit(&self, ms: u32) -> Result<()> {
         let us = ms * 1000;
-        match self.is_first_version {
-            true => write(self.path.join("cpu.cfs_quota_us"), us.to_string()),
-            false => write(self.path.join("cpu.max"), format!("{us} 100000")),
+        match self.cgroup.is_first_version() {
+            true => write(self.cgroup.path().join("cpu.cfs_quota_us"), us.to_string()),
+            false => write(self.cgroup.path().join("cpu.max"), format!("{us} 100000")),
         }
         .context("limit a group's CPU time")
     }
 
     /// For how many seconds the quota held it back.
     fn throttled(&self) -> Result<f64> {
-        let path = self.path.join("cpu.stat");
+        let path = self.cgroup.path().join("cpu.stat");
         let (key, unit) =
-            if self.is_first_version { ("throttled_time ", 1e9) } else { ("throttled_usec ", 1e6) };
+            if self.cgroup.is_first_version() { ("throttled_time ", 1e9) } else { ("throttled_usec ", 1e6) };
         Ok(counter(&path.to_string_lossy(), key)? / unit)
     }
 
     /// Takes the current thread in.
     fn enter(&self) -> Result<()> {
-        let file = if self.is_first_version { "tasks" } else { "cgroup.threads" };
-        write(self.path.join(file), gettid().as_raw_pid().to_string()).context("put a thread into a group")
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // A thread that has just ended may be in it for a moment.
-        for _ in 0..100 {
-            if remove_dir(&self.path).is_ok() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        let file = if self.cgroup.is_first_version() { "tasks" } else { "cgroup.threads" };
+        let thread = gettid().as_raw_pid().to_string();
+        write(self.cgroup.path().join(file), thread).context("put a thread into a group")
     }
 }
