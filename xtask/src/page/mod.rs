@@ -73,6 +73,18 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// An amount of memory as the page shows it.
+fn gib(text: &Value) -> Result<f64> {
+    let shown = || text.as_str()?.split_once(' ');
+    let (number, unit) = shown().with_context(|| format!("the page shows {text}"))?;
+    let units = match unit {
+        "MiB" => 1024.0,
+        "GiB" => 1.0,
+        _ => bail!("the page shows {text}"),
+    };
+    Ok(number.parse::<f64>()? / units)
+}
+
 /// Views, the cursor by keyboard, and what a load does to a line.
 fn charts(browser: &mut Browser) -> Result<()> {
     browser.evaluate("document.querySelector('[data-minutes=\"1\"]').click()")?;
@@ -87,12 +99,12 @@ fn charts(browser: &mut Browser) -> Result<()> {
     ensure!(told.as_str().is_some_and(|it| it.contains(':')), "the cursor's time is {told}");
     browser.press("Escape")?;
 
-    let used = "parseFloat([...document.querySelectorAll('figure li')].find(it => it.textContent.startsWith('used: ')).textContent.slice(6))";
+    let used = "[...document.querySelectorAll('figure li')].find(it => it.textContent.startsWith('used: ')).textContent.slice(6)";
     let drawn = "document.querySelectorAll('canvas')[1].toDataURL()";
-    let (before, drawn_before) = (number(&browser.evaluate(used)?)?, browser.evaluate(drawn)?);
+    let (before, drawn_before) = (gib(&browser.evaluate(used)?)?, browser.evaluate(drawn)?);
     let load = black_box(vec![1_u8; 2 << 30]);
     sleep(Duration::from_secs(4));
-    let (after, drawn_after) = (number(&browser.evaluate(used)?)?, browser.evaluate(drawn)?);
+    let (after, drawn_after) = (gib(&browser.evaluate(used)?)?, browser.evaluate(drawn)?);
     drop(load);
     ensure!(after - before > 1.0, "memory used was {before} and is {after} GiB after 2 GiB more");
     ensure!(drawn_before != drawn_after, "the chart of memory does not move");
@@ -120,10 +132,6 @@ fn search(browser: &mut Browser) -> Result<()> {
     };
     look_up("node_memory_MemTotal_bytes", "node_memory_MemTotal_bytes")?;
     look_up("node_slabinfo_objects", "Missing: the collector slabinfo is not enabled. What helps: ")
-}
-
-fn number(value: &Value) -> Result<f64> {
-    value.as_f64().with_context(|| format!("{value} is no number"))
 }
 
 /// Waits until an expression is true.
