@@ -49,9 +49,10 @@ pub(crate) fn figures(loads: &[LoadSummary], readings: &[Reading], memory: Optio
     let load = |it: Load| loads.iter().find(|summary| summary.load == it.name());
     let ours = |it| load(it).and_then(|it| it.beside("hostlens"));
     let against = |it, tool| load(it).and_then(|it| it.beside(tool)).and_then(|it| it.ours_to_theirs);
-    let switch_ns = |load| {
+    let switch_ns = |it| {
         let at_switch = |it: &&ProgramSummary| it.hook == "sched_switch";
-        ours(load).map(|it| it.programs.iter().filter(at_switch).map(|it| it.net_ns).sum())
+        let alone = load(it).and_then(|it| it.beside("run queue alone"));
+        alone.map(|it| it.programs.iter().filter(at_switch).map(|it| it.net_ns).sum())
     };
     let request_ns = ours(Load::Disk)
         .map(|it| it.programs.iter().filter(|it| it.hook == "block_rq_complete").map(|it| it.net_ns).sum());

@@ -124,6 +124,9 @@ fn loads(options: &Options, hostlens: &Path) -> Result<Vec<LoadSummary>> {
     let mut summaries = Vec::new();
     for load in loads {
         let mut besides = vec![Beside::Nothing, Beside::Agent, Beside::Hooks, Beside::NothingAgain];
+        if load.is_of_switches() {
+            besides.push(Beside::RunQueueAlone);
+        }
         besides.extend(tools.iter().filter(|it| it.load == *load).map(|it| Beside::Tool(*it)));
         println!("{}: {}, {} rounds", load.name(), load.operation(), options.n_rounds);
         summaries.push(LoadSummary::of(*load, &besides, &bench.rounds(*load, &besides)?));

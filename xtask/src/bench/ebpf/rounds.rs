@@ -29,6 +29,8 @@ pub(crate) enum Beside {
     /// Empty programs on the agent's hooks: what the kernel takes to call them.
     Hooks,
     Agent,
+    /// The agent without those that ask for more in the run queue's program.
+    RunQueueAlone,
     Tool(Tool),
 }
 
@@ -69,6 +71,7 @@ impl Beside {
             Self::NothingAgain => "nothing again",
             Self::Hooks => "empty programs",
             Self::Agent => "hostlens",
+            Self::RunQueueAlone => "run queue alone",
             Self::Tool(tool) => tool.name,
         }
     }
@@ -113,6 +116,10 @@ impl Bench<'_> {
                 Running::Nothing
             }
             Beside::Agent => Running::agent(self.hostlens, self.args)?,
+            Beside::RunQueueAlone => {
+                let alone = "--no-collector.sched_turns".to_owned();
+                Running::agent(self.hostlens, &[self.args, &[alone]].concat())?
+            }
             Beside::Tool(tool) => Running::tool(tool)?,
         };
         thread::sleep(SETTLE);
