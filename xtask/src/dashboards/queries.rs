@@ -71,8 +71,7 @@ fn of_panels(panels: &Value, dashboard: &str, families: &Families, out: &mut Vec
         of_panels(&panel["panels"], dashboard, families, out);
         for target in panel["targets"].as_array().into_iter().flatten() {
             let expression = target["expr"].as_str().unwrap_or_default().to_owned();
-            let words: BTreeSet<&str> =
-                expression.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').collect();
+            let words: BTreeSet<&str> = words(&expression).collect();
             let is_histogram = |it: &&str| families.get(base(it)).is_some_and(|it| it.0 == "histogram");
             let (classic, native): (Vec<&str>, Vec<&str>) =
                 words.iter().copied().filter(is_histogram).partition(|it| base(it) != *it);
@@ -89,6 +88,10 @@ fn of_panels(panels: &Value, dashboard: &str, families: &Families, out: &mut Vec
     }
 }
 
+fn words(expression: &str) -> impl Iterator<Item = &str> {
+    expression.split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+}
+
 /// Without what a classic histogram's series have behind its name. No other family of ours ends so.
 fn base(name: &str) -> &str {
     ["_bucket", "_sum", "_count"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(name)
@@ -102,6 +105,11 @@ pub(super) fn collectors(listed: &Value, queries: &[Query]) -> Result<BTreeSet<S
 }
 
 impl Query {
+    /// Whether it names this family, or gauge of one whose names come from the kernel.
+    pub(super) fn reads(&self, name: &str) -> bool {
+        words(&self.expression).any(|it| it == name)
+    }
+
     /// As Grafana asks it for one host, and all of what else there is to choose.
     pub(super) fn filled(&self, job: &str, instance: &str, rate_interval: &str) -> String {
         let all = ["$cluster", "$namespace", "$pod"];
