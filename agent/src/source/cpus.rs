@@ -80,11 +80,11 @@ impl CpuFiles {
         let mut found =
             Self { tell_online: !matches!(cpus.value("cpu0/online"), Ok(None)), ..Self::default() };
         let known = |file: &str| cpus.number::<u64>(file).ok().flatten();
+        let is_there = |file: &String| matches!(cpus.value(file), Ok(Some(_)));
         for cpu in folders(cpus)? {
             // A CPU that is offline has no topology, and one may go offline at any time.
             let Some(package) = known(&format!("{cpu}/topology/physical_package_id")) else { continue };
-            let file_named =
-                |name| Some(format!("{cpu}/thermal_throttle/{name}")).filter(|it| known(it).is_some());
+            let file_named = |name| Some(format!("{cpu}/thermal_throttle/{name}")).filter(is_there);
             if let Entry::Vacant(vacant) = found.package_throttles.entry(package) {
                 file_named("package_throttle_count").map(|file| vacant.insert(file));
             }

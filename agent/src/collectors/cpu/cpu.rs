@@ -122,18 +122,18 @@ impl Cpu {
             unknown => unknown.insert(CpuFiles::find(sysfs)?),
         };
         // A CPU that goes offline takes its files along; the next scrape knows.
-        let count = |file: &str| sysfs.number::<u64>(file).ok().flatten();
+        let counts = sysfs.unlisted_attributes();
         for ((package, core), file) in &files.core_throttles {
-            out.push(CORE_THROTTLES, [package, core], count(file));
+            out.push(CORE_THROTTLES, [package, core], counts.unsigned(file));
         }
         for (package, file) in &files.package_throttles {
-            out.push(PACKAGE_THROTTLES, [package], count(file));
+            out.push(PACKAGE_THROTTLES, [package], counts.unsigned(file));
         }
         let online = if files.tell_online { cpus::online(sysfs)? } else { Vec::new() };
         for (cpu, is_online) in online {
             out.push(ONLINE, [cpu], is_online);
         }
-        Ok(())
+        counts.end()
     }
 }
 
@@ -309,6 +309,24 @@ mod tests {
         out.clear();
         cpu.collect(&mut out).unwrap();
         assert!(host.render(&out).contains("node_cpu_core_throttles_total{core=\"1\",package=\"0\"} 8\n"));
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_is_named() {
+        let cpus = "sys/devices/system/cpu";
+        let count = format!("{cpus}/cpu0/thermal_throttle/core_throttle_count");
+        let host = TestHost::new(&[
+            ("proc/stat", "cpu0 1 2 3 4\n"),
+            (&format!("{cpus}/cpu0/topology/physical_package_id"), "0\n"),
+            (&format!("{cpus}/cpu0/topology/core_id"), "0\n"),
+            (&count, "many\n"),
+            (&format!("{cpus}/cpu0/thermal_throttle/package_throttle_count"), "3\n"),
+        ]);
+        let mut cpu: Cpu = host.open("").unwrap();
+        let mut out = Families::new(METRICS);
+        let error = cpu.collect(&mut out).unwrap_err().to_string();
+        assert!(error.contains(&count) && error.contains("found `many`"), "{error}");
+        assert!(host.render(&out).contains("node_cpu_package_throttles_total{package=\"0\"} 3\n"));
     }
 
     const CPUINFO: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 142\n\
