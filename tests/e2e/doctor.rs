@@ -1,6 +1,9 @@
 //! `doctor`, `once` and `collectors`: what is said of a host is true of it, and differs where hosts differ.
 
-use hostlens_tests::agent::{program, program_for_everybody};
+use hostlens_tests::{
+    Agent,
+    agent::{program, program_for_everybody},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -62,6 +65,20 @@ fn a_port_in_use_is_fatal_and_says_by_whom() {
     let (state, found) =
         (fact(&examined(&output), "listen").0.to_owned(), fact(&examined(&output), "listen").1.to_owned());
     assert!(state == "fatal" && found.contains(&format!("(pid {})", std::process::id())), "{found}");
+}
+
+#[test]
+fn a_port_that_hostlens_serves_is_as_it_should_be() {
+    let agent = Agent::start("[ebpf]\nenabled = \"never\"\n", &["--collector.disable-defaults"]).unwrap();
+    let address = format!("--web.listen-address={}", agent.address());
+    let output = run(&["doctor", "--json", &address, "--collector.disable-defaults"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = examined(&output);
+    let (state, found) = fact(&report, "listen");
+    assert!(
+        state == "ok" && found.ends_with(&format!("is served by hostlens (pid {})", agent.pid())),
+        "{found}"
+    );
 }
 
 #[test]

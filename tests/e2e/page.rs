@@ -69,6 +69,18 @@ fn the_page_holds_all_that_it_needs_and_lets_nothing_else_in() {
 }
 
 #[test]
+fn what_has_not_run_is_not_said_to_be_well() {
+    let agent =
+        Agent::start("", &[NO_PROBES, "--collector.disable-defaults", "--collector.loadavg"]).unwrap();
+    let before = page(&agent).text();
+    assert!(before.contains("Nothing is wrong so far</h2><p>Collectors that have not run yet, as no scrape has asked for them: 1."), "{before}");
+    assert!(before.contains("<td>not run yet<td"), "{before}");
+    agent.scrape().unwrap();
+    let after = page(&agent).text();
+    assert!(after.contains("<h2>Nothing is wrong</h2>") && after.contains("<td>running<td"), "{after}");
+}
+
+#[test]
 fn without_a_script_the_page_tells_what_is_wrong_and_what_would_help() {
     let agent = Agent::start("[collector.runqueue]\nenabled = true\n", &[NO_PROBES]).unwrap();
     agent.scrape().unwrap();
@@ -131,7 +143,7 @@ fn the_page_tells_of_a_web_config_file_that_cannot_be_used() {
         fs::write(folder.join("web.yml"), "http_server_config: {http2: false}\n").unwrap();
     })
     .unwrap();
-    let told = "<b>the web config was changed and cannot be used; the one before still holds</b>";
+    let told = "<b>the changed web config has errors; hostlens keeps using the one before</b>";
     let tells = |is_told: bool| {
         let waited = agent.wait_until("the page tells of the web config", || {
             thread::sleep(Duration::from_millis(500));

@@ -9,7 +9,7 @@ mod process;
 use crate::{
     collector::Entry,
     config::{Config, Diagnostic},
-    http::ListenError,
+    http::{Hint, ListenError},
     privileges,
     sandbox::{self, Sandbox},
     scrape::{ProbeSummary, State, Summary},
@@ -82,7 +82,12 @@ impl Fact {
 pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
     let fact = |(address, outcome): &(String, Result<(), ListenError>)| match outcome {
         Ok(()) => Fact::good("listen", format!("{address} is free")),
-        Err(error) => Fact::fatal("listen", error.to_string(), "end who holds it, or listen elsewhere"),
+        Err(ListenError::Bind { hint: Some(Hint::Held(holder)), .. }) if holder.comm == "hostlens" => {
+            Fact::good("listen", format!("{address} is served by {holder}"))
+        }
+        Err(error) => {
+            Fact::fatal("listen", error.to_string(), "stop that process, or choose another address")
+        }
     };
     outcomes.iter().map(fact).collect()
 }

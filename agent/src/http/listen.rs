@@ -1,6 +1,9 @@
 //! Sockets to serve on: bound here, or handed over by systemd.
 
-use super::{address::Address, port_holder};
+use super::{
+    address::Address,
+    port_holder::{self, Holder},
+};
 use crate::{config::Web, source::errno};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -18,19 +21,22 @@ use tracing::warn;
 pub enum ListenError {
     #[error("listen tcp: {0}")]
     Address(String),
-    /// Go's words, and what is known besides: who holds the port, what would be needed for it.
+    /// Go's words, and what is known besides.
     #[error("listen {network} {address}: {call}: {}{}", errno::words_of(cause), hint.as_ref().map_or(String::new(), |it| format!("; {it}")))]
-    Bind {
-        network: &'static str,
-        address: String,
-        call: &'static str,
-        cause: io::Error,
-        hint: Option<String>,
-    },
+    Bind { network: &'static str, address: String, call: &'static str, cause: io::Error, hint: Option<Hint> },
     #[error("no socket activation file descriptors found")]
     NoneInherited,
     #[error("socket {index} of socket activation: {cause}")]
     Inherited { index: usize, cause: io::Error },
+}
+
+/// What is known of a port that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Hint {
+    #[error("held by {0}")]
+    Held(Holder),
+    #[error("ports below 1024 need CAP_NET_BIND_SERVICE, see net.ipv4.ip_unprivileged_port_start")]
+    Privileged,
 }
 
 /// A bound socket of any family, nonblocking.
@@ -97,13 +103,10 @@ impl Listener {
     }
 }
 
-/// What to know of a port that cannot be had.
-fn hint(port: u16, kind: io::ErrorKind) -> Option<String> {
+fn hint(port: u16, kind: io::ErrorKind) -> Option<Hint> {
     match kind {
-        io::ErrorKind::AddrInUse => port_holder::find(port).map(|it| format!("held by {it}")),
-        io::ErrorKind::PermissionDenied if port < 1024 => {
-            Some("ports below 1024 need CAP_NET_BIND_SERVICE, see net.ipv4.ip_unprivileged_port_start".into())
-        }
+        io::ErrorKind::AddrInUse => port_holder::find(port).map(Hint::Held),
+        io::ErrorKind::PermissionDenied if port < 1024 => Some(Hint::Privileged),
         _ => None,
     }
 }

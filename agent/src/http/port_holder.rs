@@ -5,14 +5,21 @@ use procfs::{
     process::{FDTarget, Process, all_processes},
 };
 
-/// `comm (pid N)` of the process that listens on `port`, as far as this one may see it.
-pub(super) fn find(port: u16) -> Option<String> {
+/// A process that listens.
+#[derive(Debug, thiserror::Error)]
+#[error("{comm} (pid {pid})")]
+pub struct Holder {
+    pub comm: String,
+    pid: i32,
+}
+
+/// The process that listens on `port`, as far as this one may see it.
+pub(super) fn find(port: u16) -> Option<Holder> {
     let sockets = [tcp(), tcp6()].into_iter().flatten().flatten();
     let ours = sockets.filter(|it| it.state == TcpState::Listen && it.local_address.port() == port);
     let inodes: Vec<u64> = ours.map(|it| it.inode).collect();
     let holder = all_processes().ok()?.flatten().find(|it| holds(it, &inodes))?;
-    let comm = holder.stat().map(|it| it.comm).unwrap_or_default();
-    Some(format!("{comm} (pid {})", holder.pid))
+    Some(Holder { comm: holder.stat().map(|it| it.comm).unwrap_or_default(), pid: holder.pid })
 }
 
 fn holds(process: &Process, inodes: &[u64]) -> bool {
@@ -27,8 +34,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let holder = super::find(port).unwrap();
-        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        assert!(holder.to_string().ends_with(&format!("(pid {})", std::process::id())), "{holder}");
         drop(listener);
-        assert_eq!(super::find(port), None);
+        assert!(super::find(port).is_none());
     }
 }

@@ -59,8 +59,8 @@ fn problems(app: &App) -> Vec<Problem> {
         remedy: remedy.to_owned(),
     };
     let refused = app.answers.own.refused().map(|(what, why)| {
-        let what = format!("the {what} was changed and cannot be used; the one before still holds");
-        failed(what, why, "mend the file; it is read again by itself")
+        let what = format!("the changed {what} has errors; hostlens keeps using the one before");
+        failed(what, why, "correct the file; hostlens reads it again by itself")
     });
     let collectors = app.registry().collectors().collect::<Vec<_>>();
     let unwell = collectors.iter().filter_map(|(entry, summary)| of_collector(entry.name, summary.as_ref()?));
@@ -84,7 +84,10 @@ fn of_collector(name: &str, summary: &Summary) -> Option<Problem> {
     };
     Some(Problem {
         state: state.as_str().to_owned(),
-        what: format!("{name} is {}", state.words()),
+        what: match state {
+            State::Failed { .. } => format!("{name} has failed"),
+            _ => format!("{name} is {}", state.words()),
+        },
         reason: state.reason().to_owned(),
         remedy,
     })

@@ -64,7 +64,7 @@ fn render(app: &App, nonce: &str) -> String {
     if app.web.enable_ui {
         out.raw(" <a href=\"api/v1/collectors\">Collectors as JSON</a></nav></header><main>\n");
         let collectors: Vec<_> = app.registry().collectors().collect();
-        wrong(&status.problems, &mut out);
+        wrong(&status.problems, html::unasked(&collectors), &mut out);
         if app.recorder.is_allowed() {
             out.raw(CHARTS);
         }
@@ -78,10 +78,17 @@ fn render(app: &App, nonce: &str) -> String {
     out.0
 }
 
-/// What somebody should see to.
-fn wrong(problems: &[Problem], out: &mut Html) {
+/// What somebody should see to; `n_unasked` collectors may yet have something.
+fn wrong(problems: &[Problem], n_unasked: usize, out: &mut Html) {
     if problems.is_empty() {
-        out.raw("<section id=\"wrong\" class=\"well\"><h2>Nothing is wrong</h2></section>\n");
+        out.raw("<section id=\"wrong\" class=\"well\"><h2>Nothing is wrong");
+        match n_unasked {
+            0 => out.raw("</h2></section>\n"),
+            n => out
+                .raw(" so far</h2><p>Collectors that have not run yet, as no scrape has asked for them: ")
+                .raw(&n.to_string())
+                .raw(".</p></section>\n"),
+        };
         return;
     }
     out.raw("<section id=\"wrong\"><h2>What is wrong</h2><ul>\n");
