@@ -18,12 +18,14 @@ pub(crate) const SUMMARY: &str =
     "write Prometheus' rules as a PrometheusRule for Kubernetes, and for other jobs";
 pub(crate) const HELP: &str = "\
 usage: cargo xtask rules [--check]
-       cargo xtask rules --selector <matchers> [--to <folder>]
+       cargo xtask rules [--selector <matchers>] [--runbooks <url>] [--to <folder>]
 
 Writes config/kubernetes/prometheusrule.yaml from config/prometheus/rules; --check fails where it is not up to date.
 
   --selector <matchers>  write all three files for the series that these choose, in place of job=\"node\", as
                          nodeExporterSelector of the node mixin does: 'job=~\"node|edge\", cluster=\"a\"'; promtool checks them
+  --runbooks <url>       write all three files with this before the path of each alert's `runbook_url`, so that a message
+                         has a link: where this repository, or a copy of agent/docs/runbooks, can be read
   --to <folder>          where to [target/rules]
 ";
 
@@ -48,20 +50,23 @@ spec:
 ";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (mut is_check, mut selector, mut to) = (false, None, PathBuf::from("target/rules"));
+    let (mut is_check, mut selector, mut runbooks) = (false, None, None);
+    let mut to = PathBuf::from("target/rules");
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("check") => is_check = true,
             Arg::Long("selector") => selector = Some(parser.value()?.string()?),
+            Arg::Long("runbooks") => runbooks = Some(parser.value()?.string()?),
             Arg::Long("to") => to = parser.value()?.into(),
             _ => return Err(arg.unexpected().into()),
         }
     }
     let rules = PARTS.map(|part| Ok((part, read(&format!("{RULES}/{part}"))?)));
     let rules: Vec<(&str, String)> = rules.into_iter().collect::<Result<_>>()?;
-    if let Some(selector) = selector {
-        return select(&rules, &selector, &workspace().join(to));
+    if selector.is_some() || runbooks.is_some() {
+        let selector = selector.as_deref().unwrap_or(SELECTOR);
+        return adapt(&rules, selector, &runbooks.unwrap_or_default(), &workspace().join(to));
     }
     let made = object(&rules)?;
     if is_check {
@@ -75,10 +80,11 @@ fn read(path: &str) -> Result<String> {
     read_to_string(workspace().join(path)).with_context(|| format!("read {path}"))
 }
 
-/// Writes the rules to a folder with another selector.
-fn select(rules: &[(&str, String)], selector: &str, to: &Path) -> Result<()> {
+/// Writes the rules to a folder with another selector, and with what is to be before the runbooks' paths.
+fn adapt(rules: &[(&str, String)], selector: &str, runbooks: &str, to: &Path) -> Result<()> {
     create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
-    let rules: Vec<_> = rules.iter().map(|(part, text)| (*part, selected(text, selector))).collect();
+    let rules: Vec<_> =
+        rules.iter().map(|(part, text)| (*part, linked(&selected(text, selector), runbooks))).collect();
     let mut check = Command::new(peers::get("promtool")?);
     check.args(["check", "rules"]);
     for (part, text) in &rules {
@@ -95,6 +101,11 @@ fn select(rules: &[(&str, String)], selector: &str, to: &Path) -> Result<()> {
 fn selected(text: &str, selector: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.replace(&format!("{{{SELECTOR}"), &format!("{{{selector}")) + "\n").collect()
+}
+
+fn linked(text: &str, runbooks: &str) -> String {
+    let (key, slash) = ("runbook_url: ", if runbooks.is_empty() { "" } else { "/" });
+    text.replace(key, &format!("{key}{}{slash}", runbooks.trim_end_matches('/')))
 }
 
 /// The groups of each file, two steps further in. Two groups of a name would be one to the operator.
@@ -117,6 +128,17 @@ fn object(rules: &[(&str, String)]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runbooks_are_links_where_they_can_be_read() {
+        let text = "annotations:\n  runbook_url: agent/docs/runbooks/A.md\n";
+        let linked = linked(text, "https://example.com/hostlens/");
+        assert_eq!(
+            linked,
+            "annotations:\n  runbook_url: https://example.com/hostlens/agent/docs/runbooks/A.md\n"
+        );
+        assert_eq!(super::linked(text, ""), text);
+    }
 
     #[test]
     fn all_rules_select_by_one_word() {

@@ -22,8 +22,9 @@ pub(super) fn alerts(files: &[File]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, (file, line)) in &alerts {
         let runbook = format!("{RUNBOOKS}{name}.md");
-        if !files.iter().any(|it| it.path == runbook) || !in_rules(&format!("runbook: {runbook}\n")) {
-            faults.push(file.fault(*line, format!("the alert has no annotation `runbook` with {runbook}")));
+        if !files.iter().any(|it| it.path == runbook) || !in_rules(&format!("runbook_url: {runbook}\n")) {
+            faults
+                .push(file.fault(*line, format!("the alert has no annotation `runbook_url` with {runbook}")));
         }
         if !in_tests(&format!("- alertname: {name}\n")) {
             faults.push(file.fault(*line, format!("no test of {TESTS} raises the alert")));
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn an_alert_without_runbook_or_test_is_found() {
-        let rules = "      - alert: A\n          runbook: agent/docs/runbooks/A.md\n      - alert: B\n";
+        let rules = "      - alert: A\n          runbook_url: agent/docs/runbooks/A.md\n      - alert: B\n";
         let files = [
             ("config/prometheus/rules/x.yml", rules),
             ("config/prometheus/tests/x.yml", "      - alertname: A\n"),
@@ -56,7 +57,7 @@ mod tests {
         assert_eq!(
             found(&files),
             [
-                "config/prometheus/rules/x.yml:3: the alert has no annotation `runbook` with agent/docs/runbooks/B.md",
+                "config/prometheus/rules/x.yml:3: the alert has no annotation `runbook_url` with agent/docs/runbooks/B.md",
                 "config/prometheus/rules/x.yml:3: no test of config/prometheus/tests/ raises the alert",
                 "agent/docs/runbooks/C.md:1: no alert has this runbook",
             ]
