@@ -99,11 +99,6 @@ impl Load {
         }
     }
 
-    /// Whether an operation is to switch between threads.
-    pub(crate) fn is_of_switches(self) -> bool {
-        matches!(self, Self::Switch | Self::Fresh | Self::Stale | Self::Storm)
-    }
-
     /// What one operation is.
     pub(crate) fn operation(self) -> &'static str {
         match self {

@@ -124,7 +124,7 @@ fn loads(options: &Options, hostlens: &Path) -> Result<Vec<LoadSummary>> {
     let mut summaries = Vec::new();
     for load in loads {
         let mut besides = vec![Beside::Nothing, Beside::Agent, Beside::Hooks, Beside::NothingAgain];
-        if load.is_of_switches() {
+        if matches!(load, Load::Switch | Load::Fresh | Load::Stale | Load::Storm) {
             besides.push(Beside::RunQueueAlone);
         }
         besides.extend(tools.iter().filter(|it| it.load == *load).map(|it| Beside::Tool(*it)));
