@@ -5,7 +5,7 @@ use crate::{
     cli::{self, Invocation, Once, Stop, Verb},
     collectors,
     config::{
-        self, Config, Ebpf, Loaded, Schema, Severity, Sources, Top, UseProbes, Web, diagnostic,
+        self, Config, Diagnostic, Ebpf, Loaded, Schema, Severity, Sources, Top, UseProbes, Web, diagnostic,
         render::{self, Which},
     },
     http::{self, Access, App, Limits, Listener, Shutdown, router},
@@ -66,20 +66,17 @@ fn run() -> Result<ExitCode> {
     }
     let variables = if verb.reads_environment() { variables()? } else { Vec::new() };
     let sources = Sources { variables, ..sources };
-    let loaded = config::load(&schema, &sources);
+    let mut loaded = config::load(&schema, &sources);
+    if matches!(verb, Verb::Run | Verb::CheckConfig { .. }) {
+        add_faults(&mut loaded);
+    }
     match verb {
         Verb::CheckConfig { strict, json } => check(&sources, loaded, strict, json),
         _ if !loaded.is_usable() => {
             log::last_words(&diagnostic::render(&loaded.diagnostics));
             Ok(ExitCode::FAILURE)
         }
-        Verb::Run => match cli::faults(&loaded.config)[..] {
-            [] => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
-            ref faults => {
-                log::last_words(&diagnostic::render(faults));
-                Ok(ExitCode::FAILURE)
-            }
-        },
+        Verb::Run => serve(schema, sources, loaded).map(|()| ExitCode::SUCCESS),
         verb => {
             anstream::eprint!("{}", diagnostic::render(&loaded.diagnostics));
             answer(&verb, &schema, loaded.config)
@@ -146,11 +143,19 @@ fn variables() -> Result<Vec<(String, String)>> {
     ours.map(text).collect()
 }
 
-fn check(sources: &Sources, mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
-    // Keys without a usable value are not there, and their defaults are none of the user's faults.
-    if loaded.is_usable() {
-        loaded.diagnostics.extend(cli::faults(&loaded.config));
+/// Adds what keeps hostlens from starting on this host.
+fn add_faults(loaded: &mut Loaded) {
+    let mut faults = cli::faults(&loaded.config);
+    if !loaded.is_usable() {
+        // Keys without a usable value are not there: their defaults are none of the user's faults, and what goes with
+        // one of them (as a certificate with its key) is not judged.
+        let is_alone = |it: &Diagnostic| it.place.is_some() && !it.message.starts_with("`web.tls.");
+        faults.retain(is_alone);
     }
+    loaded.diagnostics.append(&mut faults);
+}
+
+fn check(sources: &Sources, mut loaded: Loaded, strict: bool, json: bool) -> Result<ExitCode> {
     loaded.diagnostics.extend(cli::remarks(&loaded.config));
     match json {
         true => print(format!("{:#}\n", diagnostic::to_json(&loaded.diagnostics)))?,

@@ -612,6 +612,33 @@ fn what_start_would_find() {
     );
 }
 
+/// Faults that start would find are told with those that are in the text.
+#[test]
+fn all_faults_are_told_at_once() {
+    refused(
+        b"[web]\ntelemetry_path = 3\nlisten_address = ['nowhere']\nheaders = { X-Other = 'a' }\n[path]\n\
+        procfs = '/nope'\n[web.auth]\nbasic_auth_users = { bob = 'plain', eve = 'plain' }\n\
+        users_file = 'absent'\n[web.rate_limit]\ninterval = '1s'\n",
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_line_of_a_users_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    write("users", "# staff\nbob\neve:plain\n");
+    write("hostlens.toml", "[web.auth]\nusers_file = 'users'\n");
+    refused_in(folder.path(), expect![[""]]);
+}
+
+#[test]
+fn an_open_brace() {
+    refused(b"[web]\nheaders = { X-Frame-Options = 'deny'\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
+    refused(b"[web]\nheaders = { X-Frame-Options = 'deny',\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
+    refused(b"[web]\nheaders = {\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
+}
+
 #[test]
 fn what_was_checked_is_said() {
     let folder = tempfile::tempdir().unwrap();

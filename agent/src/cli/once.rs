@@ -60,7 +60,7 @@ pub fn examine(config: &Config) -> Result<doctor::Report> {
         true => vec![doctor::sockets_of_systemd()],
         false => doctor::ports(&listen(config)),
     };
-    server.extend(http::of_access(config).map(doctor::access));
+    server.extend(http::of_access(config).into_iter().map(doctor::access));
     let host = doctor::Host::new(config, server);
     let Scraped { sandbox, outcomes, .. } = scrape(config, collectors::all())?;
     Ok(host.with(&sandbox, outcomes))

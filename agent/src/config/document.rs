@@ -94,7 +94,13 @@ pub(super) fn parse(schema: &Schema, source: &Arc<Source>, diagnostics: &mut Vec
 
 /// Whether the parser says of a bracket that it is not closed.
 fn says_open(error: &Diagnostic) -> bool {
-    error.message.starts_with("unclosed ") || error.message.starts_with("missing comma between ")
+    const OPEN: [&str; 4] = [
+        "unclosed ",
+        "missing comma between ",
+        "invalid inline table element",
+        "missing key for inline table element",
+    ];
+    OPEN.iter().any(|words| error.message.starts_with(words))
 }
 
 struct Walk<'a> {

@@ -91,14 +91,14 @@ struct Load<'a> {
 
 impl Load<'_> {
     fn file_with_includes(&mut self, path: &Path) -> Vec<Given> {
-        let mut given = self.file(path);
+        let mut given = self.file(path, None);
         let Some(include) = given.iter().find(|it| it.path == "include") else { return given };
         let (patterns, place) =
             (include.value.as_array().cloned().unwrap_or_default(), include.place.clone());
         let folder = path.parent().unwrap_or(Path::new(""));
         for pattern in patterns.iter().filter_map(Value::as_str) {
             for included in self.matches(&folder.join(pattern), place.as_ref()) {
-                let mut inner = self.file(&included);
+                let mut inner = self.file(&included, place.as_ref());
                 for nested in inner.extract_if(.., |it| it.path == "include") {
                     let message = "an included file cannot include others";
                     self.push(Diagnostic::error(message), nested.place);
@@ -109,12 +109,22 @@ impl Load<'_> {
         given
     }
 
-    fn file(&mut self, path: &Path) -> Vec<Given> {
+    /// `include` is the place that names the file, if it is a file that does.
+    fn file(&mut self, path: &Path, include: Option<&Place>) -> Vec<Given> {
         self.watched.push(path.to_owned());
         match document::read(path) {
             Ok(source) => document::parse(self.schema, &source, &mut self.diagnostics),
             Err(error) => {
-                self.diagnostics.push(error);
+                // One that was read says its own line.
+                let is_read = error.place.as_ref().is_some_and(|place| place.source.is_file);
+                self.diagnostics.push(match include {
+                    Some(place) if !is_read => {
+                        Diagnostic::error(format!("`include`: {}: {}", path.display(), error.message))
+                            .at(place.clone())
+                            .help("only a pattern, such as `conf.d/*.toml`, may name files that are absent")
+                    }
+                    _ => error,
+                });
                 Vec::new()
             }
         }

@@ -1,7 +1,7 @@
 //! What of the config keeps the server from starting on this host, found without starting it.
 
 use super::{
-    access::{self, Origin},
+    access::{self, AccessError, Origin},
     address::Address,
 };
 use crate::config::{Config, Diagnostic, Web};
@@ -30,13 +30,18 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
     web.listen_address.iter().filter_map(|text| Address::parse(text).err()).map(fault).collect()
 }
 
-/// The first thing that is wrong with certificates, passwords, headers or the web config file.
+/// What is wrong with certificates, passwords, headers or the web config file.
 #[must_use]
-pub fn of_access(config: &Config) -> Option<Diagnostic> {
-    let error = access::check(&Origin::new(config)).err()?;
+pub fn of_access(config: &Config) -> Vec<Diagnostic> {
     // A web config file has lines of its own, which its errors name.
     let is_file = !config.section::<Web>().config_file.as_os_str().is_empty();
-    let (key, remedy) = if is_file { ("web.config_file", "") } else { (error.key, error.remedy) };
-    let fault = config.error(key, &error);
-    Some(if remedy.is_empty() { fault } else { fault.help(remedy) })
+    let fault = |error: AccessError| {
+        let (key, remedy) = match is_file {
+            true => ("web.config_file", "name a file that `web.config.file` of Prometheus' exporters takes"),
+            false => (error.key, error.remedy),
+        };
+        let fault = config.error(key, &error);
+        if remedy.is_empty() { fault } else { fault.help(remedy) }
+    };
+    access::faults(&Origin::new(config)).into_iter().map(fault).collect()
 }

@@ -152,7 +152,7 @@ impl Reloader {
         if !loaded.is_usable() {
             for it in loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error) {
                 let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
-                error!(place, error = it.message, "the config cannot be used");
+                error!(place, error = it.message, help = it.help, "the config cannot be used");
             }
             warn!("the config was not reloaded, the one before still holds");
             // Nobody reads it on a terminal.

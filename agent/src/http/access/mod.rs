@@ -95,9 +95,12 @@ fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Stamp)> {
     files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
-/// Whether what `origin` says now can be used.
-pub(super) fn check(origin: &Origin) -> Result<(), AccessError> {
-    Policy::new(&origin.read()?).map(drop)
+/// Everything that is wrong with what `origin` says now.
+pub(super) fn faults(origin: &Origin) -> Vec<AccessError> {
+    let mut faults = Vec::new();
+    let settings = origin.read_all(&mut faults);
+    faults.extend(Policy::new(&settings).err());
+    faults
 }
 
 impl Access {

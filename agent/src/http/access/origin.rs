@@ -6,12 +6,13 @@ use super::{
 };
 use crate::config::{ClientAuth, Config, Web, WebAuth, WebRateLimit, WebTls};
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-const USERS_REMEDY: &str = "`hostlens hash-password` prints the hash to write here";
+const HASH_REMEDY: &str = "`hostlens hash-password` prints the hash to write here";
+const FILE_REMEDY: &str =
+    "name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes";
 
 /// Where settings come from; read again when a file changes.
 #[derive(Debug)]
@@ -33,45 +34,65 @@ impl Origin {
         }
     }
 
+    /// # Errors
+    /// The first fault.
     pub(super) fn read(&self) -> Result<Settings, AccessError> {
+        let mut faults = Vec::new();
+        let settings = self.read_all(&mut faults);
+        faults.into_iter().next().map_or(Ok(settings), Err)
+    }
+
+    /// Adds all that is wrong to `faults`.
+    pub(super) fn read_all(&self, faults: &mut Vec<AccessError>) -> Settings {
         let mut settings = match self {
             Self::WebConfigFile { path, exempt } => {
-                let text = fs::read_to_string(path).map_err(|cause| AccessError::open(path, &cause))?;
-                let folder = path.parent().unwrap_or(Path::new(""));
-                let mut settings = yaml::parse(&text, folder)?;
-                settings.exempt.clone_from(exempt);
-                settings.files.push(path.clone());
+                let settings = of_web_config_file(path);
+                let settings = settings.map_err(|error| faults.push(error)).unwrap_or_default();
+                faults.extend(settings.users.values().filter_map(|hash| check_hash(hash).err()));
+                Settings { exempt: exempt.clone(), ..settings }
+            }
+            Self::Sections { web, tls, auth, rate_limit } => {
+                let mut settings = of_sections(web, tls, auth, rate_limit);
+                for (user, hash) in &settings.users {
+                    faults.extend(check_hash(hash).err().map(|error| {
+                        let error = AccessError::wrong(format!("the password of `{user}`: {error}"));
+                        error.about("web.auth.basic_auth_users", HASH_REMEDY)
+                    }));
+                }
+                if !rate_limit.interval.is_zero() && rate_limit.burst == 0 {
+                    let error = AccessError::wrong("with a `burst` of 0 no request passes");
+                    faults.push(error.about("web.rate_limit.interval", "set `burst` to 1 or more, too"));
+                }
+                let path = &auth.users_file;
+                if !path.as_os_str().is_empty() {
+                    let mut wrong = Vec::new();
+                    settings.users.extend(of_users_file(path, &mut wrong));
+                    settings.files.push(path.clone());
+                    let about = |error: AccessError| error.about("web.auth.users_file", FILE_REMEDY);
+                    faults.extend(wrong.into_iter().map(about));
+                }
                 settings
             }
-            Self::Sections { web, tls, auth, rate_limit } => of_sections(web, tls, auth, rate_limit)?,
         };
-        check_headers(&settings.headers)
-            .map_err(|error| error.about("web.headers", "see `hostlens config sample`"))?;
-        for (user, hash) in &settings.users {
-            check_hash(hash).map_err(|error| {
-                // Only the web config file of the exporters has its words to keep.
-                let about = match self {
-                    Self::WebConfigFile { .. } => error,
-                    Self::Sections { .. } => AccessError::wrong(format!("the password of `{user}`: {error}")),
-                };
-                about.about("web.auth.basic_auth_users", USERS_REMEDY)
-            })?;
-        }
+        let about = |error: AccessError| error.about("web.headers", "see `hostlens config sample`");
+        faults.extend(settings.headers.iter().filter_map(check_header).map(about));
         for pem in settings.tls.iter().flat_map(|it| [&it.cert, &it.key, &it.client_ca]) {
             if let Pem::File(path) = pem {
                 settings.files.push(path.clone());
             }
         }
-        Ok(settings)
+        settings
     }
 }
 
-fn of_sections(
-    web: &Web,
-    tls: &WebTls,
-    auth: &WebAuth,
-    rate: &WebRateLimit,
-) -> Result<Settings, AccessError> {
+fn of_web_config_file(path: &Path) -> Result<Settings, AccessError> {
+    let text = fs::read_to_string(path).map_err(|cause| AccessError::open(path, &cause))?;
+    let settings = yaml::parse(&text, path.parent().unwrap_or(Path::new("")))?;
+    Ok(Settings { files: vec![path.to_owned()], ..settings })
+}
+
+/// What needs no other file.
+fn of_sections(web: &Web, tls: &WebTls, auth: &WebAuth, rate: &WebRateLimit) -> Settings {
     let tls = TlsSettings {
         cert: Pem::file(tls.cert_file.clone()),
         key: Pem::file(tls.key_file.clone()),
@@ -87,7 +108,7 @@ fn of_sections(
         curve_preferences: tls.curve_preferences.iter().map(|it| it.as_str().to_owned()).collect(),
         ignores_client_order: tls.prefer_server_cipher_suites,
     };
-    let mut settings = Settings {
+    Settings {
         tls: tls.is_wanted().then_some(tls),
         has_http2: web.http2,
         headers: web.headers.clone(),
@@ -95,31 +116,40 @@ fn of_sections(
         exempt: auth.exempt.clone(),
         rate: Rate { interval: rate.interval, burst: rate.burst },
         ..Settings::default()
-    };
-    if !auth.users_file.as_os_str().is_empty() {
-        let path = &auth.users_file;
-        let about = |error: AccessError| error.about("web.auth.users_file", USERS_REMEDY);
-        let text = fs::read_to_string(path).map_err(|cause| about(AccessError::open(path, &cause)))?;
-        settings.users.extend(parse_users(&text).map_err(about)?);
-        settings.files.push(path.clone());
     }
-    Ok(settings)
 }
 
-/// The lines of an htpasswd file.
-fn parse_users(text: &str) -> Result<Vec<(String, String)>, AccessError> {
+/// The users of an htpasswd file; adds all that is wrong with it to `faults`.
+fn of_users_file(path: &Path, faults: &mut Vec<AccessError>) -> Vec<(String, String)> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) => {
+            faults.push(AccessError::open(path, &cause));
+            return Vec::new();
+        }
+    };
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let user = |(number, line): (usize, &str)| match line.split_once(':') {
-        Some((user, hash)) => Ok((user.to_owned(), hash.trim().to_owned())),
-        None => Err(AccessError::wrong(format!("users file, line {number}: expected user:hash"))),
-    };
-    let users: Vec<_> = lines.map(user).collect::<Result<_, _>>()?;
+    let mut users = Vec::new();
+    for (number, line) in lines {
+        let user = line.split_once(':').ok_or_else(|| "expected user:hash".to_owned());
+        let user = user.map(|(user, hash)| (user, hash.trim()));
+        let user = user.and_then(|it| check_hash(it.1).map(|()| it).map_err(|error| error.to_string()));
+        match user {
+            Ok((user, hash)) => users.push((user.to_owned(), hash.to_owned())),
+            Err(problem) => {
+                faults.push(AccessError::wrong(format!("{}:{number}: {problem}", path.display())));
+            }
+        }
+    }
     // No user would mean no password.
-    if users.is_empty() { Err(AccessError::wrong("the users file holds no user")) } else { Ok(users) }
+    if users.is_empty() && faults.is_empty() {
+        faults.push(AccessError::wrong("the users file holds no user"));
+    }
+    users
 }
 
-fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), AccessError> {
+fn check_header((name, value): (&String, &String)) -> Option<AccessError> {
     const ALLOWED: [(&str, &[&str]); 5] = [
         ("Strict-Transport-Security", &[]),
         ("X-Content-Type-Options", &["nosniff"]),
@@ -127,19 +157,17 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), AccessError> 
         ("X-XSS-Protection", &[]),
         ("Content-Security-Policy", &[]),
     ];
-    for (name, value) in headers {
-        let Some((_, values)) = ALLOWED.iter().find(|(allowed, _)| allowed == name) else {
-            return Err(AccessError::wrong(format!("HTTP header {name:?} can not be configured")));
-        };
-        if !values.is_empty() && !values.contains(&value.as_str()) {
-            let quoted: Vec<_> = values.iter().map(|it| format!("{it:?}")).collect();
-            let quoted = quoted.join(" ");
-            return Err(AccessError::wrong(format!(
-                "invalid value for {name}. Expected one of: [{quoted}], but got: {value:?}"
-            )));
-        }
-    }
-    Ok(())
+    let Some((_, values)) = ALLOWED.iter().find(|(allowed, _)| allowed == name) else {
+        return Some(AccessError::wrong(format!("HTTP header {name:?} can not be configured")));
+    };
+    let is_allowed = values.is_empty() || values.contains(&value.as_str());
+    (!is_allowed).then(|| {
+        let quoted: Vec<_> = values.iter().map(|it| format!("{it:?}")).collect();
+        let quoted = quoted.join(" ");
+        AccessError::wrong(format!(
+            "invalid value for {name}. Expected one of: [{quoted}], but got: {value:?}"
+        ))
+    })
 }
 
 fn check_hash(hash: &str) -> Result<(), AccessError> {

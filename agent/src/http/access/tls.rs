@@ -35,9 +35,13 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
         }
         _ => {}
     }
+    let of_suites =
+        |error: AccessError| error.about("web.tls.cipher_suites", "without the key it is all of them");
+    let of_curves =
+        |error: AccessError| error.about("web.tls.curve_preferences", "without the key it is all of them");
     let provider = Arc::new(CryptoProvider {
-        cipher_suites: cipher_suites(&settings.cipher_suites)?,
-        kx_groups: curves(&settings.curve_preferences)?,
+        cipher_suites: cipher_suites(&settings.cipher_suites).map_err(of_suites)?,
+        kx_groups: curves(&settings.curve_preferences).map_err(of_curves)?,
         ..ring::default_provider()
     });
     let of_cert =
