@@ -448,13 +448,13 @@ fn includes_that_cannot_be_read() {
     refused_in(
         folder.path(),
         expect![[r#"
-        hostlens.toml:2:2: error: unknown table [weeb] [did you mean [web]?]
-        absent.toml: error: read the config file: No such file or directory (os error 2)
-        conf.d/10-nested.toml:1:1: error: an included file cannot include others
-        conf.d/20-typo.toml:2:1: error: unknown key `levl` in [log] [did you mean `level`?   (flag: --log.level)]
-        conf.d/30-folder.toml: error: the config file is a directory
-        hostlens.toml:1:1: error: `include`: a[.toml is not a pattern
-    "#]],
+            hostlens.toml:2:2: error: unknown table [weeb] [did you mean [web]?]
+            hostlens.toml:1:1: error: `include`: absent.toml: read the config file: No such file or directory (os error 2) [only a pattern, such as `conf.d/*.toml`, may name files that are absent]
+            conf.d/10-nested.toml:1:1: error: an included file cannot include others
+            conf.d/20-typo.toml:2:1: error: unknown key `levl` in [log] [did you mean `level`?   (flag: --log.level)]
+            hostlens.toml:1:1: error: `include`: conf.d/30-folder.toml: the config file is a directory [only a pattern, such as `conf.d/*.toml`, may name files that are absent]
+            hostlens.toml:1:1: error: `include`: a[.toml is not a pattern
+        "#]],
     );
 }
 
@@ -582,8 +582,9 @@ fn what_start_would_find() {
     refused(
         b"[web.auth]\nusers_file = 'hostlens.toml'\n",
         expect![[r#"
-        hostlens.toml:2:1: error: `web.auth.users_file`: users file, line 1: expected user:hash [`hostlens hash-password` prints the hash to write here]
-    "#]],
+            hostlens.toml:2:1: error: `web.auth.users_file`: hostlens.toml:1: expected user:hash [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+            hostlens.toml:2:1: error: `web.auth.users_file`: hostlens.toml:2: expected user:hash [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+        "#]],
     );
     refused(
         b"[path]\nprocfs = '/nope'\nsysfs = '/etc/hostname'\n",
@@ -595,8 +596,8 @@ fn what_start_would_find() {
     refused(
         b"[web]\nconfig_file = 'no.yml'\n",
         expect![[r#"
-        hostlens.toml:2:1: error: `web.config_file`: open no.yml: no such file or directory
-    "#]],
+            hostlens.toml:2:1: error: `web.config_file`: open no.yml: no such file or directory [name a file that `web.config.file` of Prometheus' exporters takes]
+        "#]],
     );
     refused(
         b"[web\nlisten_address = [':9100']\n[path]\nprocfs = '/proc'\n",
@@ -619,7 +620,15 @@ fn all_faults_are_told_at_once() {
         b"[web]\ntelemetry_path = 3\nlisten_address = ['nowhere']\nheaders = { X-Other = 'a' }\n[path]\n\
         procfs = '/nope'\n[web.auth]\nbasic_auth_users = { bob = 'plain', eve = 'plain' }\n\
         users_file = 'absent'\n[web.rate_limit]\ninterval = '1s'\n",
-        expect![[""]],
+        expect![[r#"
+            hostlens.toml:2:18: error: `web.telemetry_path`: expected a string, found integer `3`
+            hostlens.toml:6:1: error: `path.procfs`: read /nope: no such file or directory [name a folder where a file system of type proc is mounted]
+            hostlens.toml:3:1: error: `web.listen_address`: address nowhere: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `bob`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
+            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `eve`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
+            hostlens.toml:9:1: error: `web.auth.users_file`: open absent: no such file or directory [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+            hostlens.toml:4:1: error: `web.headers`: HTTP header "X-Other" can not be configured [see `hostlens config sample`]
+        "#]],
     );
 }
 
@@ -629,14 +638,35 @@ fn a_line_of_a_users_file() {
     let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
     write("users", "# staff\nbob\neve:plain\n");
     write("hostlens.toml", "[web.auth]\nusers_file = 'users'\n");
-    refused_in(folder.path(), expect![[""]]);
+    refused_in(
+        folder.path(),
+        expect![[r#"
+        hostlens.toml:2:1: error: `web.auth.users_file`: users:2: expected user:hash [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+        hostlens.toml:2:1: error: `web.auth.users_file`: users:3: crypto/bcrypt: hashedSecret too short to be a bcrypted password [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+    "#]],
+    );
 }
 
 #[test]
 fn an_open_brace() {
-    refused(b"[web]\nheaders = { X-Frame-Options = 'deny'\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
-    refused(b"[web]\nheaders = { X-Frame-Options = 'deny',\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
-    refused(b"[web]\nheaders = {\n[web.tls]\ncert_file = 'a'\n", expect![[""]]);
+    refused(
+        b"[web]\nheaders = { X-Frame-Options = 'deny'\n[web.tls]\ncert_file = 'a'\n",
+        expect![[r#"
+        hostlens.toml:3:1: error: missing key for inline table element, expected `,` [a bracket that opens here or above is not closed]
+    "#]],
+    );
+    refused(
+        b"[web]\nheaders = { X-Frame-Options = 'deny',\n[web.tls]\ncert_file = 'a'\n",
+        expect![[r#"
+        hostlens.toml:3:1: error: missing key for inline table element, expected key [a bracket that opens here or above is not closed]
+    "#]],
+    );
+    refused(
+        b"[web]\nheaders = {\n[web.tls]\ncert_file = 'a'\n",
+        expect![[r#"
+        hostlens.toml:3:1: error: missing key for inline table element, expected key [a bracket that opens here or above is not closed]
+    "#]],
+    );
 }
 
 #[test]
