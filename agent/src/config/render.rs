@@ -89,7 +89,7 @@ const SAMPLE_HEAD: &str = "\
 #   device_exclude = '^veth'                           in a file
 #   HOSTLENS__COLLECTOR__NETDEV__DEVICE_EXCLUDE=^veth  in the environment
 #   --collector.netdev.device-exclude=^veth            on the command line
-# A regex is a string, as Go's and RE2's, and matches anywhere in a name; or a list of strings, each of which
+# A regex is a string in the syntax of Go (RE2), and matches anywhere in a name; or a list of strings, each of which
 # matches a whole name. 'Single quotes' need no escapes. Durations have units: \"500ms\", \"5s\", \"2m\".
 #
 # `hostlens check-config FILE` says what is wrong with a file, `hostlens config show --sources` who chose each value.

@@ -19,8 +19,8 @@ section! {
         include: Vec<String> = Value::Array(Vec::new()) => "",
         /// Reads the files again when they change, at most ten seconds later.
         auto_reload: bool = true => "config.auto-reload",
-        /// For a fleet, whose probes are not to be loaded all at once: waits up to so long, by chance, before it opens
-        /// collectors at start, unless no probe may be loaded, and before it reads files that changed.
+        /// Waits a random time up to this before opening collectors at start (not where no probe may be loaded) and before
+        /// reading changed files, so that a fleet does not load its probes at once.
         jitter: Duration = "0" => "config.jitter",
     }
 }
@@ -114,7 +114,7 @@ section! {
         btf_path: PathBuf = "",
         /// Bounds of classic buckets in the text formats: pow4 (each four times the one before) or pow2 (twice as many).
         classic_buckets: ClassicBuckets = "pow4",
-        /// KiB of kernel memory that the counts of each of block_io, block_bio and block_io_stages may take; CPUs share counters where it is too little for one set each. One set is always made: 2 KiB for each disk and operation twice, of block_io_stages 6, for 21 disks at the least.
+        /// KiB of kernel memory that the counts of each of block_io, block_bio and block_io_stages may take. Where that is too little for a set of counters for each CPU, CPUs share them. One set is always made, of twice 2 KiB for each disk and operation (6 KiB for block_io_stages), with room for at least 21 disks.
         max_disk_memory_kib: u64 = 4096,
         /// How much I/O each of block_bio and block_io_stages follows at a time, at least 256 for each CPU; each takes some 100 bytes of kernel memory. Beyond it the oldest is forgotten.
         max_disk_io: u64 = 8192,
@@ -182,7 +182,7 @@ section! {
         /// Landlock after start: no writing, no executing, no TCP connections. best-effort: as much of it as the kernel
         /// has (Linux 5.13). require: no start without. off: none.
         landlock: Enforce = "best-effort",
-        /// A filter of system calls after start: none that an agent does not make. best-effort, require or off.
+        /// A filter of system calls after start: it allows only those that hostlens makes. best-effort, require or off.
         seccomp: Enforce = "best-effort",
     }
 }

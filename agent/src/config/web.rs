@@ -15,7 +15,7 @@ section! {
         systemd_socket: bool = false,
         /// Path of the metrics.
         telemetry_path: UrlPath = "/metrics",
-        /// Scrapes that may be under way at once, answers that slow clients have yet to take included. Others wait for
+        /// Scrapes that may be under way at once, including answers that slow clients have not read yet. Others wait for
         /// half of their time and are then answered with 503. 0: no limit.
         max_requests: i64 = 40,
         /// Leaves out what hostlens says of itself: `process_*`, `promhttp_*`, `hostlens_scrape_*`,
@@ -35,8 +35,8 @@ section! {
         /// Compresses answers with gzip or zstd for clients that accept it.
         compression: bool = true,
         /// Formats offered besides text 0.0.4: protobuf; openmetrics (1.0); openmetrics2 (2.0, a release
-        /// candidate that may yet change, for scrapers that ask for `version=2.0.0`). protobuf and openmetrics2 have native
-        /// histograms, and since when counters count. node_exporter never gives OpenMetrics, in whose first version
+        /// candidate that may yet change, for scrapers that ask for `version=2.0.0`). protobuf and openmetrics2 carry
+        /// native histograms and the start times of counters. node_exporter never gives OpenMetrics, in whose first version
         /// `le="1"` is `le="1.0"`: another series.
         formats: Vec<WebFormat> = vec!["protobuf"],
         /// Sends classic buckets with native histograms in protobuf and OpenMetrics 2.0: for a Prometheus that is told to
@@ -74,7 +74,7 @@ section! {
         min_version: TlsVersion = "TLS12",
         /// The newest version: TLS12 or TLS13.
         max_version: TlsVersion = "TLS13",
-        /// Cipher suites of TLS 1.2 by Go's names; empty: all that hostlens has.
+        /// Cipher suites of TLS 1.2, named as in Go; empty: all that are supported.
         cipher_suites: Vec<CipherSuite> = Value::Array(Vec::new()),
         /// Key exchange groups, best first: X25519, CurveP256, CurveP384; empty: all.
         curve_preferences: Vec<Curve> = Value::Array(Vec::new()),
@@ -98,7 +98,7 @@ section! {
 section! {
     /// How often the HTTP server may be asked
     pub struct WebRateLimit = "web.rate_limit" {
-        /// One request is let in each; 0: no limit. What exceeds it is answered with 429.
+        /// One request is admitted in each interval; 0: no limit. Those beyond it are answered with 429.
         interval: Duration = "0",
         /// Requests that may come at once after a pause.
         burst: u64 = 1,

@@ -155,12 +155,12 @@ impl Own {
         it.succeeded();
         self.exporter.register(
             format!("hostlens_{what}_last_reload_successful"),
-            "1 if what was read last is in force, 0 if it is broken and the one before still holds",
+            "1 if the last reload succeeded, 0 if it failed and what was read before is still in use",
             it.is_good.clone(),
         );
         self.exporter.register(
             format!("hostlens_{what}_last_reload_success_timestamp_seconds"),
-            "Unix time at which what is in force was read",
+            "Unix time of the last successful reload",
             it.last_good.clone(),
         );
         self.reloads.push((what.replace('_', " "), it.clone()));
@@ -175,7 +175,7 @@ impl Own {
     /// Adds how many lines of the log are lost for each of these causes.
     pub fn log_lines<const N: usize>(&mut self, causes: [&'static str; N]) -> [Counter; N] {
         let family = Family::<Label, Counter>::default();
-        let help = "Lines of the log that were not written: nobody reads it (unread), or the same had been said too often (repeated)";
+        let help = "Lines of the log that were not written: nobody reads it (unread), or the same line was repeated too often (repeated)";
         self.exporter.register("hostlens_log_lines_dropped", help, family.clone());
         causes.map(|cause| family.get_or_create(&[("cause", cause)]).clone())
     }
@@ -239,7 +239,7 @@ fn register_build_info(registry: &mut Registry) {
     let ours = [("branch", BRANCH), ("revision", REVISION), ("version", VERSION)];
     let info = Family::<[(&str, &str); 3], Gauge>::default();
     info.get_or_create(&ours).set(1);
-    registry.register("hostlens_build_info", "1, for the hostlens that runs", info);
+    registry.register("hostlens_build_info", "Always 1; the labels tell the running version", info);
     let compatible = [
         ("branch", BRANCH),
         ("goarch", ARCH),
@@ -251,6 +251,6 @@ fn register_build_info(registry: &mut Registry) {
     ];
     let info = Family::<[(&str, &str); 7], Gauge>::default();
     info.get_or_create(&compatible).set(1);
-    let help = "1, for the hostlens that runs: for dashboards that look for node_exporter";
+    let help = "Always 1; the labels tell the running version of hostlens, for dashboards that look for node_exporter";
     registry.register("node_exporter_build_info", help, info);
 }

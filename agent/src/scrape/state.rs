@@ -111,10 +111,10 @@ fn remedy_of(error: &Error) -> &'static str {
             "report it with that line of the file, as hostlens should understand it"
         }
         source::Error::Asked { .. } => {
-            "see to that server, or to the key of the config that says where it is"
+            "check that the server runs, or change its address in the collector's section of the config"
         }
         source::Error::Read { .. } | source::Error::Call { .. } => {
-            "see the kernel's log (`dmesg`) for that device or file system; disable the collector if it is to stay so"
+            "see the kernel's log (`dmesg`) for that device or file system, or disable the collector"
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::{
 use std::time::{Duration, UNIX_EPOCH};
 
 metrics! {
-    RUN_SECONDS: Counter "hostlens_bpf_probe_run_seconds_total" ["probe"], "CPU time that the eBPF programs of each of hostlens' probes took, estimated: one run in 128 or so is timed and stands for the others, with at most 8 microseconds each, and what it takes to get to a program and back is measured at start and added.";
+    RUN_SECONDS: Counter "hostlens_bpf_probe_run_seconds_total" ["probe"], "CPU time that the eBPF programs of each of hostlens' probes took, estimated. About one run in 128 is timed and stands for the others, capped at 8 microseconds. What it takes to call a program is measured at start and added.";
     RUNS: Counter "hostlens_bpf_probe_runs_total" ["probe"], "Runs of the eBPF programs of each of hostlens' probes.";
     MISSED: Counter "hostlens_bpf_program_recursion_missed_total" ["probe"], "Events that the eBPF programs of each of hostlens' probes did not see, because they ran on that CPU already (from Linux 5.12).";
     MAP_MEMORY: Gauge "hostlens_bpf_map_memory_bytes" ["probe"], "Kernel memory of the eBPF maps of each of hostlens' probes; `hostlens doctor` has each map.";
-    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "When a probe is attached again that is detached now, because it cost more than [ebpf.budget] allows, in seconds since the epoch.";
+    RETRY: Gauge "hostlens_bpf_probe_retry_timestamp_seconds" ["probe"], "Unix time at which a probe that was detached, because it cost more than [ebpf.budget] allows, will be attached again.";
     CPU: Gauge "hostlens_bpf_probe_cpu_ratio" ["probe"], "Share of the machine's CPU time that the probe's programs took in the last window of [ebpf.budget].";
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Offcpu {
 
 impl Spec for Offcpu {
     const SUMMARY: &'static str =
-        "For how long tasks are without a CPU, by what they left it for, by eBPF at each context switch.";
+        "How long tasks are off the CPU, by the reason they left it, by eBPF at each context switch.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use { probe: &runqueue::SPEC, features: FEATURES }];
     const COST: &'static str = "70 to 100 ns at each context switch on top of those of runqueue";

@@ -16,7 +16,7 @@ use std::sync::Arc;
 metrics! {
     LATENCY: Histogram "node_sched_runqueue_latency_seconds" [], "Time that tasks waited for a CPU, from being woken, begun or preempted until they ran, however often they were moved: of all tasks but the idle one, with the time that a quota or a hypervisor held them back.";
     WAIT: Counter "node_sched_runqueue_wait_seconds_total" ["cpu"], "Time that tasks waited in the run queue of each CPU before they ran on it.";
-    FLAWED: Counter "node_sched_runqueue_flawed_waits_total" ["flaw"], "Waits that the kernel gives no beginning for or one after the end (not in the latency: no_stamp, negative, moved_asleep), and those that may be counted too short (stopped_clock, and at most so many unknown_moves).";
+    FLAWED: Counter "node_sched_runqueue_flawed_waits_total" ["flaw"], "Waits whose start is missing or after their end (not in the latency: no_stamp, negative, moved_asleep), and waits that may be counted too short (stopped_clock, and at most so many unknown_moves).";
 }
 
 pub(super) struct Runqueue {

@@ -20,7 +20,7 @@ metrics! {
 
 section! {
     pub(super) struct Config {
-        /// Paths of control groups of which those that use or want the CPU most are watched, from `/` on; by default all.
+        /// Control groups, by their path from `/` on, among which the busiest are watched; by default all.
         id_include: Option<Pattern> = "",
         /// How many are watched; at most 20.
         top: u64 = 15,
@@ -37,7 +37,7 @@ pub(super) struct SchedBlame {
 }
 
 impl Spec for SchedBlame {
-    const SUMMARY: &'static str = "Which control groups make which wait for a CPU, or its own quota does, by eBPF at each context switch.";
+    const SUMMARY: &'static str = "Which control group, or own quota, kept which control group waiting for a CPU, by eBPF at each context switch.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use { probe: &runqueue::SPEC, features: FEATURES }];
     const COST: &'static str = "20 to 70 ns at each context switch beside those of runqueue, and some 50 us for each control group at a scrape";

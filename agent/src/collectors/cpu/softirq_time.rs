@@ -10,7 +10,7 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    TIME: Counter "node_softirq_seconds_total" ["cpu", "type"], "Time that each CPU ran softirqs of each type, with the interrupts that came meanwhile: measured, where that of node_cpu_seconds_total is most often made of samples.";
+    TIME: Counter "node_softirq_seconds_total" ["cpu", "type"], "Time that each CPU ran softirqs of each type, including interrupts that came meanwhile. It is measured; node_cpu_seconds_total is usually sampled.";
 }
 
 pub(super) struct SoftirqTime {

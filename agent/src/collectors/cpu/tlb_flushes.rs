@@ -24,7 +24,7 @@ impl Spec for TlbFlushes {
     const SUMMARY: &'static str = "Flushes of the processor's cache of page tables, by eBPF at each.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&tlb_flushes::SPEC)];
-    const COST: &'static str = "some 30 ns at each flush, that is at most switches between processes";
+    const COST: &'static str = "some 30 ns at each flush, which most switches between processes cause";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 metrics! {
-    LATENCY: Histogram "node_block_io_latency_seconds" ["device", "operation"], "Time from the allocation of a request to a disk to its completion, failed ones among them; what waited for a free request is not in it. A sync is a flush as it is asked for, a flush what the disk gets of them. The device ~other sums up what found no room in the probe's table.";
+    LATENCY: Histogram "node_block_io_latency_seconds" ["device", "operation"], "Time from the allocation of a request to a disk to its completion, including failed requests, without the wait for a free request. The operation sync is a flush as it was requested, flush one as it was sent to the disk. The device ~other sums up what found no room in the probe's table.";
     ERRORS: Counter "node_block_io_errors_total" ["device", "operation", "error"], "Failures of requests to a disk, or of parts of them, by the kernel's kind of error.";
     SKIPPED: Counter "node_block_io_skipped_total" [], "Requests without a latency, because their disk keeps no statistics (queue/iostats is 0).";
 }

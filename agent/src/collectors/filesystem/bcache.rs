@@ -41,7 +41,7 @@ metrics! {
 
 section! {
     pub(super) struct Config {
-        /// Reads how the buckets of each cache device are used, too; that takes the kernel long.
+        /// Reads how the buckets of each cache device are used, too; this is slow.
         priority_stats: bool = false => "collector.bcache.priorityStats",
     }
 }

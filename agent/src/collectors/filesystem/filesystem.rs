@@ -45,7 +45,7 @@ section! {
         mount_timeout: Duration = "5s",
         /// How many network and FUSE file systems are asked at once; hung ones do not count.
         stat_workers: u64 = 4,
-        /// How long a mount that failed after its timeout, or was late twice, is left alone.
+        /// How long a mount is not asked again after it failed past its timeout, or timed out twice.
         stuck_mount_backoff: Duration = "5m",
     }
 }

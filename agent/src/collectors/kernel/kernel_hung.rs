@@ -4,7 +4,7 @@
 use crate::collectors::prelude::*;
 
 metrics! {
-    HUNG_TASKS: Counter "node_kernel_hung_tasks_total" [], "Times since boot that the kernel found a task hanging, each time it warns.";
+    HUNG_TASKS: Counter "node_kernel_hung_tasks_total" [], "Hung tasks that the kernel has reported since boot.";
 }
 
 pub(super) struct KernelHung(File);
@@ -44,7 +44,7 @@ mod tests {
             "",
             &[(PATH, "42\n")],
             expect![[r#"
-            # HELP node_kernel_hung_tasks_total Times since boot that the kernel found a task hanging, each time it warns.
+            # HELP node_kernel_hung_tasks_total Hung tasks that the kernel has reported since boot.
             # TYPE node_kernel_hung_tasks_total counter
             node_kernel_hung_tasks_total 42
         "#]],

@@ -13,7 +13,7 @@ use std::sync::Arc;
 metrics! {
     FORKS: Counter "node_process_forks_total" ["kind"], "Processes and threads that began, those of the kernel among them; both together are node_forks_total.";
     EXECS: Counter "node_process_execs_total" [], "Programs that processes executed; attempts that failed are not in it.";
-    EXITS: Counter "node_process_exits_total" ["cause"], "Processes that ended: success is of themselves with status 0, failure with another one, signal is by a signal. Threads that end before their process are not in it.";
+    EXITS: Counter "node_process_exits_total" ["cause"], "Processes that ended: success with exit status 0, failure with another status, signal killed by a signal. Threads that end before their process are not in it.";
     SIGNALS: Counter "node_process_exit_signals_total" ["signal"], "Processes that a signal ended, by the signal.";
     LIFETIME: Histogram "node_process_lifetime_seconds" [], "Time from the beginning of each process to its end; all that lived for more than 32 seconds are in one bucket.";
 }

@@ -33,7 +33,7 @@ impl Spec for Syscalls {
         "System calls by name, and how many failed with which error, by eBPF at the end of each.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&syscalls::SPEC)];
-    const COST: &'static str = "some 35 ns at each system call, and 140 ns more as the kernel takes the long way into each while any program is attached";
+    const COST: &'static str = "some 35 ns at each system call, and 140 ns more because the kernel uses its slow entry path while any program is attached";
     const METRICS: &'static [Meta] = METRICS;
     type Config = NoConfig;
 

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 metrics! {
     |it: &State| [];
     Gauge "node_timex_estimated_error_seconds" = it.esterror as f64 / 1e6, "Error of the clock as the time daemon estimates it, in seconds.";
-    Gauge "node_timex_frequency_adjustment_ratio" = 1.0 + it.freq as f64 / PPM, "By how much the clock is made faster than its hardware: 1 is not at all.";
+    Gauge "node_timex_frequency_adjustment_ratio" = 1.0 + it.freq as f64 / PPM, "Rate of the clock relative to its hardware; 1 is unadjusted.";
     Gauge "node_timex_loop_time_constant" = it.constant, "How slowly the kernel's loop follows the time daemon, as a power of 2.";
     Gauge "node_timex_maxerror_seconds" = it.maxerror as f64 / 1e6, "Error that the clock has at most, in seconds.";
     Gauge "node_timex_offset_seconds" = it.offset as f64 / it.units_per_second(), "Offset that the kernel is slewing away, in seconds.";
@@ -102,7 +102,7 @@ mod tests {
             # HELP node_timex_estimated_error_seconds Error of the clock as the time daemon estimates it, in seconds.
             # TYPE node_timex_estimated_error_seconds gauge
             node_timex_estimated_error_seconds 1.6e-05
-            # HELP node_timex_frequency_adjustment_ratio By how much the clock is made faster than its hardware: 1 is not at all.
+            # HELP node_timex_frequency_adjustment_ratio Rate of the clock relative to its hardware; 1 is unadjusted.
             # TYPE node_timex_frequency_adjustment_ratio gauge
             node_timex_frequency_adjustment_ratio 1.00002
             # HELP node_timex_loop_time_constant How slowly the kernel's loop follows the time daemon, as a power of 2.

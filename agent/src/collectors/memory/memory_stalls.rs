@@ -16,7 +16,7 @@ metrics! {
     RECLAIMED: Counter "node_memory_reclaimed_pages_total" ["kind"], "Pages that threads freed themselves to get the memory they asked for.";
     COMPACTION: Histogram "node_memory_compaction_stall_seconds" [], "Time that threads which asked for a large piece of memory spent on moving pages to make one, zone by zone, khugepaged included. The work of kcompactd is not in it.";
     WAKES: Counter "node_memory_kswapd_wakes_total" ["node"], "How often kswapd began to free memory of a NUMA node, or was told to go on.";
-    LOST_STALLS: Counter "node_memory_stalls_lost_total" [], "Stalls that no other figure counts, because more than 4096 threads were in one at once.";
+    LOST_STALLS: Counter "node_memory_stalls_lost_total" [], "Stalls that are not counted elsewhere, because more than 4096 threads were in one at once.";
 }
 
 pub(super) struct MemoryStalls {

@@ -17,7 +17,7 @@ pub(super) struct PageCache {
 }
 
 impl Spec for PageCache {
-    const SUMMARY: &'static str = "What comes into the page cache and leaves it, by eBPF at each.";
+    const SUMMARY: &'static str = "Pages added to and removed from the page cache, by eBPF.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&page_cache::SPEC)];
     const COST: &'static str = "some 30 ns at each";

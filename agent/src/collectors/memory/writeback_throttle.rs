@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_getres};
 use std::sync::Arc;
 
 metrics! {
-    PAUSES: Histogram "node_writeback_throttle_seconds" [], "Pauses that the kernel imposed on tasks that write to files faster than their disks do: as long as it meant them to be, in whole ticks of its clock.";
+    PAUSES: Histogram "node_writeback_throttle_seconds" [], "Pauses that the kernel imposed on tasks that write to files faster than their disks do: their intended length, in whole ticks of its clock.";
 }
 
 pub(super) struct WritebackThrottle {

@@ -12,9 +12,9 @@ metrics! {
     Gauge "node_nf_conntrack_stat_drop" = it.sums[DROP], "Packets dropped because they could not be tracked, since boot.";
     Gauge "node_nf_conntrack_stat_early_drop" = it.sums[EARLY_DROP], "Connections dropped to make room for others, since boot.";
     Gauge "node_nf_conntrack_stat_found" = it.sums[FOUND], "Look-ups that found a connection where none was expected, since boot.";
-    Gauge "node_nf_conntrack_stat_ignore" = it.sums[IGNORE], "Packets of connections that are not to be tracked, since boot; recent kernels do not count them.";
+    Gauge "node_nf_conntrack_stat_ignore" = it.sums[IGNORE], "Packets of connections exempt from tracking, since boot; recent kernels do not count them.";
     Gauge "node_nf_conntrack_stat_insert" = it.sums[INSERT], "Connections entered into the table, since boot.";
-    Gauge "node_nf_conntrack_stat_insert_failed" = it.sums[INSERT_FAILED], "Connections that could not be entered because they were there, since boot.";
+    Gauge "node_nf_conntrack_stat_insert_failed" = it.sums[INSERT_FAILED], "Connections that could not be entered because they were in the table already, since boot.";
     Gauge "node_nf_conntrack_stat_invalid" = it.sums[INVALID], "Packets that belong to no connection, since boot.";
     Gauge "node_nf_conntrack_stat_search_restart" = it.sums[SEARCH_RESTART], "Look-ups that began anew because the table was resized, since boot.";
 }
@@ -158,13 +158,13 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_found Look-ups that found a connection where none was expected, since boot.
             # TYPE node_nf_conntrack_stat_found gauge
             node_nf_conntrack_stat_found 18
-            # HELP node_nf_conntrack_stat_ignore Packets of connections that are not to be tracked, since boot; recent kernels do not count them.
+            # HELP node_nf_conntrack_stat_ignore Packets of connections exempt from tracking, since boot; recent kernels do not count them.
             # TYPE node_nf_conntrack_stat_ignore gauge
             node_nf_conntrack_stat_ignore 21
             # HELP node_nf_conntrack_stat_insert Connections entered into the table, since boot.
             # TYPE node_nf_conntrack_stat_insert gauge
             node_nf_conntrack_stat_insert 24
-            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were there, since boot.
+            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were in the table already, since boot.
             # TYPE node_nf_conntrack_stat_insert_failed gauge
             node_nf_conntrack_stat_insert_failed 25
             # HELP node_nf_conntrack_stat_invalid Packets that belong to no connection, since boot.
@@ -199,13 +199,13 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_found Look-ups that found a connection where none was expected, since boot.
             # TYPE node_nf_conntrack_stat_found gauge
             node_nf_conntrack_stat_found 3
-            # HELP node_nf_conntrack_stat_ignore Packets of connections that are not to be tracked, since boot; recent kernels do not count them.
+            # HELP node_nf_conntrack_stat_ignore Packets of connections exempt from tracking, since boot; recent kernels do not count them.
             # TYPE node_nf_conntrack_stat_ignore gauge
             node_nf_conntrack_stat_ignore 6
             # HELP node_nf_conntrack_stat_insert Connections entered into the table, since boot.
             # TYPE node_nf_conntrack_stat_insert gauge
             node_nf_conntrack_stat_insert 9
-            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were there, since boot.
+            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were in the table already, since boot.
             # TYPE node_nf_conntrack_stat_insert_failed gauge
             node_nf_conntrack_stat_insert_failed 10
             # HELP node_nf_conntrack_stat_invalid Packets that belong to no connection, since boot.
@@ -258,13 +258,13 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
             # HELP node_nf_conntrack_stat_found Look-ups that found a connection where none was expected, since boot.
             # TYPE node_nf_conntrack_stat_found gauge
             node_nf_conntrack_stat_found 1
-            # HELP node_nf_conntrack_stat_ignore Packets of connections that are not to be tracked, since boot; recent kernels do not count them.
+            # HELP node_nf_conntrack_stat_ignore Packets of connections exempt from tracking, since boot; recent kernels do not count them.
             # TYPE node_nf_conntrack_stat_ignore gauge
             node_nf_conntrack_stat_ignore 1
             # HELP node_nf_conntrack_stat_insert Connections entered into the table, since boot.
             # TYPE node_nf_conntrack_stat_insert gauge
             node_nf_conntrack_stat_insert 1
-            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were there, since boot.
+            # HELP node_nf_conntrack_stat_insert_failed Connections that could not be entered because they were in the table already, since boot.
             # TYPE node_nf_conntrack_stat_insert_failed gauge
             node_nf_conntrack_stat_insert_failed 1
             # HELP node_nf_conntrack_stat_invalid Packets that belong to no connection, since boot.

@@ -35,7 +35,7 @@ section! {
         device_include: Option<Pattern> = "",
         /// Interfaces to leave out.
         device_exclude: Option<Pattern> = "",
-        /// Statistics to show, by the driver's names of them.
+        /// Statistics to show, by the names that the driver uses.
         metrics_include: Pattern = ".*",
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 use std::sync::Arc;
 
 metrics! {
-    POLLS: Counter "node_napi_polls_total" ["device"], "How often a CPU polled a network interface for packets. ~backlog is the CPUs' own queues, of what comes over loopback or is spread over CPUs; ~other all interfaces of other network namespaces, and those with a number above 126.";
+    POLLS: Counter "node_napi_polls_total" ["device"], "How often a CPU polled a network interface for packets. ~backlog: the queues of the CPUs, for packets over loopback and those spread over CPUs; ~other: interfaces of other network namespaces, and those with a number above 126.";
     PACKETS: Counter "node_napi_packets_total" ["device"], "Packets that were received by polling an interface; some drivers count what they have sent, too.";
     EXHAUSTED: Counter "node_napi_budget_exhausted_total" ["device"], "Polls of an interface that took all the packets they were allowed to (64, most often): more were waiting.";
 }

@@ -16,10 +16,10 @@ metrics! {
     |it: &Properties| ["device"];
     Gauge "node_network_address_assign_type" = it.address_assign_type, "Where the interface has its address from: 0 permanent, 1 random, 2 another interface, 3 set.";
     Gauge "node_network_carrier" = it.carrier, "1 if the interface has a link; none while it is down.";
-    Counter "node_network_carrier_changes_total" = it.carrier_changes, "Times that the link came or went.";
-    Counter "node_network_carrier_down_changes_total" = it.carrier_downs, "Times that the link went.";
-    Counter "node_network_carrier_up_changes_total" = it.carrier_ups, "Times that the link came.";
-    Gauge "node_network_device_id" = it.device_id, "Which of the devices with one address this is.";
+    Counter "node_network_carrier_changes_total" = it.carrier_changes, "Times that the link came up or went down.";
+    Counter "node_network_carrier_down_changes_total" = it.carrier_downs, "Times that the link went down.";
+    Counter "node_network_carrier_up_changes_total" = it.carrier_ups, "Times that the link came up.";
+    Gauge "node_network_device_id" = it.device_id, "Number that tells apart interfaces that share an address.";
     Gauge "node_network_dormant" = it.dormant, "1 if the interface waits for an event outside of it, such as a login to the network.";
     Gauge "node_network_flags" = it.flags, "Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.";
     Gauge "node_network_iface_id" = it.index, "Index of the interface.";

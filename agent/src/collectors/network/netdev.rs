@@ -68,7 +68,7 @@ section! {
         netlink: bool = true,
         /// Shows the addresses of all interfaces, too.
         address_info: bool = false,
-        /// Names more counters, and some otherwise: as the kernel names them, not as /proc/net/dev does.
+        /// Shows more counters, some under other names: those of the kernel, not of /proc/net/dev.
         enable_detailed_metrics: bool = false,
         /// Adds the label ifalias: what an administrator calls the interface.
         label_ifalias: bool = false,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use std::sync::Arc;
 
 metrics! {
-    RETRANSMITS: Counter "node_tcp_retransmits_total" ["kind"], "TCP segments sent again: fast where the receiver told that it lacks them, timeout where no acknowledgement came, loss_probe where the last one was repeated early to ask, syn and syn_ack of handshakes. Their sum is RetransSegs of /proc/net/snmp without those that could not be sent.";
+    RETRANSMITS: Counter "node_tcp_retransmits_total" ["kind"], "TCP segments sent again: fast where the receiver reported them missing, timeout where no acknowledgement came, loss_probe where the last one was repeated early to ask, syn and syn_ack of handshakes. Their sum is RetransSegs of /proc/net/snmp without those that could not be sent.";
     FAILURES: Counter "node_tcp_retransmit_failures_total" ["kind"], "TCP segments that had to be sent again and could not be, because memory or a route was missing, for example (from Linux 6.16 on; not counted before).";
     RESETS_SENT: Counter "node_tcp_resets_sent_total" ["reason"], "Resets that this host sent, by the reason that the kernel gives from Linux 6.10 on. Before, the reason is unknown, and those for which there is no socket are not counted, such as of a closed port.";
     RESETS_RECEIVED: Counter "node_tcp_resets_received_total" ["state"], "Resets of TCP connections that were received and believed, by the state of the connection: syn_sent is a connection that was refused.";
