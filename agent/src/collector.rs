@@ -49,7 +49,12 @@ pub trait Spec: Collector + Sized + 'static {
     /// Its keys under `[collector.<name>]`, beside those that every collector has.
     type Config: Section;
 
-    /// Prepares it once, at start or when it is switched on.
+    /// What of its settings can never work, on any host, and that no key's type can refuse: start refuses it.
+    fn faults(_: &Self::Config) -> Vec<Fault> {
+        Vec::new()
+    }
+
+    /// Prepares it once, at start or when it is switched on, unless there are [`faults`](Self::faults).
     ///
     /// # Errors
     /// [`Error::Unavailable`] when this host, kernel or privilege does not allow it.
@@ -70,6 +75,20 @@ pub enum Error {
     Forbidden { reason: String, remedy: String },
     #[error(transparent)]
     Source(#[from] source::Error),
+}
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub key: &'static str,
+    pub message: String,
+    pub remedy: String,
+}
+
+impl From<Fault> for Error {
+    fn from(Fault { key, message, remedy }: Fault) -> Self {
+        Self::Unavailable { reason: format!("`{key}`: {message}"), remedy }
+    }
 }
 
 /// Two keys that are right each for itself and not together.
@@ -96,6 +115,19 @@ impl From<source::Foreign> for Error {
 
 /// Opens a collector with its own section of the config.
 pub type Open = fn(&Config, &Host) -> Result<Box<dyn Collector>, Error>;
+
+/// The collector `S`, opened with the section of the config that has its name.
+pub(crate) fn open<S: Spec>(config: &Config, name: &str, host: &Host) -> Result<Box<dyn Collector>, Error> {
+    let section = config.of_collector(name);
+    match S::faults(&section).into_iter().next() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(Box::new(S::open(section, host)?)),
+    }
+}
+
+fn faults<S: Spec>(config: &Config, name: &str) -> Vec<Fault> {
+    S::faults(&config.of_collector(name))
+}
 
 impl From<ebpf::Error> for Error {
     fn from(error: ebpf::Error) -> Self {
@@ -124,6 +156,7 @@ pub struct Entry {
     pub metrics: &'static [Meta],
     pub keys: &'static [Key],
     pub open: Open,
+    faults: fn(&Config, &str) -> Vec<Fault>,
 }
 
 impl Entry {
@@ -141,7 +174,14 @@ impl Entry {
             metrics: S::METRICS,
             keys: S::Config::KEYS,
             open,
+            faults: faults::<S>,
         }
+    }
+
+    /// What of its settings can never work.
+    #[must_use]
+    pub fn faults(&self, config: &Config) -> Vec<Fault> {
+        (self.faults)(config, self.name)
     }
 
     /// The kernel events that its probes hook, as `tp_btf/sched_switch`; none for a collector without one.

@@ -218,7 +218,7 @@ fn serve_logged(
     let mut signals = runtime.block_on(async { Signals::catch() })?;
     let access = Access::open(http::Origin::new(&config), own.reloads("web_config"))?;
     // Before capabilities go: the port may be below 1024.
-    let listeners = Listener::open_all(&config.section())?;
+    let listeners = listen(&config)?;
     for listener in &listeners {
         info!(address = listener.name, tls = access.has_tls(), "Listening on");
     }
@@ -274,6 +274,17 @@ fn serve_logged(
     // A collector that hangs must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// All sockets to serve on. An error tells where the file has the key; all else of it are node_exporter's words.
+fn listen(config: &Config) -> Result<Vec<Listener>> {
+    let web = config.section::<Web>();
+    let key = if web.systemd_socket { "web.systemd_socket" } else { "web.listen_address" };
+    let listeners = Listener::open_all(&web);
+    match config.place(key).filter(|it| it.source.is_file) {
+        Some(place) => listeners.with_context(|| format!("{place}: `{key}`")),
+        None => Ok(listeners?),
+    }
 }
 
 /// One line a collector, sorted, as node_exporter has them: people search for them.

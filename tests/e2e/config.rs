@@ -633,6 +633,46 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
+fn settings_of_collectors() {
+    refused(
+        b"[collector.perf]\nenabled = true\ncpus = '0-9,x'\ntracepoint = ['sched:sched_switch', 'foo']\n\
+        [collector.ipvs]\nbackend_labels = ['local_port', 'colour']\n\
+        [collector.ntp]\nenabled = true\nserver = 'pool.example.org'\nprotocol_version = 5\n\
+        [collector.bpf_other_programs]\nenabled = true\nsample_for = '1m'\n\
+        [collector.supervisord]\nenabled = true\nurl = 'nonsense'\n",
+        expect![[r#"
+            hostlens.toml:16:7: error: `collector.supervisord.url`: expected http://host:port/path or unix:///path, found `"nonsense"`
+            hostlens.toml:3:1: error: `collector.perf.cpus`: `0-9,x` names no CPUs [write a list such as `0-3` or `0-10:5,12`]
+            hostlens.toml:4:1: error: `collector.perf.tracepoint`: `foo` is no tracepoint [write `subsystem:event`, such as `sched:sched_process_fork`]
+            hostlens.toml:6:1: error: `collector.ipvs.backend_labels`: `colour` is no label of backends [set it to some of local_address, local_port, remote_address, remote_port, proto, local_mark]
+            hostlens.toml:10:1: error: `collector.ntp.protocol_version`: 5 is out of range [set it to 2 to 4]
+            hostlens.toml:9:1: error: `collector.ntp.server`: `pool.example.org` is no loopback address [set `server_is_local = true` if it is this host's: public servers must not be asked at each scrape]
+            hostlens.toml:13:1: error: `collector.bpf_other_programs.sample_for`: a sample of 0, or one longer than `sample_every`, cannot be taken [set it to more than 0, and at most `sample_every`]
+        "#]],
+    );
+}
+
+#[test]
+fn addresses_that_cannot_be_served_on() {
+    refused(
+        b"[web]\nlisten_address = ['127.0.0.1:9', '127.0.0.1:9', 'unix:/nope/socket']\n[path]\nrootfs = '/nope'\n",
+        expect![[r#"
+            hostlens.toml:4:1: error: `path.rootfs`: read /nope: no such file or directory [name the folder where the host's root is seen]
+            hostlens.toml:2:1: error: `web.listen_address`: `127.0.0.1:9` is there twice [take one of them out]
+            hostlens.toml:2:1: error: `web.listen_address`: `unix:/nope/socket` is in no folder that is there [make the folder, as `RuntimeDirectory=` of systemd does, or name another]
+        "#]],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hostlens.toml"), "[web]\nlisten_address = ['192.0.2.1:9']\n").unwrap();
+    let output = hostlens(folder.path(), &["--config.file=hostlens.toml"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("hostlens.toml:2:1: `web.listen_address`: listen tcp 192.0.2.1:9: bind: "),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_line_of_a_users_file() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();

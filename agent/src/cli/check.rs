@@ -1,7 +1,7 @@
 //! What `check-config` says of a config that is well written and does not work on this host, or not as one may think.
 
 use crate::{
-    collector::Entry,
+    collector::{Entry, Fault},
     collectors::{self, DEBIANS_TEXTFILES},
     config::{Config, Diagnostic, Ebpf, Paths, Severity, Sources},
     http, privileges,
@@ -29,13 +29,26 @@ pub fn forgotten_textfiles(config: &Config) -> Option<Diagnostic> {
 #[must_use]
 pub fn faults(config: &Config) -> Vec<Diagnostic> {
     let paths = config.section::<Paths>();
-    let folders = [("path.procfs", "proc", &paths.procfs), ("path.sysfs", "sysfs", &paths.sysfs)];
-    let unreadable = folders.into_iter().filter_map(|(key, kind, path)| {
+    let folders = [
+        ("path.procfs", "a folder where a file system of type proc is mounted", &paths.procfs),
+        ("path.sysfs", "a folder where a file system of type sysfs is mounted", &paths.sysfs),
+        ("path.rootfs", "the folder where the host's root is seen", &paths.rootfs),
+    ];
+    let unreadable = folders.into_iter().filter_map(|(key, what, path)| {
         let error = std::fs::read_dir(path).err()?;
         let fault = config.error(key, format!("read {}: {}", path.display(), errno::words_of(&error)));
-        Some(fault.help(format!("name a folder where a file system of type {kind} is mounted")))
+        Some(fault.help(format!("name {what}")))
     });
-    unreadable.chain(http::faults(config)).collect()
+    unreadable.chain(http::faults(config)).chain(of_collectors(config)).collect()
+}
+
+/// Settings of those that are enabled.
+fn of_collectors(config: &Config) -> impl Iterator<Item = Diagnostic> {
+    let enabled = collectors::all().filter(|it| config.enables(it.name, it.enabled));
+    let faults = enabled.flat_map(|it| it.faults(config).into_iter().map(move |fault| (it.name, fault)));
+    faults.map(|(name, Fault { key, message, remedy })| {
+        config.error(&format!("collector.{name}.{key}"), message).help(remedy)
+    })
 }
 
 /// What was checked, in a line.

@@ -47,9 +47,7 @@ macro_rules! register {
     ($group:literal: $($module:ident :: $collector:ident),* $(,)?) => {
         pub(super) const ENTRIES: &[$crate::collector::Entry] = &[$(
             $crate::collector::Entry::of::<$module::$collector>($group, stringify!($module), |config, host| {
-                let section = config.of_collector(stringify!($module));
-                let collector = <$module::$collector as $crate::collector::Spec>::open(section, host)?;
-                Ok(Box::new(collector))
+                $crate::collector::open::<$module::$collector>(config, stringify!($module), host)
             }),
         )*];
     };
@@ -112,7 +110,7 @@ pub(crate) mod prelude {
     #[cfg(test)]
     pub(crate) use crate::testing::{check, check_error, never_panics};
     pub(crate) use crate::{
-        collector::{Collector, Error, Spec},
+        collector::{Collector, Error, Fault, Spec},
         collectors::node_exporter::DISKS_LEFT_OUT,
         config::{Filter, NoConfig, Pattern, section},
         metric::{Families, Meta, Start, label_text, metrics},

@@ -155,8 +155,11 @@ impl Schema {
     /// What the user may have meant by the key `name` in `table`, which has no such key.
     pub(super) fn suggest_key(&self, table: &str, name: &str) -> Option<String> {
         let own = self.table(table);
+        let names = || own.iter().flat_map(|own| &own.keys).map(|key| key.name);
+        // `cpu` means `max_cpu`.
+        let longer = || names().find(|it| it.split('_').any(|word| word == name));
         if let Some(own) = own
-            && let Some(meant) = nearest(name, own.keys.iter().map(|key| key.name))
+            && let Some(meant) = nearest(name, names()).or_else(longer)
         {
             let key = own.keys.iter().find(|key| key.name == meant)?;
             let flag = own.flag(key).map(|flag| format!("   (flag: --{flag})")).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::{
     address::Address,
 };
 use crate::config::{Config, Diagnostic, Web};
+use std::path::Path;
 
 /// Everything that is wrong with where, and for whom, `config` serves.
 #[must_use]
@@ -23,11 +24,30 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
     if web.listen_address.is_empty() {
         return vec![config.error(KEY, "no address to serve on").help("without the key it is `:9100`")];
     }
-    let fault = |problem| {
-        let error = config.error(KEY, problem);
-        error.help("write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`")
+    let mut seen = Vec::new();
+    let fault = |text: &String| {
+        let (problem, help) = match Address::parse(text) {
+            Err(problem) if problem.starts_with("lookup ") && !problem.starts_with("lookup tcp/") => {
+                (problem, "name a host that this one can resolve, or write an address")
+            }
+            Err(problem) => {
+                (problem, "write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`")
+            }
+            Ok(address) if seen.contains(&address) => {
+                (format!("`{text}` is there twice"), "take one of them out")
+            }
+            Ok(Address::Unix(path)) if !path.parent().is_some_and(Path::is_dir) => (
+                format!("`{text}` is in no folder that is there"),
+                "make the folder, as `RuntimeDirectory=` of systemd does, or name another",
+            ),
+            Ok(address) => {
+                seen.push(address);
+                return None;
+            }
+        };
+        Some(config.error(KEY, problem).help(help))
     };
-    web.listen_address.iter().filter_map(|text| Address::parse(text).err()).map(fault).collect()
+    web.listen_address.iter().filter_map(fault).collect()
 }
 
 /// What is wrong with certificates, passwords, headers or the web config file.

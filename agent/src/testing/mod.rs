@@ -209,7 +209,11 @@ impl TestHost {
     /// In the section, `ROOT` stands for the host's folder.
     pub(crate) fn open<S: Spec>(&self, section: &str) -> Result<S, Error> {
         let root = self.root.path().to_str().unwrap();
-        S::open(Self::section(&section.replace("ROOT", root)), &self.host())
+        let config = Self::section(&section.replace("ROOT", root));
+        match S::faults(&config).into_iter().next() {
+            Some(fault) => Err(fault.into()),
+            None => S::open(config, &self.host()),
+        }
     }
 
     /// A collector's section from the lines of its table.

@@ -42,13 +42,17 @@ impl Spec for BpfOtherPrograms {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
+    fn faults(config: &Config) -> Vec<Fault> {
+        let is_wrong = config.sample_for.is_zero() || config.sample_for > config.sample_every;
+        let fault = Fault {
+            key: "sample_for",
+            message: "a sample of 0, or one longer than `sample_every`, cannot be taken".to_owned(),
+            remedy: "set it to more than 0, and at most `sample_every`".to_owned(),
+        };
+        is_wrong.then_some(fault).into_iter().collect()
+    }
+
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        if config.sample_for.is_zero() || config.sample_for > config.sample_every {
-            return Err(Error::Unavailable {
-                reason: "a sample takes no time, or more than there is from one to the next".to_owned(),
-                remedy: "set sample_for to more than 0 and at most sample_every".to_owned(),
-            });
-        }
         let ours = host.kernel()?.probes().clone();
         OtherPrograms::check().map_err(|error| Error::Unavailable {
             reason: format!("the kernel's counters of eBPF programs cannot be had: {error}"),

@@ -1,11 +1,11 @@
 //! What each CPU counts by perf_event_open(2): cycles, instructions, misses of caches, faults, switches, and events of
 //! tracepoints. Counters are opened at start; reading them takes no privilege.
 
+mod cpu_list;
 mod events;
 
 use crate::{
     collectors::prelude::*,
-    config::Problem,
     source::{cpus, perf::Group, sys::perf::Event},
 };
 use events::{CACHE, HARDWARE, Profiler, SOFTWARE, Tracepoint};
@@ -86,8 +86,28 @@ impl Spec for Perf {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
+    fn faults(config: &Config) -> Vec<Fault> {
+        let has_cpus = config.cpus.is_empty() || cpu_list::parse(&config.cpus).is_some();
+        let cpus = (!has_cpus).then(|| Fault {
+            key: "cpus",
+            message: format!("`{}` names no CPUs", config.cpus),
+            remedy: "write a list such as `0-3` or `0-10:5,12`".to_owned(),
+        });
+        let malformed = config.tracepoint.iter().filter(|it| Tracepoint::parse(it).is_none());
+        let tracepoints = malformed.map(|it| Fault {
+            key: "tracepoint",
+            message: format!("`{it}` is no tracepoint"),
+            remedy: "write `subsystem:event`, such as `sched:sched_process_fork`".to_owned(),
+        });
+        cpus.into_iter().chain(tracepoints).collect()
+    }
+
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        let cpus = if config.cpus.is_empty() { online(host)? } else { parse_cpus(&config.cpus)? };
+        let cpus = if config.cpus.is_empty() {
+            online(host)?
+        } else {
+            cpu_list::parse(&config.cpus).unwrap_or_default()
+        };
         let tracepoints: Vec<Tracepoint> =
             config.tracepoint.iter().map(|it| Tracepoint::find(it, host)).collect::<Result<_, _>>()?;
         let mut profilers = Vec::new();
@@ -158,47 +178,13 @@ fn online(host: &Host) -> Result<BTreeSet<u32>, Error> {
     Ok(cpus.into_iter().map(u32::from).collect())
 }
 
-/// `0-10:5,12`: 0, 5, 10 and 12.
-fn parse_cpus(text: &str) -> Result<BTreeSet<u32>, Problem> {
-    let problem = || Problem::new(format!("expected CPUs such as `0-3` or `0-10:5,12`, found `{text}`"));
-    let number = |text: &str| text.parse::<u16>().map(u32::from).map_err(|_| problem());
-    let mut cpus = BTreeSet::new();
-    for part in text.split(',') {
-        let (range, stride) = part.split_once(':').unwrap_or((part, "1"));
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let stride = number(stride)?.max(1);
-        cpus.extend((number(first)?..=number(last)?).step_by(stride as usize));
-    }
-    Ok(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cpus_are_spelled_as_for_node_exporter() {
-        for (text, expected) in [
-            ("0", &[0][..]),
-            ("1-3", &[1, 2, 3]),
-            ("1-10:5", &[1, 6]),
-            ("0-10:5,12,0", &[0, 5, 10, 12]),
-            ("3-1", &[]),
-        ] {
-            assert_eq!(parse_cpus(text).unwrap().into_iter().collect::<Vec<_>>(), expected, "{text}");
-        }
-        for text in ["x", "1-", "-1", "1-2-3", "1,", "1-2:x", "99999"] {
-            parse_cpus(text).expect_err(text);
-        }
-    }
-
-    #[test]
     fn what_is_asked_for_and_not_there_is_named() {
-        check_error::<Perf>(
-            "cpus = \"0-\"",
-            &[],
-            expect!["expected CPUs such as `0-3` or `0-10:5,12`, found `0-`"],
-        );
+        check_error::<Perf>("cpus = \"0-\"", &[], expect!["`cpus`: `0-` names no CPUs"]);
         check_error::<Perf>(
             "",
             &[],
@@ -207,7 +193,7 @@ mod tests {
         check_error::<Perf>(
             "cpus = \"0\"\ntracepoint = [\"sched\"]",
             &[],
-            expect!["expected a tracepoint as `subsystem:event`, found `sched`"],
+            expect!["`tracepoint`: `sched` is no tracepoint"],
         );
         check_error::<Perf>(
             "cpus = \"0\"\ntracepoint = [\"sched:none\"]",

@@ -42,21 +42,27 @@ impl Spec for Ipvs {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
+    fn faults(config: &Config) -> Vec<Fault> {
+        let unknown = given(config).filter(|it| !LABELS.contains(it));
+        let fault = |label| Fault {
+            key: "backend_labels",
+            message: format!("`{label}` is no label of backends"),
+            remedy: format!("set it to some of {}", LABELS.join(", ")),
+        };
+        unknown.map(fault).collect()
+    }
+
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
-        // A flag gives them all in one string.
-        let given = config.backend_labels.iter().flat_map(|it| it.split(',')).filter(|it| !it.is_empty());
-        let mut labels = Vec::new();
-        for label in given {
-            let known = LABELS.iter().find(|it| **it == label);
-            labels.push(*known.ok_or_else(|| Error::Unavailable {
-                reason: format!("`{label}` is no label of backends"),
-                remedy: format!("choose of {} in backend_labels", LABELS.join(", ")),
-            })?);
-        }
+        let mut labels: Vec<_> =
+            LABELS.into_iter().filter(|label| given(&config).any(|it| it == *label)).collect();
         labels.sort_unstable();
-        labels.dedup();
         Ok(Self { stats: host.net("ip_vs_stats"), services: host.net("ip_vs"), labels })
     }
+}
+
+/// A flag gives them all in one string.
+fn given(config: &Config) -> impl Iterator<Item = &str> {
+    config.backend_labels.iter().flat_map(|it| it.split(',')).filter(|it| !it.is_empty())
 }
 
 impl Collector for Ipvs {
@@ -312,7 +318,7 @@ FWM  10001000 wlc
         check_error::<Ipvs>(
             "backend_labels = [\"proto\", \"port\"]",
             &[],
-            expect!["`port` is no label of backends"],
+            expect!["`backend_labels`: `port` is no label of backends"],
         );
     }
 

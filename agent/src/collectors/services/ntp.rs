@@ -2,7 +2,6 @@
 
 use crate::{
     collectors::prelude::*,
-    config::Problem,
     source::ntp::{Answer, Question},
 };
 use std::{
@@ -58,19 +57,32 @@ impl Spec for Ntp {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(config: Config, _: &Host) -> Result<Self, Error> {
+    fn faults(config: &Config) -> Vec<Fault> {
+        let out_of = |key, value: u64, first, last| Fault {
+            key,
+            message: format!("{value} is out of range"),
+            remedy: format!("set it to {first} to {last}"),
+        };
+        let bounds = [
+            ("protocol_version", config.protocol_version, 2, 4),
+            ("server_port", config.server_port, 1, 0xffff),
+            ("ip_ttl", config.ip_ttl, 1, 255),
+        ];
+        let is_out = |it: &(_, u64, u64, u64)| !(it.2..=it.3).contains(&it.1);
+        let mut faults: Vec<_> =
+            bounds.into_iter().filter(is_out).map(|it| out_of(it.0, it.1, it.2, it.3)).collect();
         let address = config.server.parse::<IpAddr>();
         if !config.server_is_local && !address.is_ok_and(|it| it.is_loopback()) {
-            return Err(
-                Problem::new("`server` has to be a loopback address, unless `server_is_local`").into()
-            );
+            faults.push(Fault {
+                key: "server",
+                message: format!("`{}` is no loopback address", config.server),
+                remedy: "set `server_is_local = true` if it is this host's: public servers must not be asked at each scrape".to_owned(),
+            });
         }
-        if !(2..=4).contains(&config.protocol_version) {
-            return Err(Problem::new("`protocol_version` has to be 2, 3 or 4").into());
-        }
-        if !(1..=0xffff).contains(&config.server_port) || !(1..=255).contains(&config.ip_ttl) {
-            return Err(Problem::new("`server_port` has to be 1 to 65535, and `ip_ttl` 1 to 255").into());
-        }
+        faults
+    }
+
+    fn open(config: Config, _: &Host) -> Result<Self, Error> {
         Ok(Self { config, leap_midnight: 0.0 })
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::{
     collectors::prelude::*,
+    config::{Problem, Setting},
     source::xml_rpc::{Endpoint, each_struct},
 };
+use toml::Value;
 
 metrics! {
     UP: Gauge "node_supervisord_up" ["name", "group"], "Whether the process is starting, running or stopping.";
@@ -15,7 +17,18 @@ metrics! {
 section! {
     pub(super) struct Config {
         /// Where supervisord's XML-RPC is: `http://[user:password@]host:port/RPC2`, or `unix:///path/of/its.sock`.
-        url: String = "http://localhost:9001/RPC2",
+        url: Endpoint = "http://localhost:9001/RPC2",
+    }
+}
+
+impl Setting for Endpoint {
+    const KIND: &'static str = "URL";
+
+    fn from_value(value: &Value) -> Result<Self, Problem> {
+        let endpoint = value.as_str().and_then(Self::parse);
+        endpoint.ok_or_else(|| {
+            Problem::new(format!("expected http://host:port/path or unix:///path, found `{value}`"))
+        })
     }
 }
 
@@ -34,11 +47,7 @@ impl Spec for Supervisord {
     type Config = Config;
 
     fn open(config: Config, _: &Host) -> Result<Self, Error> {
-        let endpoint = Endpoint::parse(&config.url).ok_or_else(|| Error::Unavailable {
-            reason: format!("`{}` is neither http://host:port/path nor unix:///path", config.url),
-            remedy: "change `url` in [collector.supervisord]".to_owned(),
-        })?;
-        Ok(Self { endpoint })
+        Ok(Self { endpoint: config.url })
     }
 }
 
@@ -186,6 +195,7 @@ mod tests {
             ask supervisord: the answer is not HTTP"#]]
         .assert_eq(&wrong.join("\n--"));
         assert_eq!(scrape("unix:///nowhere"), "\nask supervisord: No such file or directory (os error 2)");
-        assert_eq!(scrape("https://x"), "\n`https://x` is neither http://host:port/path nor unix:///path");
+        let problem = Endpoint::from_value(&"https://x".into()).err().unwrap();
+        assert_eq!(problem.message, "expected http://host:port/path or unix:///path, found `\"https://x\"`");
     }
 }

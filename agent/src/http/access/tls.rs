@@ -56,9 +56,11 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
     let versions = versions(&settings.min_version, &settings.max_version)
         .map_err(|error| error.about("web.tls.min_version", "TLS12 to TLS13 is the default"))?;
     let verifier = client_verifier(settings, &provider).map_err(|error| {
-        let key =
-            if settings.client_ca.is_set() { "web.tls.client_ca_file" } else { "web.tls.client_auth_type" };
-        error.about(key, "client_auth_type = \"RequireAndVerifyClientCert\" goes with client_ca_file")
+        let (key, remedy) = match settings.client_ca.is_set() {
+            true => ("web.tls.client_ca_file", "name a PEM file of certificates that hostlens can read"),
+            false => ("web.tls.client_auth_type", "set client_ca_file, too, or leave both out"),
+        };
+        error.about(key, remedy)
     })?;
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let builder = builder

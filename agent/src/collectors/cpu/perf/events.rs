@@ -94,12 +94,14 @@ pub(super) struct Tracepoint {
 }
 
 impl Tracepoint {
+    /// `subsystem:event`
+    pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
+        text.split_once(':').filter(|(_, event)| !event.contains(':'))
+    }
+
     /// Looks `subsystem:event` up in tracefs.
     pub(super) fn find(text: &str, host: &Host) -> Result<Self, Error> {
-        let name = text.split_once(':').filter(|(_, event)| !event.contains(':'));
-        let (subsystem, event) = name.ok_or_else(|| {
-            Problem::new(format!("expected a tracepoint as `subsystem:event`, found `{text}`"))
-        })?;
+        let (subsystem, event) = Self::parse(text).unwrap_or_default();
         let id_in = |tracefs: &str| {
             let mut file = File::new(host.sys(tracefs).join("events").join(subsystem).join(event).join("id"));
             file.parse("a number", |text| source::number::<u64>(text.trim_ascii()).ok_or(1))
