@@ -113,6 +113,9 @@ fn remedy_of(error: &Error) -> &'static str {
         source::Error::Asked { .. } => {
             "check that the server runs, or change its address in the collector's section of the config"
         }
+        source::Error::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+            "check that its file system is mounted, and where [path] in the config says that it is; or disable the collector"
+        }
         source::Error::Read { .. } | source::Error::Call { .. } => {
             "see the kernel's log (`dmesg`) for that device or file system, or disable the collector"
         }
