@@ -653,6 +653,18 @@ fn settings_of_collectors() {
 }
 
 #[test]
+fn filters_of_one_side() {
+    refused(
+        b"[collector.block_io]\ndevice_include = 'sda'\ndevice_exclude = 'sdb'\n\
+        [collector.cgroup_usage]\nid_include = 'a'\nid_exclude = 'b'\n",
+        expect![[r#"
+            hostlens.toml:2:1: error: `device_include` and `device_exclude` of [collector.block_io] exclude each other: set one of them
+            hostlens.toml:5:1: error: `id_include` and `id_exclude` of [collector.cgroup_usage] exclude each other: set one of them
+        "#]],
+    );
+}
+
+#[test]
 fn addresses_that_cannot_be_served_on() {
     refused(
         b"[web]\nlisten_address = ['127.0.0.1:9', '127.0.0.1:9', 'unix:/nope/socket']\n[path]\nrootfs = '/nope'\n",

@@ -7,6 +7,10 @@ pub(crate) const DISKS_LEFT_OUT: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\
 
 /// Keys that exclude each other, by collector.
 pub const EXCLUSIVE: &[(&str, &[(&str, &str)])] = &[
+    ("block_bio", &[("device_include", "device_exclude")]),
+    ("block_io", &[("device_include", "device_exclude")]),
+    ("block_io_stages", &[("device_include", "device_exclude")]),
+    ("cgroup_usage", &[("id_include", "id_exclude")]),
     ("diskstats", &[("device_include", "device_exclude")]),
     (
         "filesystem",
