@@ -667,10 +667,11 @@ fn filters_of_one_side() {
 #[test]
 fn addresses_that_cannot_be_served_on() {
     refused(
-        b"[web]\nlisten_address = ['127.0.0.1:9', '127.0.0.1:9', 'unix:/nope/socket']\n[path]\nrootfs = '/nope'\n",
+        b"[web]\nlisten_address = ['127.0.0.1:9', '127.0.0.1:9', 'unix:/nope/socket', \
+        '127.0.0.1:0', '127.0.0.1:0', 'unix:a']\n[path]\nrootfs = '/nope'\n",
         expect![[r#"
             hostlens.toml:4:1: error: `path.rootfs`: read /nope: no such file or directory [name the folder where the host's root is seen]
-            hostlens.toml:2:1: error: `web.listen_address`: `127.0.0.1:9` is there twice [take one of them out]
+            hostlens.toml:2:1: error: `web.listen_address`: `127.0.0.1:9` is served by an address before it [take one of them out]
             hostlens.toml:2:1: error: `web.listen_address`: `unix:/nope/socket` is in no folder that is there [make the folder, as `RuntimeDirectory=` of systemd does, or name another]
         "#]],
     );

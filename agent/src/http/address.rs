@@ -4,7 +4,7 @@ use crate::config::{Config, Web};
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _},
-    path::PathBuf,
+    path::{PathBuf, absolute},
 };
 
 /// Where to listen.
@@ -138,6 +138,23 @@ fn resolve(host: &str, port: u16) -> Result<Address, String> {
 }
 
 impl Address {
+    /// Whether the kernel gives to one of them alone what both ask for.
+    pub(super) fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            // It takes IPv4 as well.
+            (Self::Any { .. }, Self::Any { .. } | Self::Ip(_)) | (Self::Ip(_), Self::Any { .. }) => {
+                self.tcp_port() == other.tcp_port() && self.tcp_port() != Some(0)
+            }
+            (Self::Ip(a), Self::Ip(b)) if a.is_ipv4() && b.is_ipv4() => {
+                let is_one = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+                a.port() == b.port() && a.port() != 0 && is_one
+            }
+            (Self::Ip(a), Self::Ip(b)) => a == b && a.port() != 0,
+            (Self::Unix(a), Self::Unix(b)) => absolute(a).ok() == absolute(b).ok(),
+            _ => self == other,
+        }
+    }
+
     /// The port, where it is one that other programs can hold.
     pub(super) fn tcp_port(&self) -> Option<u16> {
         match self {
@@ -151,6 +168,7 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Listener;
 
     #[test]
     fn takes_all_that_go_takes() {
@@ -179,6 +197,26 @@ mod tests {
             ("vsock://x", Err("vsock address `x` is not CID:PORT or :PORT")),
         ] {
             assert_eq!(Address::parse(text), address.map_err(str::to_owned), "{text}");
+        }
+    }
+
+    /// What the kernel of this machine says, which has IPv6.
+    #[test]
+    fn two_addresses_exclude_each_other_where_binding_both_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let unix = |name: &str| format!("unix:{}", folder.path().join(name).display());
+        // One that is free.
+        let port = std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port();
+        let tcp = ["", "0.0.0.0", "127.0.0.1", "127.0.0.2", "[::1]"].map(|ip| format!("{ip}:{port}"));
+        let any_port = ["127.0.0.1:0", ":0"].map(str::to_owned);
+        let texts: Vec<String> = tcp.into_iter().chain(any_port).chain([unix("a"), unix("b")]).collect();
+        for first in &texts {
+            for second in &texts {
+                let [a, b] = [first, second].map(|it| Address::parse(it).unwrap());
+                let bound = Listener::bind(first).unwrap();
+                assert_eq!(a.excludes(&b), Listener::bind(second).is_err(), "{first} and {second}");
+                drop(bound);
+            }
         }
     }
 }

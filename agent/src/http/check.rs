@@ -24,7 +24,7 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
     if web.listen_address.is_empty() {
         return vec![config.error(KEY, "no address to serve on").help("without the key it is `:9100`")];
     }
-    let mut seen = Vec::new();
+    let mut seen: Vec<Address> = Vec::new();
     let fault = |text: &String| {
         let (problem, help) = match Address::parse(text) {
             Err(problem) if problem.starts_with("lookup ") && !problem.starts_with("lookup tcp/") => {
@@ -33,10 +33,10 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
             Err(problem) => {
                 (problem, "write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`")
             }
-            Ok(address) if seen.contains(&address) => {
-                (format!("`{text}` is there twice"), "take one of them out")
+            Ok(address) if seen.iter().any(|it| it.excludes(&address)) => {
+                (format!("`{text}` is served by an address before it"), "take one of them out")
             }
-            Ok(Address::Unix(path)) if !path.parent().is_some_and(Path::is_dir) => (
+            Ok(Address::Unix(path)) if !folder_of(&path).is_dir() => (
                 format!("`{text}` is in no folder that is there"),
                 "make the folder, as `RuntimeDirectory=` of systemd does, or name another",
             ),
@@ -48,6 +48,14 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
         Some(config.error(KEY, problem).help(help))
     };
     web.listen_address.iter().filter_map(fault).collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => path,
+    }
 }
 
 /// What is wrong with certificates, passwords, headers or the web config file.
