@@ -138,7 +138,7 @@ impl Reloader {
     /// Whatever goes wrong, the next reload may go better.
     fn reload_or_go_on(&mut self) -> Answer {
         catch_unwind(AssertUnwindSafe(|| self.reload())).unwrap_or_else(|_| {
-            error!("the reload broke off, the config before still holds");
+            error!("the reload broke off, the config before is still in use");
             let problem = "the reload broke off, see the log\n".to_owned();
             (self.tell)(Outcome::Bad(problem.clone()));
             Err(problem)
@@ -154,7 +154,7 @@ impl Reloader {
                 let place = it.place.as_ref().map(ToString::to_string).unwrap_or_default();
                 error!(place, error = it.message, help = it.help, "the config cannot be used");
             }
-            warn!("the config was not reloaded, the one before still holds");
+            warn!("the config was not reloaded, the one before is still in use");
             // Nobody reads it on a terminal.
             let problems = strip_str(&diagnostic::render(&loaded.diagnostics)).to_string();
             (self.tell)(Outcome::Bad(problems.clone()));

@@ -145,7 +145,7 @@ fn broken_config(it: &Service) -> Result<String> {
     ensure!(it.scrape()?.get("node_load1").is_err(), "the config before does not hold");
     ensure!(it.property("ActiveState")? == "active", "it does not run on");
     let journal = it.journal()?;
-    for words in ["hostlens.toml:2:1", "did you mean `enabled`?", "the one before still holds"] {
+    for words in ["hostlens.toml:2:1", "did you mean `enabled`?", "the one before is still in use"] {
         ensure!(journal.contains(words), "the journal does not say `{words}`");
     }
     it.configure("")?;

@@ -5,7 +5,8 @@ use crate::collectors::prelude::*;
 metrics! {
     USED: Gauge "node_sockstat_sockets_used" [], "Sockets of all kinds and protocols in use.";
     ALLOC: Gauge "node_sockstat_*_alloc" [], "Sockets of the protocol that are allocated, connected or not.";
-    INUSE: Gauge "node_sockstat_*_inuse" [], "Sockets of the protocol in use; for FRAG, packets being put together from fragments.";
+    FRAGMENTED: Gauge "node_sockstat_FRAG*_inuse" [], "Packets being put together from fragments.";
+    INUSE: Gauge "node_sockstat_*_inuse" [], "Sockets of the protocol in use.";
     MEM: Gauge "node_sockstat_*_mem" [], "Memory of the protocol's socket buffers, in pages.";
     MEM_BYTES: Gauge "node_sockstat_*_mem_bytes" [], "Memory of the protocol's socket buffers, in bytes.";
     MEMORY: Gauge "node_sockstat_*_memory" [], "Memory of fragments that wait for the rest of their packet, in bytes.";
@@ -91,7 +92,10 @@ fn parse_line<'a>(line: &'a [u8], values: &mut Values) -> Option<(&'a str, Optio
 
 fn push(protocol: &str, values: &Values, page_bytes: i64, out: &mut Families) {
     out.push_named(ALLOC, protocol, (), values.alloc);
-    out.push_named(INUSE, protocol, (), values.inuse);
+    match protocol.strip_prefix("FRAG") {
+        Some(version) => out.push_named(FRAGMENTED, version, (), values.inuse),
+        None => out.push_named(INUSE, protocol, (), values.inuse),
+    }
     out.push_named(MEM, protocol, (), values.mem);
     out.push_named(MEM_BYTES, protocol, (), values.mem.map(|pages| pages.wrapping_mul(page_bytes)));
     out.push_named(MEMORY, protocol, (), values.memory);
@@ -121,55 +125,55 @@ FRAG: inuse 0 memory 8192
             "",
             &files,
             expect![[r#"
-            # HELP node_sockstat_FRAG6_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_FRAG6_inuse gauge
-            node_sockstat_FRAG6_inuse 0
-            # HELP node_sockstat_FRAG6_memory Memory of fragments that wait for the rest of their packet, in bytes.
-            # TYPE node_sockstat_FRAG6_memory gauge
-            node_sockstat_FRAG6_memory 0
-            # HELP node_sockstat_FRAG_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_FRAG_inuse gauge
-            node_sockstat_FRAG_inuse 0
-            # HELP node_sockstat_FRAG_memory Memory of fragments that wait for the rest of their packet, in bytes.
-            # TYPE node_sockstat_FRAG_memory gauge
-            node_sockstat_FRAG_memory 8192
-            # HELP node_sockstat_TCP6_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_TCP6_inuse gauge
-            node_sockstat_TCP6_inuse 17
-            # HELP node_sockstat_TCP_alloc Sockets of the protocol that are allocated, connected or not.
-            # TYPE node_sockstat_TCP_alloc gauge
-            node_sockstat_TCP_alloc 17
-            # HELP node_sockstat_TCP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_TCP_inuse gauge
-            node_sockstat_TCP_inuse 4
-            # HELP node_sockstat_TCP_mem Memory of the protocol's socket buffers, in pages.
-            # TYPE node_sockstat_TCP_mem gauge
-            node_sockstat_TCP_mem 0
-            # HELP node_sockstat_TCP_mem_bytes Memory of the protocol's socket buffers, in bytes.
-            # TYPE node_sockstat_TCP_mem_bytes gauge
-            node_sockstat_TCP_mem_bytes 0
-            # HELP node_sockstat_TCP_orphan Sockets of the protocol that no process holds any more.
-            # TYPE node_sockstat_TCP_orphan gauge
-            node_sockstat_TCP_orphan 1
-            # HELP node_sockstat_TCP_tw Sockets of the protocol in TIME_WAIT.
-            # TYPE node_sockstat_TCP_tw gauge
-            node_sockstat_TCP_tw 4
-            # HELP node_sockstat_UDPLITE_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_UDPLITE_inuse gauge
-            node_sockstat_UDPLITE_inuse 0
-            # HELP node_sockstat_UDP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_UDP_inuse gauge
-            node_sockstat_UDP_inuse 0
-            # HELP node_sockstat_UDP_mem Memory of the protocol's socket buffers, in pages.
-            # TYPE node_sockstat_UDP_mem gauge
-            node_sockstat_UDP_mem 0
-            # HELP node_sockstat_UDP_mem_bytes Memory of the protocol's socket buffers, in bytes.
-            # TYPE node_sockstat_UDP_mem_bytes gauge
-            node_sockstat_UDP_mem_bytes 0
-            # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
-            # TYPE node_sockstat_sockets_used gauge
-            node_sockstat_sockets_used 229
-        "#]],
+                # HELP node_sockstat_FRAG6_inuse Packets being put together from fragments.
+                # TYPE node_sockstat_FRAG6_inuse gauge
+                node_sockstat_FRAG6_inuse 0
+                # HELP node_sockstat_FRAG6_memory Memory of fragments that wait for the rest of their packet, in bytes.
+                # TYPE node_sockstat_FRAG6_memory gauge
+                node_sockstat_FRAG6_memory 0
+                # HELP node_sockstat_FRAG_inuse Packets being put together from fragments.
+                # TYPE node_sockstat_FRAG_inuse gauge
+                node_sockstat_FRAG_inuse 0
+                # HELP node_sockstat_FRAG_memory Memory of fragments that wait for the rest of their packet, in bytes.
+                # TYPE node_sockstat_FRAG_memory gauge
+                node_sockstat_FRAG_memory 8192
+                # HELP node_sockstat_TCP6_inuse Sockets of the protocol in use.
+                # TYPE node_sockstat_TCP6_inuse gauge
+                node_sockstat_TCP6_inuse 17
+                # HELP node_sockstat_TCP_alloc Sockets of the protocol that are allocated, connected or not.
+                # TYPE node_sockstat_TCP_alloc gauge
+                node_sockstat_TCP_alloc 17
+                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use.
+                # TYPE node_sockstat_TCP_inuse gauge
+                node_sockstat_TCP_inuse 4
+                # HELP node_sockstat_TCP_mem Memory of the protocol's socket buffers, in pages.
+                # TYPE node_sockstat_TCP_mem gauge
+                node_sockstat_TCP_mem 0
+                # HELP node_sockstat_TCP_mem_bytes Memory of the protocol's socket buffers, in bytes.
+                # TYPE node_sockstat_TCP_mem_bytes gauge
+                node_sockstat_TCP_mem_bytes 0
+                # HELP node_sockstat_TCP_orphan Sockets of the protocol that no process holds any more.
+                # TYPE node_sockstat_TCP_orphan gauge
+                node_sockstat_TCP_orphan 1
+                # HELP node_sockstat_TCP_tw Sockets of the protocol in TIME_WAIT.
+                # TYPE node_sockstat_TCP_tw gauge
+                node_sockstat_TCP_tw 4
+                # HELP node_sockstat_UDPLITE_inuse Sockets of the protocol in use.
+                # TYPE node_sockstat_UDPLITE_inuse gauge
+                node_sockstat_UDPLITE_inuse 0
+                # HELP node_sockstat_UDP_inuse Sockets of the protocol in use.
+                # TYPE node_sockstat_UDP_inuse gauge
+                node_sockstat_UDP_inuse 0
+                # HELP node_sockstat_UDP_mem Memory of the protocol's socket buffers, in pages.
+                # TYPE node_sockstat_UDP_mem gauge
+                node_sockstat_UDP_mem 0
+                # HELP node_sockstat_UDP_mem_bytes Memory of the protocol's socket buffers, in bytes.
+                # TYPE node_sockstat_UDP_mem_bytes gauge
+                node_sockstat_UDP_mem_bytes 0
+                # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
+                # TYPE node_sockstat_sockets_used gauge
+                node_sockstat_sockets_used 229
+            "#]],
         );
     }
 
@@ -179,10 +183,10 @@ FRAG: inuse 0 memory 8192
             "",
             &[("proc/net/sockstat6", "RAW6: inuse 1\n")],
             expect![[r#"
-            # HELP node_sockstat_RAW6_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
-            # TYPE node_sockstat_RAW6_inuse gauge
-            node_sockstat_RAW6_inuse 1
-        "#]],
+                # HELP node_sockstat_RAW6_inuse Sockets of the protocol in use.
+                # TYPE node_sockstat_RAW6_inuse gauge
+                node_sockstat_RAW6_inuse 1
+            "#]],
         );
         check::<Sockstat>("", &[], expect![[""]]);
     }
@@ -193,7 +197,7 @@ FRAG: inuse 0 memory 8192
             "",
             &[("proc/net/sockstat", "sockets: used 229\nTCP: inuse 4 orphan\n")],
             expect![[r#"
-                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
+                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use.
                 # TYPE node_sockstat_TCP_inuse gauge
                 node_sockstat_TCP_inuse 4
                 # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.
@@ -209,7 +213,7 @@ FRAG: inuse 0 memory 8192
             "",
             &[("proc/net/sockstat", "sockets: used 229\n\nTCP: inuse 4\n")],
             expect![[r#"
-                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use; for FRAG, packets being put together from fragments.
+                # HELP node_sockstat_TCP_inuse Sockets of the protocol in use.
                 # TYPE node_sockstat_TCP_inuse gauge
                 node_sockstat_TCP_inuse 4
                 # HELP node_sockstat_sockets_used Sockets of all kinds and protocols in use.

@@ -150,16 +150,16 @@ mod tests {
             # HELP node_network_carrier 1 if the interface has a link; none while it is down.
             # TYPE node_network_carrier gauge
             node_network_carrier{device="eth0"} 1
-            # HELP node_network_carrier_changes_total Times that the link came or went.
+            # HELP node_network_carrier_changes_total Times that the link came up or went down.
             # TYPE node_network_carrier_changes_total counter
             node_network_carrier_changes_total{device="eth0"} 2
-            # HELP node_network_carrier_down_changes_total Times that the link went.
+            # HELP node_network_carrier_down_changes_total Times that the link went down.
             # TYPE node_network_carrier_down_changes_total counter
             node_network_carrier_down_changes_total{device="eth0"} 1
-            # HELP node_network_carrier_up_changes_total Times that the link came.
+            # HELP node_network_carrier_up_changes_total Times that the link came up.
             # TYPE node_network_carrier_up_changes_total counter
             node_network_carrier_up_changes_total{device="eth0"} 1
-            # HELP node_network_device_id Which of the devices with one address this is.
+            # HELP node_network_device_id Number that tells apart interfaces sharing one address.
             # TYPE node_network_device_id gauge
             node_network_device_id{device="eth0"} 32
             # HELP node_network_dormant 1 if the interface waits for an event outside of it, such as a login to the network.
