@@ -22,10 +22,24 @@ pub trait Collector: Send {
     /// [`Error::Absent`] when this host has no such thing, anything else when reading it failed.
     fn collect(&mut self, out: &mut Families) -> Result<(), Error>;
 
+    /// What its last run left out of what other programs had written, for people to see to.
+    fn left_out(&self) -> Vec<LeftOut> {
+        Vec::new()
+    }
+
     /// The probes that it reads: what they cost is told beside it and held to a budget.
     fn probes(&self) -> Vec<&Probe> {
         Vec::new()
     }
+}
+
+/// What was left out, although the collector runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Such as a file, and the line.
+    pub place: String,
+    pub reason: String,
+    pub remedy: &'static str,
 }
 
 /// All that a collector says about itself: registry, config, docs and tests read it from here.

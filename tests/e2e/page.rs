@@ -73,11 +73,45 @@ fn what_has_not_run_is_not_said_to_be_well() {
     let agent =
         Agent::start("", &[NO_PROBES, "--collector.disable-defaults", "--collector.loadavg"]).unwrap();
     let before = page(&agent).text();
-    assert!(before.contains("Nothing is wrong so far</h2><p>Collectors that have not run yet, as no scrape has asked for them: 1."), "{before}");
+    let known = "<h2>Not known yet</h2><p>1 collector has not run yet: no scrape has asked for it.</p>";
+    assert!(before.contains(known) && !before.contains("Nothing is wrong"), "{before}");
     assert!(before.contains("<td>not run yet<td"), "{before}");
+    let state = |agent: &Agent| {
+        let body = agent.get("/api/v1/collectors", &[]).unwrap().body;
+        let collectors: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let loadavg = collectors.as_array().unwrap().iter().find(|it| it["name"] == "loadavg").unwrap();
+        loadavg["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(&agent), "not_run");
     agent.scrape().unwrap();
+    assert_eq!(state(&agent), "running");
     let after = page(&agent).text();
     assert!(after.contains("<h2>Nothing is wrong</h2>") && after.contains("<td>running<td"), "{after}");
+}
+
+#[test]
+fn what_a_collector_left_out_is_told_with_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.prom");
+    fs::write(&file, "good 1\nbad one\n").unwrap();
+    let directory = format!("--collector.textfile.directory={}", folder.path().display());
+    let args = [NO_PROBES, "--collector.disable-defaults", "--collector.textfile", &directory];
+    let agent = Agent::start("", &args).unwrap();
+    agent.scrape().unwrap();
+    let html = page(&agent).text();
+    let what = format!("<b>textfile left out {}, line 2</b>: ", file.display());
+    assert!(html.contains(&what), "{html}");
+    fs::write(&file, "good 1\n").unwrap();
+    agent.scrape().unwrap();
+    assert!(page(&agent).text().contains("Nothing is wrong"));
+
+    for it in 0..9 {
+        fs::write(folder.path().join(format!("{it}.prom")), "bad one\n").unwrap();
+    }
+    agent.scrape().unwrap();
+    let html = page(&agent).text();
+    assert_eq!(html.matches("textfile left out").count(), 5, "{html}");
+    assert!(html.contains("; and 4 more, see the log."), "{html}");
 }
 
 #[test]
@@ -143,7 +177,7 @@ fn the_page_tells_of_a_web_config_file_that_cannot_be_used() {
         fs::write(folder.join("web.yml"), "http_server_config: {http2: false}\n").unwrap();
     })
     .unwrap();
-    let told = "<b>the changed web config has errors; hostlens keeps using the one before</b>";
+    let told = "<b>the changed web config has errors; hostlens keeps using the previous one</b>";
     let tells = |is_told: bool| {
         let waited = agent.wait_until("the page tells of the web config", || {
             thread::sleep(Duration::from_millis(500));

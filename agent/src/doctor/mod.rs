@@ -211,8 +211,8 @@ impl Verdict {
         let (reason, remedy) = (state.reason().to_owned(), state.remedy().to_owned());
         let is_denied = reason.contains("ermission denied") || reason.contains("not permitted");
         let (state, reason, remedy) = match state {
-            State::Running if lacks.is_empty() => ("ok", reason, remedy),
-            State::Running => {
+            State::NotRun | State::Running if lacks.is_empty() => ("ok", reason, remedy),
+            State::NotRun | State::Running => {
                 let lacks = privileges::names(lacks);
                 ("ok", format!("shows more with {lacks}"), String::new())
             }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 struct Collector<'a> {
     #[serde(flatten)]
     view: View,
-    /// `disabled`, or a state of `hostlens_collector_state`.
+    /// `disabled`, `not_run`, or a state of `hostlens_collector_state`.
     state: &'a str,
     reason: &'a str,
     /// What would help.

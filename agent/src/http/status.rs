@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::{
+    collector::LeftOut,
     own::VERSION,
     recorder::Recorded,
     scrape::{Registry, State, Summary},
@@ -23,6 +24,9 @@ pub struct Status {
     pub version: String,
     pub running_seconds: u64,
     pub problems: Vec<Problem>,
+    /// Collectors of which nothing is known, as no scrape has asked for them.
+    #[serde(default)]
+    pub not_run: usize,
 }
 
 /// Something that is wrong.
@@ -36,9 +40,14 @@ pub struct Problem {
     pub remedy: String,
 }
 
+/// Things that one collector left out are named up to so many.
+const MOST_LEFT_OUT: usize = 5;
+
 impl Status {
     pub(super) fn new(app: &App) -> Self {
         let machine = uname();
+        let registry = app.registry();
+        let summaries = registry.collectors().filter_map(|(_, summary)| summary);
         Self {
             host: machine.nodename().to_string_lossy().into_owned(),
             kernel: machine.release().to_string_lossy().into_owned(),
@@ -47,6 +56,17 @@ impl Status {
             version: VERSION.to_owned(),
             running_seconds: app.started.elapsed().as_secs(),
             problems: problems(app),
+            not_run: summaries.filter(|it| it.state == State::NotRun).count(),
+        }
+    }
+
+    /// What is not known yet, if anything.
+    #[must_use]
+    pub fn unknown(&self) -> Option<String> {
+        match self.not_run {
+            0 => None,
+            1 => Some("1 collector has not run yet: no scrape has asked for it.".to_owned()),
+            n => Some(format!("{n} collectors have not run yet: no scrape has asked for them.")),
         }
     }
 }
@@ -59,22 +79,41 @@ fn problems(app: &App) -> Vec<Problem> {
         remedy: remedy.to_owned(),
     };
     let refused = app.answers.own.refused().map(|(what, why)| {
-        let what = format!("the changed {what} has errors; hostlens keeps using the one before");
+        let what = format!("the changed {what} has errors; hostlens keeps using the previous one");
         failed(what, why, "correct the file; hostlens reads it again by itself")
     });
     let collectors = app.registry().collectors().collect::<Vec<_>>();
-    let unwell = collectors.iter().filter_map(|(entry, summary)| of_collector(entry.name, summary.as_ref()?));
+    let enabled = || collectors.iter().filter_map(|(entry, summary)| Some((entry.name, summary.as_ref()?)));
+    let unwell = enabled().filter_map(|(name, summary)| of_collector(name, summary));
+    let left_out = enabled().flat_map(|(name, summary)| left_out(name, &summary.left_out));
     let conflicts = app.conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let conflicts = conflicts.into_iter().map(|it| {
         let remedy = "see which files of the textfile collector give it, and take it out of one";
         failed(format!("{} lacks samples", it.family), it.why.to_owned(), remedy)
     });
-    refused.chain(unwell).chain(conflicts).collect()
+    refused.chain(unwell).chain(left_out).chain(conflicts).collect()
+}
+
+/// The first of what a collector left out, and how much more there is.
+fn left_out(name: &str, all: &[LeftOut]) -> impl Iterator<Item = Problem> {
+    let n_more = all.len().saturating_sub(MOST_LEFT_OUT);
+    all.iter().take(MOST_LEFT_OUT).enumerate().map(move |(at, it)| {
+        let more = match n_more {
+            1.. if at == MOST_LEFT_OUT - 1 => format!("; and {n_more} more, see the log"),
+            _ => String::new(),
+        };
+        Problem {
+            state: "failed".to_owned(),
+            what: format!("{name} left out {}", it.place),
+            reason: format!("{}{more}", it.reason),
+            remedy: it.remedy.to_owned(),
+        }
+    })
 }
 
 fn of_collector(name: &str, summary: &Summary) -> Option<Problem> {
     let state = &summary.state;
-    if matches!(state, State::Running | State::Absent { .. } | State::Skipped) {
+    if matches!(state, State::NotRun | State::Running | State::Absent { .. } | State::Skipped) {
         return None;
     }
     let switch = format!("`enabled = false` in [collector.{name}] switches it off");
@@ -131,7 +170,7 @@ fn missing(registry: &Registry, family: &str) -> String {
         );
     };
     match &summary.state {
-        State::Running => String::new(),
+        State::NotRun | State::Running => String::new(),
         State::Absent { reason } => format!("Missing: {reason}."),
         _ => of_collector(name, &summary).map_or_else(String::new, |it| {
             format!("Missing: {}: {}. What helps: {}.", it.what, it.reason, it.remedy)

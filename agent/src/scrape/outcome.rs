@@ -88,7 +88,7 @@ fn log_change(collector: &str, before: Option<&State>, now: &State) {
         // The budget has said so, with figures.
         (_, State::OverBudget) => debug!(collector, reason = now.reason(), "collector does not count"),
         (_, State::Failed { reason, remedy }) => warn!(collector, %reason, remedy, "collector failed"),
-        (_, State::Skipped) => {}
+        (_, State::NotRun | State::Skipped) => {}
         (_, State::Late) => warn!(collector, "collector did not end before the scrape's deadline"),
     }
 }

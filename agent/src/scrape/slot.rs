@@ -2,7 +2,7 @@
 
 use super::{ProbeSummary, SHORTEST, State};
 use crate::{
-    collector::{Collector, Entry, Error},
+    collector::{Collector, Entry, Error, LeftOut},
     config::{CollectorLimits, Config},
     metric::{Families, Start, uptime},
     source::{
@@ -60,6 +60,7 @@ pub(super) struct Run {
     pub(super) started: Instant,
     pub(super) state: State,
     pub(super) duration: Duration,
+    left_out: Vec<LeftOut>,
 }
 
 /// A run without its samples.
@@ -70,6 +71,7 @@ pub struct Summary {
     pub started: Option<Instant>,
     pub duration: Duration,
     pub n_series: usize,
+    pub left_out: Vec<LeftOut>,
     /// Of those that it reads and that are loaded.
     pub probes: Vec<ProbeSummary>,
 }
@@ -84,6 +86,12 @@ pub(super) enum Asked {
     Late,
     /// It was this thread's to run, and has been delivered to all who asked.
     Ran(Arc<Run>),
+}
+
+impl Run {
+    fn new(families: Families, started: Instant) -> Self {
+        Self { families, started, state: State::Running, duration: Duration::ZERO, left_out: Vec::new() }
+    }
 }
 
 impl Slot {
@@ -106,15 +114,16 @@ impl Slot {
             Start::Opened => probes.iter().map(|it| it.start()).reduce(f64::min).or(Some(opened)),
         };
         let summary = Summary {
-            state: state.clone(),
+            state: if is_over { state.clone() } else { State::NotRun },
             started: None,
             duration: Duration::ZERO,
             n_series: 0,
+            left_out: Vec::new(),
             probes: Vec::new(),
         };
         let started = Instant::now();
         let families = Families::new(entry.metrics);
-        let last = is_over.then(|| Arc::new(Run { families, started, state, duration: Duration::ZERO }));
+        let last = is_over.then(|| Arc::new(Run { state, ..Run::new(families, started) }));
         Self {
             entry,
             limits: config.of_collector(entry.name),
@@ -134,7 +143,12 @@ impl Slot {
 
     pub(super) fn summary(&self) -> Summary {
         let probes = self.loaded().map(|it| ProbeSummary::of(&it)).collect();
-        Summary { probes, ..self.progress().summary.clone() }
+        let progress = self.progress();
+        let mut summary = Summary { probes, ..progress.summary.clone() };
+        if progress.running.as_ref().is_some_and(|running| running.is_late) {
+            summary.state = State::Late;
+        }
+        summary
     }
 
     /// Series that `max_series` has cost.
@@ -170,6 +184,7 @@ impl Slot {
             started: Some(run.started),
             duration: run.duration,
             n_series: run.families.n_samples(),
+            left_out: run.left_out.clone(),
             probes: Vec::new(),
         };
         progress.n_dropped += n_dropped;
@@ -211,7 +226,7 @@ impl Slot {
     fn run(&self, before: Option<Arc<Run>>, started: Instant) -> (Arc<Run>, bool, u64) {
         let fresh = || {
             let families = Families::new(self.entry.metrics).starting(self.start);
-            Arc::new(Run { families, started, state: State::Running, duration: Duration::ZERO })
+            Arc::new(Run::new(families, started))
         };
         let mut shared = before.unwrap_or_else(fresh);
         if Arc::get_mut(&mut shared).is_none() {
@@ -221,9 +236,15 @@ impl Slot {
         // Only the thread that marked it as running gets here.
         let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
         run.families.clear();
+        run.left_out.clear();
         run.started = started;
+        let mut collect = |collector: &mut dyn Collector| {
+            let result = collector.collect(&mut run.families);
+            run.left_out = collector.left_out();
+            result
+        };
         let result = match &mut *collector {
-            Some(collector) => catch_unwind(AssertUnwindSafe(|| collector.collect(&mut run.families))),
+            Some(collector) => catch_unwind(AssertUnwindSafe(|| collect(&mut **collector))),
             None => Ok(Ok(())),
         };
         run.duration = started.elapsed();

@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 /// What became of a collector's last run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
+    /// It is open, and nothing has asked for it.
+    NotRun,
     Running,
     /// This host lacks what it reads.
     Absent {
@@ -52,6 +54,7 @@ impl State {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::NotRun => "not_run",
             Self::Running => "running",
             Self::Absent { .. } => "absent",
             Self::Failed { .. } => "failed",
@@ -65,7 +68,7 @@ impl State {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Running => "",
+            Self::NotRun | Self::Running => "",
             Self::Absent { reason } | Self::Failed { reason, .. } | Self::Unavailable { reason, .. } => {
                 reason
             }
@@ -85,7 +88,7 @@ impl State {
                 "see what its source waits for, such as a dead network mount, or disable the collector"
             }
             Self::Skipped => "raise scrape_timeout, or see which collector is slow",
-            Self::Running | Self::Absent { .. } => "",
+            Self::NotRun | Self::Running | Self::Absent { .. } => "",
         }
     }
 
@@ -93,6 +96,7 @@ impl State {
     #[must_use]
     pub fn words(&self) -> &'static str {
         match self {
+            Self::NotRun => "not run yet",
             Self::OverBudget => "over budget",
             state => state.as_str(),
         }

@@ -1,4 +1,4 @@
-use super::{Registry, Selection, slot::ABSENT_FOR};
+use super::{Registry, Selection, State, slot::ABSENT_FOR};
 use crate::{
     collector::{Collector, Entry, Error, Spec},
     config::{Config, NoConfig},
@@ -145,6 +145,11 @@ impl Drop for EndsTheHang {
 async fn a_hung_collector_costs_only_itself_and_is_asked_again_when_it_is_back() {
     let registry = registry(&["hangs", "works"]);
     let hang = EndsTheHang;
+    let state = || {
+        let mut all = registry.collectors();
+        all.find(|(entry, _)| entry.name == "hangs").and_then(|(_, it)| it).expect("it is enabled").state
+    };
+    assert_eq!(state(), State::NotRun);
     let late = r#"hostlens_collector_problem{collector="hangs",reason="did not end before the deadline of the scrape",remedy="see what its source waits for, such as a dead network mount, or disable the collector",state="late"} 1"#;
     for _ in 0..2 {
         let start = Instant::now();
@@ -154,6 +159,7 @@ async fn a_hung_collector_costs_only_itself_and_is_asked_again_when_it_is_back()
         assert!(samples.contains(&r#"test_answer{from="works"} 1"#.to_owned()));
         assert!(!samples.contains(&r#"test_answer{from="hangs"} 1"#.to_owned()));
         assert!(samples.contains(&r#"node_scrape_collector_success{collector="hangs"} 0"#.to_owned()));
+        assert_eq!(state(), State::Late);
     }
     drop(hang);
     // The run that was hung may still hold the collector for a moment.
@@ -163,6 +169,7 @@ async fn a_hung_collector_costs_only_itself_and_is_asked_again_when_it_is_back()
     {
         tokio::task::yield_now().await;
     }
+    assert_eq!(state(), State::Running);
 }
 
 #[tokio::test]

@@ -195,16 +195,18 @@ impl View {
             |text: &str, style| wrapped(text, width).into_iter().map(move |it| Line::styled(it, style));
         let origin = styled(&self.origin, self.theme.dim).chain(styled(&self.trouble, self.theme.bad));
         let problems = &self.status.problems;
-        if problems.is_empty() && self.trouble.is_empty() {
+        let unknown = self.status.unknown();
+        if problems.is_empty() && self.trouble.is_empty() && unknown.is_none() {
             return origin.chain([Line::styled("Nothing is wrong", self.theme.good)]).collect();
         }
+        let unknown = unknown.into_iter().flat_map(|it| wrapped(&it, width)).map(Line::from);
         let lines = problems.iter().flat_map(|it| {
             let what = wrapped(&format!("{}: {}", it.what, it.reason.trim_end()), width);
             let what = what.into_iter().map(|it| Line::styled(it, self.theme.bad));
             let helps = wrapped(&format!("  what helps: {}", it.remedy), width);
             what.chain(helps.into_iter().map(Line::from))
         });
-        origin.chain(lines).collect()
+        origin.chain(unknown).chain(lines).collect()
     }
 
     /// As many panels beside each other as there is room for, from the row on that leaves the selected one in sight.

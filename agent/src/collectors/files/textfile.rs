@@ -1,6 +1,7 @@
 //! Families that other programs write into `*.prom` files, in the text format of Prometheus.
 
 use crate::{
+    collector::LeftOut,
     collectors::prelude::*,
     metric::{self, Buckets, Quantiles},
     source::{
@@ -76,6 +77,15 @@ impl Collector for Textfile {
         }
         self.problems = problems;
         Ok(())
+    }
+
+    fn left_out(&self) -> Vec<LeftOut> {
+        let told = |Problem { file, line, reason }: &Problem| LeftOut {
+            place: if line.is_empty() { file.clone() } else { format!("{file}, line {line}") },
+            reason: reason.clone(),
+            remedy: "correct the file; the next scrape reads it again",
+        };
+        self.problems.keys().map(told).collect()
     }
 }
 

@@ -1,9 +1,6 @@
 //! The parts of the page that are made of what collectors say of themselves.
 
-use crate::{
-    collector::Entry,
-    scrape::{State, Summary},
-};
+use crate::{collector::Entry, scrape::Summary};
 
 pub(super) type Collector = (&'static Entry, Option<Summary>);
 
@@ -54,7 +51,7 @@ pub(super) fn collectors(all: &[Collector], out: &mut Html) {
     for (entry, it) in enabled() {
         let state = it.state.as_str();
         out.raw("<tr class=\"").raw(state).raw("\"><th scope=\"row\">").raw(entry.name).raw("<td>");
-        out.raw(words(it));
+        out.raw(it.state.words());
         match it.started {
             None => out.raw("<td class=\"n\">–<td class=\"n\">–"),
             Some(_) => {
@@ -79,24 +76,9 @@ pub(super) fn collectors(all: &[Collector], out: &mut Html) {
     out.raw("</dl></details></section>\n");
 }
 
-/// Whether it is open, and nothing has been asked of it.
-fn is_unasked(summary: &Summary) -> bool {
-    summary.started.is_none() && summary.state == State::Running
-}
-
-/// The state of one that is enabled.
-fn words(summary: &Summary) -> &'static str {
-    if is_unasked(summary) { "not run yet" } else { summary.state.words() }
-}
-
-/// How many collectors have not been asked for anything.
-pub(super) fn unasked(all: &[Collector]) -> usize {
-    all.iter().filter_map(|(_, summary)| summary.as_ref()).filter(|it| is_unasked(it)).count()
-}
-
 /// How many of them are in which state.
 fn counts(all: &[Collector]) -> String {
-    let state = |it: &Collector| it.1.as_ref().map_or("not enabled", words);
+    let state = |it: &Collector| it.1.as_ref().map_or("not enabled", |it| it.state.words());
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for it in all {
         match counts.iter_mut().find(|(name, _)| *name == state(it)) {

@@ -64,7 +64,7 @@ fn render(app: &App, nonce: &str) -> String {
     if app.web.enable_ui {
         out.raw(" <a href=\"api/v1/collectors\">Collectors as JSON</a></nav></header><main>\n");
         let collectors: Vec<_> = app.registry().collectors().collect();
-        wrong(&status.problems, html::unasked(&collectors), &mut out);
+        wrong(&status, &mut out);
         if app.recorder.is_allowed() {
             out.raw(CHARTS);
         }
@@ -78,21 +78,21 @@ fn render(app: &App, nonce: &str) -> String {
     out.0
 }
 
-/// What somebody should see to; `n_unasked` collectors may yet have something.
-fn wrong(problems: &[Problem], n_unasked: usize, out: &mut Html) {
-    if problems.is_empty() {
-        out.raw("<section id=\"wrong\" class=\"well\"><h2>Nothing is wrong");
-        match n_unasked {
-            0 => out.raw("</h2></section>\n"),
-            n => out
-                .raw(" so far</h2><p>Collectors that have not run yet, as no scrape has asked for them: ")
-                .raw(&n.to_string())
-                .raw(".</p></section>\n"),
-        };
+/// What somebody should see to, as far as it is known.
+fn wrong(status: &Status, out: &mut Html) {
+    if let Status { not_run: 0, problems, .. } = status
+        && problems.is_empty()
+    {
+        out.raw("<section id=\"wrong\" class=\"well\"><h2>Nothing is wrong</h2></section>\n");
         return;
     }
-    out.raw("<section id=\"wrong\"><h2>What is wrong</h2><ul>\n");
-    for Problem { state, what, reason, remedy } in problems {
+    out.raw("<section id=\"wrong\"><h2>");
+    out.raw(if status.problems.is_empty() { "Not known yet" } else { "What is wrong" }).raw("</h2>");
+    if let Some(it) = status.unknown() {
+        out.raw("<p>").text(&it).raw("</p>");
+    }
+    out.raw("<ul>\n");
+    for Problem { state, what, reason, remedy } in &status.problems {
         out.raw("<li class=\"").text(state).raw("\"><b>").text(what).raw("</b>");
         // What a diagnostic says has lines.
         match reason.trim_end() {

@@ -265,7 +265,7 @@ const KINDS = { processes: "Processes with most CPU", cgroup: "Units, pods and o
 let used = { time: 0, groups: [] };
 const tops = async () => {
   const tells = ["process_top", "cgroup_usage"];
-  if (document.hidden || paused || !known.some(it => tells.includes(it.collector.name) && it.collector.state === "running")) return;
+  if (document.hidden || paused || !known.some(it => tells.includes(it.collector.name) && ["running", "not_run"].includes(it.collector.state))) return;
   const time = performance.now(), groups = await get("api/v1/groups", "json");
   const seconds = (time - used.time) / 1000;
   const before = new Map(used.groups.map(it => [it.kind + it.name, it.cpu_seconds]));
@@ -308,7 +308,7 @@ const stands = family => name => family.name === name || family.name.includes("*
   new RegExp("^" + family.name.replace("*", ".+") + "$").test(name);
 function why(name, families = known.filter(it => stands(it)(name))) {
   const sources = families.map(it => it.collector);
-  if (!sources.length || sources.some(it => it.state === "running")) return "";
+  if (!sources.length || sources.some(it => ["running", "not_run"].includes(it.state))) return "";
   const it = sources.find(it => it.state !== "disabled") || sources[0];
   if (it.state === "disabled") return "Missing: the collector " + it.name + " is not enabled. What helps: [collector." + it.name +
     "] enabled = true in the config, or --collector." + it.name + ".";
