@@ -647,7 +647,7 @@ fn settings_of_collectors() {
             hostlens.toml:6:1: error: `collector.ipvs.backend_labels`: `colour` is no label of backends [set it to some of local_address, local_port, remote_address, remote_port, proto, local_mark]
             hostlens.toml:10:1: error: `collector.ntp.protocol_version`: 5 is out of range [set it to 2 to 4]
             hostlens.toml:9:1: error: `collector.ntp.server`: `pool.example.org` is no loopback address [set `server_is_local = true` if it is this host's: public servers must not be asked at each scrape]
-            hostlens.toml:13:1: error: `collector.bpf_other_programs.sample_for`: a sample of 0, or one longer than `sample_every`, cannot be taken [set it to more than 0, and at most `sample_every`]
+            hostlens.toml:13:1: error: `collector.bpf_other_programs.sample_for`: a sample of 0, or one longer than `sample_every`, cannot be taken [set `sample_for` to more than 0, and at most `sample_every`]
         "#]],
     );
 }

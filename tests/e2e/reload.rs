@@ -158,6 +158,16 @@ fn a_bad_config_changes_nothing() {
 }
 
 #[test]
+fn a_setting_that_cannot_work_is_not_put_in_force() {
+    let agent = Agent::start("", &["--ebpf.enabled=never", "--web.enable-lifecycle"]).unwrap();
+    let (status, said) =
+        reload_with(&agent, "[collector.ntp]\nenabled = true\nserver = 'pool.example.org'\n");
+    assert_ne!(status, 200);
+    assert!(said.contains("hostlens.toml:3:1") && said.contains("no loopback address"), "{said}");
+    assert_eq!(samples(&agent)[SUCCESSFUL], 0.0);
+}
+
+#[test]
 fn a_hangup_reloads() {
     let agent = start("", &[]);
     agent.configure("[collector.loadavg]\nenabled = false\n").unwrap();

@@ -1,7 +1,7 @@
 //! What `check-config` says of a config that is well written and does not work on this host, or not as one may think.
 
 use crate::{
-    collector::{Entry, Fault},
+    collector::Entry,
     collectors::{self, DEBIANS_TEXTFILES},
     config::{Config, Diagnostic, Ebpf, Paths, Severity, Sources},
     http, privileges,
@@ -39,16 +39,7 @@ pub fn faults(config: &Config) -> Vec<Diagnostic> {
         let fault = config.error(key, format!("read {}: {}", path.display(), errno::words_of(&error)));
         Some(fault.help(format!("name {what}")))
     });
-    unreadable.chain(http::faults(config)).chain(of_collectors(config)).collect()
-}
-
-/// Settings of those that are enabled.
-fn of_collectors(config: &Config) -> impl Iterator<Item = Diagnostic> {
-    let enabled = collectors::all().filter(|it| config.enables(it.name, it.enabled));
-    let faults = enabled.flat_map(|it| it.faults(config).into_iter().map(move |fault| (it.name, fault)));
-    faults.map(|(name, Fault { key, message, remedy })| {
-        config.error(&format!("collector.{name}.{key}"), message).help(remedy)
-    })
+    unreadable.chain(http::faults(config)).chain(collectors::faults(config)).collect()
 }
 
 /// What was checked, in a line.

@@ -17,8 +17,8 @@ mod probe;
 pub mod services;
 
 use crate::{
-    collector::Entry,
-    config::{CollectorTable, Config, Schema, add_general_tables},
+    collector::{Entry, Fault},
+    config::{CollectorTable, Config, Diagnostic, Schema, add_general_tables},
     privileges,
 };
 pub use presets::DEBIANS_TEXTFILES;
@@ -53,6 +53,15 @@ macro_rules! register {
     };
 }
 pub(crate) use register;
+
+/// What of the settings of those that are enabled can never work.
+pub fn faults(config: &Config) -> impl Iterator<Item = Diagnostic> {
+    let enabled = all().filter(|it| config.enables(it.name, it.enabled));
+    let faults = enabled.flat_map(|it| it.faults(config).into_iter().map(move |fault| (it.name, fault)));
+    faults.map(|(name, Fault { key, message, remedy })| {
+        config.error(&format!("collector.{name}.{key}"), message).help(remedy)
+    })
+}
 
 /// The capabilities that the enabled collectors use at each scrape.
 #[must_use]

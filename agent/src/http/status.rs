@@ -5,13 +5,13 @@ use crate::{
     collector::LeftOut,
     own::VERSION,
     recorder::Recorded,
-    scrape::{Registry, State, Summary},
+    scrape::{Registry, Selection, State, Summary},
 };
 use rustix::system::{sysinfo, uname};
 use serde::{Deserialize, Serialize};
 use std::{
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -136,6 +136,14 @@ impl App {
     #[must_use]
     pub fn status(&self) -> Status {
         Status::new(self)
+    }
+
+    /// Runs all collectors if some have not run yet, where nobody scrapes. What takes longer is told as late.
+    pub async fn run_once(&self, limit: Duration) {
+        if self.status().not_run > 0 {
+            let limit = Instant::now() + limit;
+            self.registry().scrape(&Selection::All, limit, |_| ()).await.unwrap_or_default();
+        }
     }
 
     /// What the flight recorder has after `since` (Unix time in milliseconds), and why what is missing is missing. To be

@@ -147,7 +147,10 @@ impl Reloader {
 
     /// Reads the config and puts it in force.
     fn reload(&mut self) -> Answer {
-        let loaded = config::load(&self.schema, &self.sources);
+        let mut loaded = config::load(&self.schema, &self.sources);
+        if loaded.is_usable() {
+            loaded.diagnostics.extend(collectors::faults(&loaded.config));
+        }
         self.watched.clone_from(&loaded.watched);
         if !loaded.is_usable() {
             for it in loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error) {

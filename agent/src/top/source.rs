@@ -3,7 +3,6 @@
 use crate::{
     http::{App, Status, Target},
     recorder::{Group, Recorded, groups},
-    scrape::Selection,
 };
 use axum::body::{Body, to_bytes};
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
@@ -15,13 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use std::{
-    io,
-    net::ToSocketAddrs as _,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, net::ToSocketAddrs as _, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -72,11 +65,7 @@ impl Source {
         match self {
             Self::Agent(agent) => agent.get("status").await,
             Self::Own(app) => {
-                if app.status().not_run > 0 {
-                    // Nobody else asks. What is late is told as late.
-                    let limit = Instant::now() + LONGEST;
-                    app.registry().scrape(&Selection::All, limit, |_| ()).await.unwrap_or_default();
-                }
+                app.run_once(LONGEST).await;
                 Ok(app.status())
             }
         }

@@ -45,9 +45,10 @@ impl Spec for BpfOtherPrograms {
     fn faults(config: &Config) -> Vec<Fault> {
         let is_wrong = config.sample_for.is_zero() || config.sample_for > config.sample_every;
         let fault = Fault {
-            key: "sample_for",
+            // The one that the file has.
+            key: if config.sample_for == Duration::from_secs(1) { "sample_every" } else { "sample_for" },
             message: "a sample of 0, or one longer than `sample_every`, cannot be taken".to_owned(),
-            remedy: "set it to more than 0, and at most `sample_every`".to_owned(),
+            remedy: "set `sample_for` to more than 0, and at most `sample_every`".to_owned(),
         };
         is_wrong.then_some(fault).into_iter().collect()
     }
