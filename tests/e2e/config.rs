@@ -641,12 +641,12 @@ fn settings_of_collectors() {
         [collector.bpf_other_programs]\nenabled = true\nsample_for = '1m'\n\
         [collector.supervisord]\nenabled = true\nurl = 'nonsense'\n",
         expect![[r#"
-            hostlens.toml:16:7: error: `collector.supervisord.url`: expected http://host:port/path or unix:///path, found `"nonsense"`
             hostlens.toml:3:1: error: `collector.perf.cpus`: `0-9,x` names no CPUs [write a list such as `0-3` or `0-10:5,12`]
             hostlens.toml:4:1: error: `collector.perf.tracepoint`: `foo` is no tracepoint [write `subsystem:event`, such as `sched:sched_process_fork`]
             hostlens.toml:6:1: error: `collector.ipvs.backend_labels`: `colour` is no label of backends [set it to some of local_address, local_port, remote_address, remote_port, proto, local_mark]
             hostlens.toml:10:1: error: `collector.ntp.protocol_version`: 5 is out of range [set it to 2 to 4]
             hostlens.toml:9:1: error: `collector.ntp.server`: `pool.example.org` is no loopback address [set `server_is_local = true` if it is this host's: public servers must not be asked at each scrape]
+            hostlens.toml:16:1: error: `collector.supervisord.url`: `nonsense` is no address of supervisord [write http://host:port/path or unix:///path]
             hostlens.toml:13:1: error: `collector.bpf_other_programs.sample_for`: a sample of 0, or one longer than `sample_every`, cannot be taken [set `sample_for` to more than 0, and at most `sample_every`]
         "#]],
     );
@@ -668,9 +668,8 @@ fn filters_of_one_side() {
 fn addresses_that_cannot_be_served_on() {
     refused(
         b"[web]\nlisten_address = ['127.0.0.1:9', '127.0.0.1:9', 'unix:/nope/socket', \
-        '127.0.0.1:0', '127.0.0.1:0', 'unix:a']\n[path]\nrootfs = '/nope'\n",
+        '127.0.0.1:0', '127.0.0.1:0', 'unix:a']\n",
         expect![[r#"
-            hostlens.toml:4:1: error: `path.rootfs`: read /nope: no such file or directory [name the folder where the host's root is seen]
             hostlens.toml:2:1: error: `web.listen_address`: `127.0.0.1:9` is served by an address before it [take one of them out]
             hostlens.toml:2:1: error: `web.listen_address`: `unix:/nope/socket` is in no folder that is there [make the folder, as `RuntimeDirectory=` of systemd does, or name another]
         "#]],

@@ -29,15 +29,11 @@ pub fn forgotten_textfiles(config: &Config) -> Option<Diagnostic> {
 #[must_use]
 pub fn faults(config: &Config) -> Vec<Diagnostic> {
     let paths = config.section::<Paths>();
-    let folders = [
-        ("path.procfs", "a folder where a file system of type proc is mounted", &paths.procfs),
-        ("path.sysfs", "a folder where a file system of type sysfs is mounted", &paths.sysfs),
-        ("path.rootfs", "the folder where the host's root is seen", &paths.rootfs),
-    ];
-    let unreadable = folders.into_iter().filter_map(|(key, what, path)| {
+    let folders = [("path.procfs", "proc", &paths.procfs), ("path.sysfs", "sysfs", &paths.sysfs)];
+    let unreadable = folders.into_iter().filter_map(|(key, kind, path)| {
         let error = std::fs::read_dir(path).err()?;
         let fault = config.error(key, format!("read {}: {}", path.display(), errno::words_of(&error)));
-        Some(fault.help(format!("name {what}")))
+        Some(fault.help(format!("name a folder where a file system of type {kind} is mounted")))
     });
     unreadable.chain(http::faults(config)).chain(collectors::faults(config)).collect()
 }
@@ -64,7 +60,17 @@ pub fn checked(sources: &Sources, config: &Config) -> String {
 pub fn remarks(config: &Config) -> Vec<Diagnostic> {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted);
     let asked_for = collectors::all().filter(|entry| config.asks_for(entry.name));
-    asked_for.flat_map(|entry| about(entry, config, held)).chain(forgotten_textfiles(config)).collect()
+    let remarks = asked_for.flat_map(|entry| about(entry, config, held));
+    remarks.chain(forgotten_textfiles(config)).chain(absent_root(config)).collect()
+}
+
+/// Not a fault, as node_exporter serves all else.
+fn absent_root(config: &Config) -> Option<Diagnostic> {
+    let root = config.section::<Paths>().rootfs;
+    let error = std::fs::read_dir(&root).err().filter(|_| !root.as_os_str().is_empty())?;
+    let problem = format!("read {}: {}", root.display(), errno::words_of(&error));
+    let remark = config.error("path.rootfs", problem).help("name the folder where the host's root is seen");
+    Some(Diagnostic { severity: Severity::Warning, ..remark })
 }
 
 fn about(entry: &Entry, config: &Config, held: CapabilitySet) -> Vec<Diagnostic> {

@@ -198,8 +198,5 @@ pub(super) const DIFFERENT: &[(&str, &str)] = &[
     ),
     ("--collector.netdev.device-whitelist=a", "old spellings are known"),
     ("--collector.systemd.unit-whitelist=a", "old spellings are known"),
-    ("--collector.ipvs.backend-labels=foo", "the collector is unavailable, the others serve"),
-    ("--collector.perf --collector.perf.cpus=x", "the collector is unavailable, the others serve"),
-    ("--collector.ntp --collector.ntp.protocol-version=9", "the collector is unavailable, the others serve"),
     ("--completion-zsh", "an alias of --completion-bash"),
 ];

@@ -2,10 +2,8 @@
 
 use crate::{
     collectors::prelude::*,
-    config::{Problem, Setting},
     source::xml_rpc::{Endpoint, each_struct},
 };
-use toml::Value;
 
 metrics! {
     UP: Gauge "node_supervisord_up" ["name", "group"], "Whether the process is starting, running or stopping.";
@@ -17,18 +15,15 @@ metrics! {
 section! {
     pub(super) struct Config {
         /// Where supervisord's XML-RPC is: `http://[user:password@]host:port/RPC2`, or `unix:///path/of/its.sock`.
-        url: Endpoint = "http://localhost:9001/RPC2",
+        url: String = "http://localhost:9001/RPC2",
     }
 }
 
-impl Setting for Endpoint {
-    const KIND: &'static str = "URL";
-
-    fn from_value(value: &Value) -> Result<Self, Problem> {
-        let endpoint = value.as_str().and_then(Self::parse);
-        endpoint.ok_or_else(|| {
-            Problem::new(format!("expected http://host:port/path or unix:///path, found `{value}`"))
-        })
+fn no_address(url: &str) -> Fault {
+    Fault {
+        key: "url",
+        message: format!("`{url}` is no address of supervisord"),
+        remedy: "write http://host:port/path or unix:///path".to_owned(),
     }
 }
 
@@ -46,8 +41,13 @@ impl Spec for Supervisord {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
+    fn faults(config: &Config) -> Vec<Fault> {
+        if Endpoint::parse(&config.url).is_some() { Vec::new() } else { vec![no_address(&config.url)] }
+    }
+
     fn open(config: Config, _: &Host) -> Result<Self, Error> {
-        Ok(Self { endpoint: config.url })
+        let endpoint = Endpoint::parse(&config.url).ok_or_else(|| no_address(&config.url))?;
+        Ok(Self { endpoint })
     }
 }
 
@@ -195,7 +195,6 @@ mod tests {
             ask supervisord: the answer is not HTTP"#]]
         .assert_eq(&wrong.join("\n--"));
         assert_eq!(scrape("unix:///nowhere"), "\nask supervisord: No such file or directory (os error 2)");
-        let problem = Endpoint::from_value(&"https://x".into()).err().unwrap();
-        assert_eq!(problem.message, "expected http://host:port/path or unix:///path, found `\"https://x\"`");
+        assert_eq!(scrape("https://x"), "\n`url`: `https://x` is no address of supervisord");
     }
 }
