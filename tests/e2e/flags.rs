@@ -31,6 +31,9 @@ fn who_asks_for_help_gets_it() {
     };
     let (short, long) = (run(&["-h"]), run(&["--help"]));
     assert_eq!((short.0, long.0), (Some(0), Some(0)));
+    for listed in ["\n  help [<command>]", "\n  version  ", "\n  -V, --version"] {
+        assert!(short.1.contains(listed) && long.1.contains(listed), "{listed}");
+    }
     assert!(short.1.lines().count() < 45 && long.1.lines().count() > 300, "{}", short.1);
     assert!(!long.1.contains('\u{1b}'), "no colours where there is no terminal");
     assert_eq!(run(&["help"]), long);
@@ -39,6 +42,26 @@ fn who_asks_for_help_gets_it() {
     assert_eq!(run(&["-V"]), run(&["--version"]));
     for (args, said) in [
         (&["docter"][..], "unexpected docter, try --help (did you mean `doctor`?)"),
+        (&["tp"], "unexpected tp, try --help (did you mean `top`?)"),
+        (&["compl"], "unexpected compl, try --help (did you mean `completion`?)"),
+        (&["hlep"], "unexpected hlep, try --help (did you mean `help`?)"),
+        (&["help", "docter"], "unexpected docter, try --help (did you mean `doctor`?)"),
+        (&["--config.fle=x"], "unknown long flag '--config.fle', try --help (did you mean `--config.file`?)"),
+        (&["--versoin"], "unknown long flag '--versoin', try --help (did you mean `--version`?)"),
+        (&["config", "shw"], "config needs one of show, sample, schema, try --help (did you mean `show`?)"),
+        (
+            &["check-config", "--format=jsn"],
+            "flag '--format' needs one of text, json, try --help (did you mean `json`?)",
+        ),
+        (
+            &["once", "--collect", "lodavg"],
+            "there is no collector `lodavg`, see `hostlens collectors` (did you mean `loadavg`?)",
+        ),
+        (
+            &["convert"],
+            "convert needs flags of node_exporter after `--`, as in `hostlens convert -- --collector.systemd`, \
+             try --help",
+        ),
         (&["completion"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
         (&["completion", "csh"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
         (&["config"], "config needs one of show, sample, schema, try --help"),

@@ -1,13 +1,13 @@
 //! From the process's arguments to what is to be done, with kingpin's rules and words: node_exporter's users know them.
 
 use super::{
-    command::{CONFIG_FILE, VERBS, command, off_name},
+    command::{CONFIG_FILE, VERBS, WORDS, command, off_name},
     complete,
     help::{help, of_verb, short},
     manual,
 };
 use crate::config::{
-    self, Flag, FlagValue, Schema, Sources, nearest,
+    self, Flag, FlagValue, Schema, Sources, nearest, nearest_word,
     render::{self, Which},
 };
 use clap::{
@@ -96,7 +96,13 @@ pub fn parse(schema: &Schema, args: impl IntoIterator<Item = String>) -> Result<
         return Ok(Invocation { verb: Verb::Run, sources });
     };
     if name == "convert" {
-        let flags = inner.get_many::<String>("flags").into_iter().flatten().cloned();
+        let mut flags = inner.get_many::<String>("flags").into_iter().flatten().cloned().peekable();
+        if flags.peek().is_none() {
+            let example = "`hostlens convert -- --collector.systemd`";
+            return Err(Stop::Errors(vec![format!(
+                "convert needs flags of node_exporter after `--`, as in {example}, try --help"
+            )]));
+        }
         let Invocation { sources, .. } = parse(schema, flags)?;
         return Ok(Invocation { verb: Verb::Convert, sources });
     }
@@ -236,11 +242,17 @@ fn complaint(
     let argument = context(ContextKind::InvalidArg).or_else(|| context(ContextKind::InvalidSubcommand));
     let argument = argument.unwrap_or_default();
     let flag = argument.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+    let words = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) => &words[..],
+        _ => &[],
+    };
     let message = match error.kind() {
         ErrorKind::UnknownArgument if flag.starts_with("--") => {
             let verb = args.iter().find_map(|arg| command.find_subcommand(arg));
             let its_own = verb.into_iter().flat_map(Command::get_arguments).filter(|arg| !arg.is_hide_set());
-            let meant = nearest(&flag[2..], its_own.filter_map(clap::Arg::get_long));
+            let its_own = its_own.filter_map(clap::Arg::get_long);
+            let general = [Some(CONFIG_FILE), Some("help"), verb.is_none().then_some("version")];
+            let meant = nearest(&flag[2..], its_own.chain(general.into_iter().flatten()));
             let meant = meant.map(|meant| format!("did you mean `--{meant}`?"));
             let meant = meant.or_else(|| schema.suggest_flag(&flag[2..]));
             let meant = meant.map(|meant| format!(" ({meant})")).unwrap_or_default();
@@ -250,13 +262,18 @@ fn complaint(
             format!("unknown short flag '{flag}', try --help")
         }
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
-            let meant = nearest(&argument, VERBS.iter().map(|verb| verb.name));
-            let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
+            let meant = nearest_word(&argument, WORDS.into_iter().chain(VERBS.iter().map(|verb| verb.name)));
+            let meant = did_you_mean(meant);
             return (format!("unexpected {argument}, try --help{meant}"), Some(argument));
         }
-        ErrorKind::MissingRequiredArgument => return (missing(command, args, &argument), None),
+        ErrorKind::MissingRequiredArgument => return (missing(command, args, &argument, None), None),
         ErrorKind::InvalidValue if argument.starts_with(['<', '[']) => {
-            return (missing(command, args, &argument), None);
+            let value = context(ContextKind::InvalidValue);
+            return (missing(command, args, &argument, value.as_deref()), None);
+        }
+        ErrorKind::InvalidValue if !words.is_empty() => {
+            let given = context(ContextKind::InvalidValue).unwrap_or_default();
+            one_of(&format!("flag '{flag}'"), words, &given)
         }
         ErrorKind::TooManyValues => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
@@ -270,8 +287,17 @@ fn complaint(
     (message, Some(flag).filter(|flag| !flag.is_empty()))
 }
 
-/// What a command of `args` lacks, and what there is.
-fn missing(command: &Command, args: &[String], what: &str) -> String {
+fn one_of(what: &str, words: &[String], given: &str) -> String {
+    let meant = did_you_mean(nearest_word(given, words.iter().map(String::as_str)));
+    format!("{what} needs one of {}, try --help{meant}", words.join(", "))
+}
+
+fn did_you_mean(meant: Option<&str>) -> String {
+    meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default()
+}
+
+/// What a command of `args` lacks, and what there is; `given` stands where it should.
+fn missing(command: &Command, args: &[String], what: &str, given: Option<&str>) -> String {
     let verb = args.iter().find_map(|arg| command.find_subcommand(arg));
     let name = verb.map_or("hostlens", Command::get_name);
     let positionals = verb.into_iter().flat_map(Command::get_positionals);
@@ -281,7 +307,7 @@ fn missing(command: &Command, args: &[String], what: &str) -> String {
         .collect();
     match words[..] {
         [] => format!("{name} needs {what}, try --help"),
-        _ => format!("{name} needs one of {}, try --help", words.join(", ")),
+        _ => one_of(name, &words, given.unwrap_or_default()),
     }
 }
 

@@ -5,6 +5,9 @@ use clap::{Arg, ArgAction, Command};
 
 pub(super) const CONFIG_FILE: &str = "config.file";
 
+/// Words that stand for flags, where a command stands.
+pub(super) const WORDS: [&str; 2] = ["help", "version"];
+
 /// A command of the binary.
 pub(super) struct VerbSpec {
     pub(super) name: &'static str,

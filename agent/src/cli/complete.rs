@@ -1,6 +1,6 @@
 //! `--completion-bash` and its like: what a shell's script asks for, as node_exporter's does.
 
-use super::command::{VERBS, flags, off_name};
+use super::command::{VERBS, WORDS, flags, off_name};
 use crate::config::Schema;
 
 /// The words that may stand where the last of `args` stands, a line each: values of the flag before it, flags, or
@@ -23,7 +23,7 @@ pub(super) fn words(schema: &Schema, args: &[String]) -> String {
             let rest = ["help".to_owned(), "version".to_owned()];
             rest.into_iter().chain(names).chain(switched_off).map(|name| format!("--{name}")).collect()
         }
-        _ => VERBS.iter().map(|verb| verb.name.to_owned()).collect(),
+        _ => VERBS.iter().map(|verb| verb.name).chain(WORDS).map(str::to_owned).collect(),
     };
     words.into_iter().map(|word| word + "\n").collect()
 }

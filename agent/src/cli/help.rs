@@ -66,6 +66,8 @@ pub(super) fn short(schema: &Schema) -> String {
         }
     }
     text.entry("  --[no-]collector.<name>", "Switches a collector on or off.");
+    text.entry("  -V, --version", "Show the version.");
+    text.entry("  -h, --help", "Show this, or all flags.");
     text.line("\nAll flags: `hostlens --help`. All keys of the config file: `hostlens config sample`.");
     text.out
 }
@@ -141,6 +143,8 @@ impl Text {
             let about = about.trim_end_matches('.');
             self.entry(&format!("  {name}"), about);
         }
+        self.entry("  help [<command>]", "Show this, or what a command does and takes");
+        self.entry("  version", "Show the version");
     }
 
     fn line(&mut self, text: &str) {

@@ -3,7 +3,7 @@
 use crate::{
     collector::Entry,
     collectors,
-    config::{Config, Scrape, Web},
+    config::{Config, Scrape, Web, nearest},
     doctor,
     exposition::Encoder,
     http::{self, ListenError, Listener},
@@ -30,7 +30,9 @@ pub struct Once {
 pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
     for name in only {
         if !collectors::all().any(|entry| entry.name == name) {
-            bail!("there is no collector `{name}`, see `hostlens collectors`");
+            let meant = nearest(name, collectors::all().map(|entry| entry.name));
+            let meant = meant.map(|it| format!(" (did you mean `{it}`?)")).unwrap_or_default();
+            bail!("there is no collector `{name}`, see `hostlens collectors`{meant}");
         }
         config.set(&format!("collector.{name}.enabled"), true.into());
     }

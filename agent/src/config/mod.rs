@@ -37,7 +37,7 @@ pub use root::{
 pub use root::{Share, Window};
 pub use schema::{General, Key, NoConfig, Problem, Section, Setting};
 pub(crate) use schema::{keys, section};
-pub(crate) use suggest::nearest;
+pub(crate) use suggest::{nearest, nearest_word};
 pub use tables::{Alias, CollectorTable, Meaning, Schema, Table};
 pub use types::Pattern;
 pub use web::{ClientAuth, Recording, Web, WebAuth, WebFormat, WebRateLimit, WebTls};

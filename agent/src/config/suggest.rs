@@ -1,5 +1,16 @@
 //! The name that was meant.
 
+/// A word of the command line that was meant: the nearest of `names`, or the only one that begins like this. There are
+/// few, so that one slip counts in two letters, too.
+pub(crate) fn nearest_word<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let begun = || {
+        let mut begun = names.clone().filter(|name| word.len() > 1 && name.starts_with(word));
+        begun.next().filter(|_| begun.next().is_none())
+    };
+    let short = || names.clone().find(|name| word.len() == 2 && strsim::damerau_levenshtein(word, name) == 1);
+    nearest(word, names.clone()).or_else(begun).or_else(short)
+}
+
 /// The nearest of `names` to `word`, if one is near enough to be a slip of the hand.
 pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normalized(word);
@@ -27,7 +38,7 @@ fn normalized(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, nearest_word};
 
     #[test]
     fn finds_a_slip_of_the_hand() {
@@ -44,6 +55,16 @@ mod tests {
         let start = std::time::Instant::now();
         assert_eq!(nearest(&word, ["device_exclude"; 1000]), None);
         assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn finds_a_word_that_was_begun() {
+        let words = ["top", "check-config", "config", "collectors", "completion", "convert"];
+        let meant = |word| nearest_word(word, words.into_iter());
+        assert_eq!(meant("compl"), Some("completion"));
+        assert_eq!(meant("tp"), Some("top"));
+        assert_eq!(meant("cofnig"), Some("config"));
+        assert_eq!((meant("co"), meant("c"), meant("")), (None, None, None), "it may be any");
     }
 
     #[test]
