@@ -507,7 +507,7 @@ fn what_start_would_find() {
     refused(
         b"[web.auth]\nbasic_auth_users = { bob = 'plain' }\n",
         expect![[r#"
-            hostlens.toml:2:1: error: `web.auth.basic_auth_users`: the password of `bob`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
+            hostlens.toml:2:1: error: `web.auth.basic_auth_users`: the password of `bob`: not a bcrypt hash [`hostlens hash-password` prints the hash to write here]
         "#]],
     );
     refused(
@@ -624,8 +624,8 @@ fn all_faults_are_told_at_once() {
             hostlens.toml:2:18: error: `web.telemetry_path`: expected a string, found integer `3`
             hostlens.toml:6:1: error: `path.procfs`: read /nope: no such file or directory [name a folder where a file system of type proc is mounted]
             hostlens.toml:3:1: error: `web.listen_address`: address nowhere: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
-            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `bob`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
-            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `eve`: crypto/bcrypt: hashedSecret too short to be a bcrypted password [`hostlens hash-password` prints the hash to write here]
+            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `bob`: not a bcrypt hash [`hostlens hash-password` prints the hash to write here]
+            hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `eve`: not a bcrypt hash [`hostlens hash-password` prints the hash to write here]
             hostlens.toml:9:1: error: `web.auth.users_file`: open absent: no such file or directory [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
             hostlens.toml:4:1: error: `web.headers`: HTTP header "X-Other" can not be configured [see `hostlens config sample`]
         "#]],
@@ -694,7 +694,7 @@ fn a_line_of_a_users_file() {
         folder.path(),
         expect![[r#"
         hostlens.toml:2:1: error: `web.auth.users_file`: users:2: expected user:hash [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
-        hostlens.toml:2:1: error: `web.auth.users_file`: users:3: crypto/bcrypt: hashedSecret too short to be a bcrypted password [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
+        hostlens.toml:2:1: error: `web.auth.users_file`: users:3: not a bcrypt hash [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
     "#]],
     );
 }
