@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 metrics! {
     DURATION: Histogram "node_workqueue_execution_seconds" [], "Time that the kernel's workers took for each work that was queued for them, with what they waited for meanwhile; how long it was queued is not in it.";
-    LOST: Counter "node_workqueue_executions_lost_total" [], "Pieces of work that no other figure counts, because more than 4096 ran at once.";
+    LOST: Counter "node_workqueue_executions_lost_total" [], "Pieces of work not counted elsewhere, because more than 4096 ran at once.";
 }
 
 pub(super) struct Workqueues {
