@@ -63,7 +63,10 @@ fn who_asks_for_help_gets_it() {
              try --help",
         ),
         (&["completion"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
-        (&["completion", "csh"], "completion needs one of bash, elvish, fish, powershell, zsh, try --help"),
+        (
+            &["completion", "csh"],
+            "completion needs one of bash, elvish, fish, powershell, zsh, try --help (did you mean `zsh`?)",
+        ),
         (&["config"], "config needs one of show, sample, schema, try --help"),
     ] {
         assert_eq!(run(args), (Some(1), format!("hostlens: error: {said}\n")));
