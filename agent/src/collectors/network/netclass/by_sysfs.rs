@@ -144,64 +144,64 @@ mod tests {
             "",
             &ETH0,
             expect![[r##"
-            # HELP node_network_address_assign_type Where the interface has its address from: 0 permanent, 1 random, 2 another interface, 3 set.
-            # TYPE node_network_address_assign_type gauge
-            node_network_address_assign_type{device="eth0"} 3
-            # HELP node_network_carrier 1 if the interface has a link; none while it is down.
-            # TYPE node_network_carrier gauge
-            node_network_carrier{device="eth0"} 1
-            # HELP node_network_carrier_changes_total Times that the link came up or went down.
-            # TYPE node_network_carrier_changes_total counter
-            node_network_carrier_changes_total{device="eth0"} 2
-            # HELP node_network_carrier_down_changes_total Times that the link went down.
-            # TYPE node_network_carrier_down_changes_total counter
-            node_network_carrier_down_changes_total{device="eth0"} 1
-            # HELP node_network_carrier_up_changes_total Times that the link came up.
-            # TYPE node_network_carrier_up_changes_total counter
-            node_network_carrier_up_changes_total{device="eth0"} 1
-            # HELP node_network_device_id Number that tells apart interfaces sharing one address.
-            # TYPE node_network_device_id gauge
-            node_network_device_id{device="eth0"} 32
-            # HELP node_network_dormant 1 if the interface waits for an event outside of it, such as a login to the network.
-            # TYPE node_network_dormant gauge
-            node_network_dormant{device="eth0"} 0
-            # HELP node_network_flags Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.
-            # TYPE node_network_flags gauge
-            node_network_flags{device="eth0"} 4867
-            # HELP node_network_iface_id Index of the interface.
-            # TYPE node_network_iface_id gauge
-            node_network_iface_id{device="eth0"} 2
-            # HELP node_network_iface_link Index of the interface below this one; its own if there is none.
-            # TYPE node_network_iface_link gauge
-            node_network_iface_link{device="eth0"} 2
-            # HELP node_network_iface_link_mode 0 if the interface is up with its link, 1 if it is then dormant.
-            # TYPE node_network_iface_link_mode gauge
-            node_network_iface_link_mode{device="eth0"} 1
-            # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
-            # TYPE node_network_info gauge
-            node_network_info{address="01:01:01:01:01:01",adminstate="up",broadcast="ff:ff:ff:ff:ff:ff",device="eth0",duplex="full",ifalias="to the \"core\"",operstate="up"} 1
-            # HELP node_network_mtu_bytes Largest packet that the interface sends, in bytes.
-            # TYPE node_network_mtu_bytes gauge
-            node_network_mtu_bytes{device="eth0"} 1500
-            # HELP node_network_name_assign_type Where the interface has its name from: 1 the kernel, 2 the kernel, predictably, 3 user space, 4 renamed.
-            # TYPE node_network_name_assign_type gauge
-            node_network_name_assign_type{device="eth0"} 2
-            # HELP node_network_net_dev_group Group of the interface.
-            # TYPE node_network_net_dev_group gauge
-            node_network_net_dev_group{device="eth0"} 0
-            # HELP node_network_protocol_type Type of the interface: the ARPHRD_ numbers of include/uapi/linux/if_arp.h.
-            # TYPE node_network_protocol_type gauge
-            node_network_protocol_type{device="eth0"} 1
-            # HELP node_network_speed_bytes Speed of the link in bytes per second; -125000 if the driver does not know.
-            # TYPE node_network_speed_bytes gauge
-            node_network_speed_bytes{device="eth0"} 1.25e+09
-            # HELP node_network_transmit_queue_length Packets that the interface's send queue may hold.
-            # TYPE node_network_transmit_queue_length gauge
-            node_network_transmit_queue_length{device="eth0"} 1000
-            # HELP node_network_up 1 if the interface's operational state is up.
-            # TYPE node_network_up gauge
-            node_network_up{device="eth0"} 1
-        "##]],
+                # HELP node_network_address_assign_type Where the interface has its address from: 0 permanent, 1 random, 2 another interface, 3 set.
+                # TYPE node_network_address_assign_type gauge
+                node_network_address_assign_type{device="eth0"} 3
+                # HELP node_network_carrier 1 if the interface has a link; none while it is down.
+                # TYPE node_network_carrier gauge
+                node_network_carrier{device="eth0"} 1
+                # HELP node_network_carrier_changes_total Times that the link came up or went down.
+                # TYPE node_network_carrier_changes_total counter
+                node_network_carrier_changes_total{device="eth0"} 2
+                # HELP node_network_carrier_down_changes_total Times that the link went down.
+                # TYPE node_network_carrier_down_changes_total counter
+                node_network_carrier_down_changes_total{device="eth0"} 1
+                # HELP node_network_carrier_up_changes_total Times that the link came up.
+                # TYPE node_network_carrier_up_changes_total counter
+                node_network_carrier_up_changes_total{device="eth0"} 1
+                # HELP node_network_device_id Number that tells apart interfaces that share an address.
+                # TYPE node_network_device_id gauge
+                node_network_device_id{device="eth0"} 32
+                # HELP node_network_dormant 1 if the interface waits for an event outside of it, such as a login to the network.
+                # TYPE node_network_dormant gauge
+                node_network_dormant{device="eth0"} 0
+                # HELP node_network_flags Flags of the interface: the IFF_ bits of include/uapi/linux/if.h.
+                # TYPE node_network_flags gauge
+                node_network_flags{device="eth0"} 4867
+                # HELP node_network_iface_id Index of the interface.
+                # TYPE node_network_iface_id gauge
+                node_network_iface_id{device="eth0"} 2
+                # HELP node_network_iface_link Index of the interface below this one; its own if there is none.
+                # TYPE node_network_iface_link gauge
+                node_network_iface_link{device="eth0"} 2
+                # HELP node_network_iface_link_mode 0 if the interface is up with its link, 1 if it is then dormant.
+                # TYPE node_network_iface_link_mode gauge
+                node_network_iface_link_mode{device="eth0"} 1
+                # HELP node_network_info 1 for each interface, labelled with its address, state and alias; adminstate is absent when read by netlink.
+                # TYPE node_network_info gauge
+                node_network_info{address="01:01:01:01:01:01",adminstate="up",broadcast="ff:ff:ff:ff:ff:ff",device="eth0",duplex="full",ifalias="to the \"core\"",operstate="up"} 1
+                # HELP node_network_mtu_bytes Largest packet that the interface sends, in bytes.
+                # TYPE node_network_mtu_bytes gauge
+                node_network_mtu_bytes{device="eth0"} 1500
+                # HELP node_network_name_assign_type Where the interface has its name from: 1 the kernel, 2 the kernel, predictably, 3 user space, 4 renamed.
+                # TYPE node_network_name_assign_type gauge
+                node_network_name_assign_type{device="eth0"} 2
+                # HELP node_network_net_dev_group Group of the interface.
+                # TYPE node_network_net_dev_group gauge
+                node_network_net_dev_group{device="eth0"} 0
+                # HELP node_network_protocol_type Type of the interface: the ARPHRD_ numbers of include/uapi/linux/if_arp.h.
+                # TYPE node_network_protocol_type gauge
+                node_network_protocol_type{device="eth0"} 1
+                # HELP node_network_speed_bytes Speed of the link in bytes per second; -125000 if the driver does not know.
+                # TYPE node_network_speed_bytes gauge
+                node_network_speed_bytes{device="eth0"} 1.25e+09
+                # HELP node_network_transmit_queue_length Packets that the interface's send queue may hold.
+                # TYPE node_network_transmit_queue_length gauge
+                node_network_transmit_queue_length{device="eth0"} 1000
+                # HELP node_network_up 1 if the interface's operational state is up.
+                # TYPE node_network_up gauge
+                node_network_up{device="eth0"} 1
+            "##]],
         );
     }
 
