@@ -292,7 +292,8 @@ fn one_of(what: &str, words: &[String], given: &str) -> String {
     format!("{what} needs one of {}, try --help{meant}", words.join(", "))
 }
 
-fn did_you_mean(meant: Option<&str>) -> String {
+/// What an error ends with.
+pub(super) fn did_you_mean(meant: Option<&str>) -> String {
     meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default()
 }
 

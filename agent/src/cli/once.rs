@@ -1,5 +1,6 @@
 //! `hostlens once` and `hostlens doctor`: collectors are opened and run a single time, as the service would.
 
+use super::args::did_you_mean;
 use crate::{
     collector::Entry,
     collectors,
@@ -30,8 +31,7 @@ pub struct Once {
 pub fn once(mut config: Config, only: &[String]) -> Result<Once> {
     for name in only {
         if !collectors::all().any(|entry| entry.name == name) {
-            let meant = nearest(name, collectors::all().map(|entry| entry.name));
-            let meant = meant.map(|it| format!(" (did you mean `{it}`?)")).unwrap_or_default();
+            let meant = did_you_mean(nearest(name, collectors::all().map(|entry| entry.name)));
             bail!("there is no collector `{name}`, see `hostlens collectors`{meant}");
         }
         config.set(&format!("collector.{name}.enabled"), true.into());
