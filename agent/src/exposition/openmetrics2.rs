@@ -18,9 +18,10 @@ pub(super) fn write(
 ) -> Vec<Conflict> {
     let conflicts = gather(parts, |family, rows| {
         if wants(family.name) {
-            write_head(family, rows, &mut writer);
+            let kind = kind(family, rows);
+            write_head(family, kind, rows, &mut writer);
             for row in rows {
-                write_row(row, family.kind, histograms, &mut stamps, &mut writer);
+                write_row(row, kind, histograms, &mut stamps, &mut writer);
             }
         }
     });
@@ -28,10 +29,16 @@ pub(super) fn write(
     conflicts
 }
 
+/// A value that no counter may have ends the whole answer for strict readers, such as Prometheus' own.
+fn kind(family: &Family<'_>, rows: &[Row<'_>]) -> Kind {
+    let is_broken = family.kind == Kind::Counter && !rows.iter().all(|it| it.value().may_be_counted());
+    if is_broken { Kind::Untyped } else { family.kind }
+}
+
 /// Names stand as they are, so one that ends as its unit says does so in all families of the agent.
-fn write_head(family: &Family<'_>, rows: &[Row<'_>], writer: &mut Writer<'_>) {
+fn write_head(family: &Family<'_>, kind: Kind, rows: &[Row<'_>], writer: &mut Writer<'_>) {
     writer.begin(family);
-    let word = type_word(family, rows);
+    let word = type_word(family.name, kind, rows);
     let mut line = |field: &[u8], text: &dyn Fn(&mut Vec<u8>)| {
         writer.out.extend_from_slice(field);
         writer.write_name();
@@ -47,11 +54,11 @@ fn write_head(family: &Family<'_>, rows: &[Row<'_>], writer: &mut Writer<'_>) {
 }
 
 /// A gauge that is always 1 and named so is an info. No family is a stateset, whose label would have the family's name.
-fn type_word(family: &Family<'_>, rows: &[Row<'_>]) -> &'static str {
+fn type_word(name: &str, kind: Kind, rows: &[Row<'_>]) -> &'static str {
     let is_one = |row: &Row<'_>| matches!(row.value(), Value::Number(1.0));
-    match family.kind {
+    match kind {
         Kind::Untyped => "unknown",
-        Kind::Gauge if family.name.ends_with("_info") && rows.iter().all(is_one) => "info",
+        Kind::Gauge if name.ends_with("_info") && rows.iter().all(is_one) => "info",
         kind => kind.as_str(),
     }
 }

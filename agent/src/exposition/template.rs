@@ -58,6 +58,10 @@ impl Templates {
     pub fn write(&mut self, encoder: &Encoder, parts: &[&Families], out: &mut Vec<u8>) -> Vec<Conflict> {
         self.last = None;
         let Some(dialect) = encoder.dialect() else { return encoder.write(parts, out) };
+        // There the kind of a family hangs on its values.
+        if dialect == Dialect::OpenMetrics && !parts.iter().all(|it| it.counters_count()) {
+            return encoder.write(parts, out);
+        }
         let is_known = |kind: &Kind| {
             (kind.encoder.format, &kind.encoder.names) == (encoder.format, &encoder.names)
                 && kind.parts.len() == parts.len()

@@ -5,7 +5,7 @@ mod decode;
 mod openmetrics2;
 mod templates;
 
-use super::{Created, Encoder, Format, Histograms, Offer};
+use super::{Created, Encoder, Format, Histograms, Offer, Templates};
 use crate::metric::{Buckets, Families, Kind, Native, Quantiles, Value, metrics};
 use decode::{Exposition, decode_families, decode_protobuf, decode_text, schema};
 use expect_test::{Expect, expect};
@@ -74,7 +74,8 @@ proptest! {
         for (index, (text, value, slots, first_index)) in rows.iter().enumerate() {
             let labels = (text, index);
             // Half of the rows know no start.
-            families.push_since(COUNTER, labels, *value, Some(2.25).filter(|_| index % 2 == 0));
+            let count = if *value >= 0.0 { *value } else { 7.0 };
+            families.push_since(COUNTER, labels, count, Some(2.25).filter(|_| index % 2 == 0));
             families.push(GAUGE, labels, *value);
             families.push(UNTYPED, labels, *value);
             fill(families.push_histogram(HISTOGRAM, labels), *first_index, slots);
@@ -186,6 +187,43 @@ fn openmetrics_calls_unknown_what_its_counters_cannot_be() {
         node_y_total 1.0
         # EOF
     "#]],
+    );
+}
+
+#[test]
+fn openmetrics_calls_unknown_what_no_counter_counts() {
+    let counters = |value: f64| {
+        let mut families = Families::new(&[]);
+        for (name, value) in [("broken_total", value), ("whole_total", 1.0)] {
+            families.push_foreign(name, Kind::Counter, "Help.", &[], Value::Number(value), Some(2.5));
+        }
+        families
+    };
+    let versions = [
+        (OPENMETRICS, "# TYPE broken counter\n", "# TYPE whole counter\n"),
+        (OPENMETRICS_2, "# TYPE broken_total counter\n", "# TYPE whole_total counter\n"),
+    ];
+    for (accept, broken, whole) in versions {
+        let mut templates = Templates::default();
+        // The last ones are written by a template, if they may be.
+        for value in [0.0, 1.0, 2.0, f64::NAN, -1.0, f64::NEG_INFINITY, 3.0] {
+            let encoder =
+                Encoder { format: Format::negotiate(accept, OFFERS), epoch: EPOCH, ..Encoder::default() };
+            let mut text = Vec::new();
+            assert_eq!(templates.write(&encoder, &[&counters(value)], &mut text), []);
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(text.contains(broken), value >= 0.0, "{text}");
+            assert_eq!(
+                text.contains("# TYPE broken_total unknown\n"),
+                text.matches(broken).count() == 0,
+                "{text}"
+            );
+            assert!(text.contains(whole), "{text}");
+        }
+    }
+    // Text says what it is told, as node_exporter does.
+    assert!(
+        encode_text(TEXT, &counters(f64::NAN)).contains("# TYPE broken_total counter\nbroken_total NaN\n")
     );
 }
 

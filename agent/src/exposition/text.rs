@@ -51,7 +51,7 @@ pub(super) fn write(
     let mut seen: Vec<&str> = Vec::new();
     let conflicts = gather(parts, |family, rows| {
         if wants(family.name) {
-            let kind = dialect.kind(family, &seen);
+            let kind = dialect.kind(family, rows, &seen);
             writer.write_head(family, kind);
             for row in rows {
                 writer.write_row(row, kind);
@@ -73,11 +73,18 @@ pub(super) fn write(
 
 impl Dialect {
     /// The kind that the format can express. In OpenMetrics a counter's family is named without the `_total` of its
-    /// samples, so one that lacks it, or whose bare name is another family's (`seen`, sorted), is of unknown kind.
-    fn kind(self, family: &Family<'_>, seen: &[&str]) -> Kind {
+    /// samples, so one that lacks it, or whose bare name is another family's (`seen`, sorted), is of unknown kind, as is
+    /// one with a value that no counter may have.
+    fn kind(self, family: &Family<'_>, rows: &[Row<'_>], seen: &[&str]) -> Kind {
         let is_counter = self == Self::OpenMetrics && family.kind == Kind::Counter;
         match family.name.strip_suffix(TOTAL) {
-            Some(base) if is_counter && seen.binary_search(&base).is_err() => Kind::Counter,
+            Some(base)
+                if is_counter
+                    && seen.binary_search(&base).is_err()
+                    && rows.iter().all(|it| it.value().may_be_counted()) =>
+            {
+                Kind::Counter
+            }
             _ if is_counter => Kind::Untyped,
             _ => family.kind,
         }

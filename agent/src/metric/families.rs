@@ -70,6 +70,16 @@ pub(crate) enum Value<'a> {
     Summary(&'a Quantiles),
 }
 
+impl Value<'_> {
+    /// Counters start at 0 and rise, so what is below it, or no number, is none's: text files may say it all the same.
+    pub(crate) fn may_be_counted(&self) -> bool {
+        match self {
+            Self::Number(value) => *value >= 0.0,
+            Self::Histogram(_) | Self::Summary(_) => true,
+        }
+    }
+}
+
 /// A summary's state, as files for the textfile collector give it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Quantiles {
@@ -190,6 +200,14 @@ impl Families {
     pub(crate) fn values(&self) -> impl Iterator<Item = Value<'_>> {
         let named = self.named.values().flat_map(|family| &family.samples);
         self.declared.iter().flatten().chain(named).map(|sample| self.value(sample))
+    }
+
+    /// Whether all counters have values that counters may have.
+    pub(crate) fn counters_count(&self) -> bool {
+        let declared = self.meta.iter().map(|it| it.kind).zip(&self.declared);
+        let named = self.named.values().map(|it| (it.kind, &it.samples));
+        let mut counters = declared.chain(named).filter(|it| it.0 == Kind::Counter);
+        counters.all(|(_, samples)| samples.iter().all(|it| self.value(it).may_be_counted()))
     }
 
     pub(super) fn value(&self, sample: &Sample) -> Value<'_> {

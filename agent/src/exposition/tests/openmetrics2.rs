@@ -59,6 +59,7 @@ impl Family {
                 kind => {
                     let value = number(it.until(" "));
                     assert!(kind != "info" || value == 1.0);
+                    assert!(kind != "counter" || value >= 0.0, "a counter at {value}");
                     sample(&self.name, &labels, None, value, &mut out.samples);
                 }
             }

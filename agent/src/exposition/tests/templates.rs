@@ -43,7 +43,7 @@ fn scraped(shape: &Shape, values: &[f64], out: &mut Families) {
     for (idx, label) in shape.labels.iter().enumerate() {
         let label = if shape.twice { &shape.labels[0] } else { label };
         let labels = (label, if shape.twice { 0 } else { idx });
-        out.push(COUNTER, labels, next());
+        out.push(COUNTER, labels, next().abs());
         out.push(GAUGE, labels, next());
         out.push(UNTYPED, labels, next());
         let slots: Vec<u64> = (0..shape.n_slots).map(|_| next() as u64 >> 20).collect();
@@ -114,8 +114,16 @@ proptest! {
 fn like_each_other(n: usize, n_labels: usize) -> Vec<(Shape, Vec<f64>)> {
     let labels = (0..n_labels).map(|it| format!("device{}", it * 7919 % 1000).into_bytes()).collect();
     let shape = Shape { labels, first_index: 0, n_slots: 3, help: "Help.", summary: false, twice: false };
-    let lengths =
-        [0.0, 7.0, -123_456.75, 1e300 / 3.0, 5e-324, f64::INFINITY, f64::NAN, -1.797_693_134_862_315_7e308];
+    let lengths = [
+        0.0,
+        7.0,
+        -123_456.75,
+        1e300 / 3.0,
+        5e-324,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -1.797_693_134_862_315_7e308,
+    ];
     (0..n)
         .map(|it| {
             (shape.clone(), lengths.iter().cycle().skip(it).step_by(1 + it % 3).take(7).copied().collect())
