@@ -99,7 +99,10 @@ impl Hosts {
         command.args(["--net", "--mount", "sh", "-c", HOST, "sh"]).arg(&self.hostlens);
         command.arg(format!("--preset={}", self.preset)).arg("--log.level=warn");
         match idx < self.n_probes {
-            true => command.args(["--collector.runqueue", "--collector.block_io"]),
+            // What all hosts do on the one kernel counts for each of them: a budget would be that of two hundred.
+            true => command
+                .args(["--collector.runqueue", "--collector.block_io"])
+                .env("HOSTLENS__EBPF__BUDGET__ON_EXCEED", "warn"),
             false => command.arg("--ebpf.enabled=never"),
         };
         // Every host shows its own network, whatever process 1 of this machine has.

@@ -32,7 +32,8 @@ usage: cargo xtask fleet [options]
   --preset NAME     a fleet with this preset; may be repeated (default: minimal and node_exporter)
   --hosts N         measure with so many; may be repeated, rising (default: 50, 100 and 200)
   --minutes M       how long the largest fleet is measured, each way; smaller ones take a third (default: 10)
-  --probes N        hosts that load the probes of runqueue and block_io; the others load none (default: 4)
+  --probes N        hosts that load the preset's probes and those of runqueue and block_io; the others load none
+                    (default: 4)
   --hostlens FILE   the agent (default: target/release/hostlens, built first)
   --check           start nothing: promtool checks the configs of agent/docs/fleet.md
 
@@ -149,7 +150,12 @@ fn observe(
     thread::sleep(time);
     let after = Count::take(hosts, servers)?;
     let faults = asked.missed(n_hosts, time)?.into_iter().chain(asked.histograms(hosts.n_probes())?);
-    report.faults.extend(faults.map(|it| format!("{preset}, {n_hosts} hosts, {}: {it}", asked.role.name())));
+    let faults: Vec<_> =
+        faults.map(|it| format!("{preset}, {n_hosts} hosts, {}: {it}", asked.role.name())).collect();
+    if !faults.is_empty() {
+        println!("{}\nthe agents said:\n{}", faults.join("\n"), hosts.log());
+    }
+    report.faults.extend(faults);
     for row in Row::each(preset, hosts, servers, &before, &after)? {
         report.add(row);
     }

@@ -143,8 +143,11 @@ impl Server {
         if n_hosts != n_probes as f64 {
             faults.push(format!("native histograms of {n_hosts} hosts, {n_probes} have probes"));
         }
+        if each == 0.0 {
+            faults.push("no host counted a wait for five minutes".to_owned());
+        }
         // The rule was evaluated up to a minute ago.
-        if !(each / 2.0..each * 2.0).contains(&rule) {
+        if !(each / 2.0..=each * 2.0).contains(&rule) {
             faults.push(format!("the rule adds up {rule} waits a second, the hosts have {each}"));
         }
         Ok(faults)
@@ -165,7 +168,9 @@ fn gap(values: &Value, time: Duration) -> Option<String> {
         return Some(format!("{:.1} s between two", it[1].0 - it[0].0));
     }
     let covered = points.last()?.0 - points.first()?.0;
-    (covered < time.as_secs_f64() - 2.0 * limit).then(|| format!("only {covered:.0} s of {}", time.as_secs()))
+    // At each end there is less than an interval, and a moment for who asks.
+    let most = time.as_secs_f64() - 2.0 * SCRAPE_INTERVAL.as_secs_f64() - 1.0;
+    (covered < most).then(|| format!("only {covered:.0} s of {}", time.as_secs()))
 }
 
 #[cfg(test)]
