@@ -348,7 +348,7 @@ pub(crate) fn rows_begin_anew() -> Result<()> {
     Ok(())
 }
 
-fn unix_time() -> Result<f64> {
+pub(crate) fn unix_time() -> Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 

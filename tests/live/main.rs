@@ -10,6 +10,7 @@ mod disk;
 mod first_process;
 mod network;
 mod reasons;
+mod starts;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -87,6 +88,13 @@ fn leaves_nothing_in_the_kernel_when_it_is_killed() -> Result<()> {
     agent.signal(Signal::KILL)?;
     held.wait_until_gone(Duration::from_secs(1))?;
     Ok(())
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn a_probe_that_is_loaded_anew_counts_since_then() -> Result<()> {
+    let _alone = alone();
+    starts::begin_with_the_probe()
 }
 
 #[test]
