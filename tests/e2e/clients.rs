@@ -2,7 +2,7 @@
 
 use hostlens_tests::Agent;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::ring,
@@ -68,7 +68,10 @@ fn idle_clients_hold_few_descriptors_and_keep_nobody_out() {
     let agent = Agent::start("[web]\nmax_connections = 64\n", &[NO_PROBES]).unwrap();
     agent.scrape().unwrap();
     let before = n_descriptors(&agent);
-    let silent: Vec<_> = (0..600).map(|_| connect(agent.address()).unwrap()).collect();
+    // Each is a descriptor of this process, too.
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).unwrap();
+    let silent: Vec<_> = (0..10_000).map(|_| connect(agent.address()).unwrap()).collect();
     for _ in 0..12 {
         let answer = ask(agent.address(), "/metrics?collect[]=loadavg", "").unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -76,6 +79,34 @@ fn idle_clients_hold_few_descriptors_and_keep_nobody_out() {
         assert!(n_descriptors(&agent) <= before + 64 + 8 + 2, "{} of {before}", n_descriptors(&agent));
     }
     drop(silent);
+}
+
+/// A scrape that is over before it begins is none of a collector's fault.
+#[test]
+fn a_timeout_of_no_time_makes_nobody_late_and_fills_no_log() {
+    let agent = Agent::start("", &[NO_PROBES]).unwrap();
+    let succeeded = || -> Vec<_> {
+        let page = agent.scrape().unwrap();
+        let mut all: Vec<_> = page
+            .samples("node_scrape_collector_success", &[])
+            .map(|it| (it.labels.clone(), it.value.to_bits()))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = succeeded();
+    let written = agent.log().len();
+    let begin = Instant::now();
+    let mut n_asked = 0;
+    while begin.elapsed() < Duration::from_secs(5) {
+        let answer = agent.get("/metrics", &[("X-Prometheus-Scrape-Timeout-Seconds", "1e-9")]).unwrap();
+        assert_eq!(answer.status, 200);
+        n_asked += 1;
+    }
+    assert_eq!(succeeded(), before);
+    let written = agent.log().len() - written;
+    println!("{n_asked} scrapes, {written} bytes of log");
+    assert!(n_asked > 20 && written < 20_000, "{n_asked} scrapes, {written} bytes of log");
 }
 
 #[test]
@@ -104,7 +135,7 @@ fn without_descriptors_it_tries_ever_less_often_and_comes_back() {
 /// request, some by one for all.
 #[test]
 fn guessers_cost_no_true_scrape() {
-    const N_GUESSERS: usize = 200;
+    const N_GUESSERS: usize = 800;
     let hash = bcrypt::hash("secret", 10).unwrap();
     let config = format!("[web]\nmax_connections = 128\nauth.basic_auth_users = {{ alice = '{hash}' }}\n");
     let agent = Agent::start(&config, &[NO_PROBES]).unwrap();

@@ -2,6 +2,7 @@
 
 use super::*;
 use rustix::{
+    fs::{MemfdFlags, memfd_create},
     mount::{MountFlags, UnmountFlags, mount, unmount},
     process::{getppid, test_kill_process},
 };
@@ -111,6 +112,8 @@ fn try_all(folder: &Path) {
     say("remove", fs::remove_file(at("link")));
     say("remove the socket", fs::remove_file(at("served/socket")));
     say("change the mode", fs::set_permissions(at("file"), fs::Permissions::from_mode(0o777)));
+    let flags = MemfdFlags::CLOEXEC;
+    say("make a file of memory", memfd_create("code", flags).map_err(Into::into));
     say("execute", Command::new("true").stdin(Stdio::inherit()).status());
     let tmpfs = mount("none", folder, "tmpfs", MountFlags::empty(), None);
     if tmpfs.is_ok() {
@@ -156,7 +159,7 @@ fn without_a_layer_nothing_is_refused() {
     // Root's alone.
     tried.remove("mount");
     assert_eq!((with(&tried, EPERM), with(&tried, EACCES)), (vec![], vec![]));
-    assert_eq!(tried.len(), READS.len() + 15);
+    assert_eq!(tried.len(), READS.len() + 16);
 }
 
 #[test]
@@ -182,7 +185,13 @@ fn a_domain_refuses_all_but_reading() {
     // Not Landlock's: modes of files, servers that have one, those that have none and are inside.
     assert_eq!(
         with(&tried, 0),
-        ["change the mode", "connect to a file", "listen at a name", "remove the socket"]
+        [
+            "change the mode",
+            "connect to a file",
+            "listen at a name",
+            "make a file of memory",
+            "remove the socket"
+        ]
     );
     assert_eq!(with(&tried, EPERM), ["connect to a name", "mount", "signal"]);
     assert_eq!(
