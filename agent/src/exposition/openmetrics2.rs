@@ -7,6 +7,7 @@ use super::{
     text::{Writer, write_escaped},
 };
 use crate::metric::{Buckets, Conflict, Families, Family, Kind, Native, Quantiles, Row, Value, gather, unit};
+use std::borrow::Cow;
 
 /// Appends all samples of `parts` whose family `wants`. Returns what had to be left out.
 pub(super) fn write(
@@ -16,9 +17,14 @@ pub(super) fn write(
     mut writer: Writer<'_>,
     wants: impl Fn(&str) -> bool,
 ) -> Vec<Conflict> {
-    let conflicts = gather(parts, |family, rows| {
+    let mut refused = Vec::new();
+    let mut conflicts = gather(parts, |family, rows| {
         if wants(family.name) {
             let kind = kind(family, rows);
+            if rows.iter().any(has_other_quantiles) {
+                let why = "a quantile is not between 0 and 1, as OpenMetrics 2.0 wants it";
+                refused.push(Conflict { family: family.name.to_owned(), why });
+            }
             write_head(family, kind, rows, &mut writer);
             for row in rows {
                 write_row(row, kind, histograms, &mut stamps, &mut writer);
@@ -26,7 +32,16 @@ pub(super) fn write(
         }
     });
     writer.out.extend_from_slice(b"# EOF\n");
+    conflicts.append(&mut refused);
     conflicts
+}
+
+fn has_other_quantiles(row: &Row<'_>) -> bool {
+    matches!(row.value(), Value::Summary(it) if !it.quantiles.iter().all(is_quantile))
+}
+
+fn is_quantile((quantile, _): &(f64, f64)) -> bool {
+    (0.0..=1.0).contains(quantile)
 }
 
 /// A value that no counter may have ends the whole answer for strict readers, such as Prometheus' own.
@@ -50,7 +65,12 @@ fn write_head(family: &Family<'_>, kind: Kind, rows: &[Row<'_>], writer: &mut Wr
     if let Some(unit) = unit(family.name).filter(|_| word != "info") {
         line(b"# UNIT ", &|out| out.extend_from_slice(unit.as_bytes()));
     }
-    line(b"# HELP ", &|out| write_escaped(family.help, b"\\\n\"", out));
+    // No line may hold a carriage return, and there is no escape for it.
+    let help = match family.help.contains('\r') {
+        true => Cow::Owned(family.help.replace('\r', " ")),
+        false => Cow::Borrowed(family.help),
+    };
+    line(b"# HELP ", &|out| write_escaped(&help, b"\\\n\"", out));
 }
 
 /// A gauge that is always 1 and named so is an info. No family is a stateset, whose label would have the family's name.
@@ -86,7 +106,8 @@ fn write_row(
 
 fn write_summary(it: &Quantiles, out: &mut Vec<u8>) {
     write_count_and_sum(it.count, it.sum, out);
-    write_list(",quantile:", it.quantiles.iter(), out, |&(quantile, value), out| {
+    let quantiles = it.quantiles.iter().filter(|it| is_quantile(it));
+    write_list(",quantile:", quantiles, out, |&(quantile, value), out| {
         number::write(quantile, out);
         out.push(b':');
         number::write(value, out);

@@ -228,6 +228,23 @@ fn openmetrics_calls_unknown_what_no_counter_counts() {
 }
 
 #[test]
+fn openmetrics_2_has_no_quantile_beyond_1_and_no_carriage_return() {
+    let mut families = Families::new(&[]);
+    let quantiles = [-0.5, 0.0, 0.5, 1.0, 2.0, f64::INFINITY].map(|it| (it, 7.0)).to_vec();
+    let summary = Value::Summary(&Quantiles { quantiles, sum: 3.5, count: 2 });
+    families.push_foreign("a", Kind::Summary, "Two\r\nlines.\r", &[], summary, None);
+    let encoder = Encoder { format: Format::negotiate(OPENMETRICS_2, OFFERS), ..Encoder::default() };
+    let mut text = Vec::new();
+    let conflicts = encoder.write(&[&families], &mut text);
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        "# TYPE a summary\n# HELP a Two \\nlines. \na {count:2,sum:3.5,quantile:[0:7,0.5:7,1:7]}\n# EOF\n"
+    );
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!((&*conflicts[0].family, conflicts[0].why.contains("between 0 and 1")), ("a", true));
+}
+
+#[test]
 fn line_formats_hold_classic_buckets() {
     let mut families = Families::new(METRICS);
     let buckets = families.push_histogram(HISTOGRAM, ("a", "b"));

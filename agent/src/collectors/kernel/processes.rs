@@ -193,11 +193,14 @@ mod tests {
     #[test]
     fn processes_that_are_hidden_are_not_counted() {
         let host = TestHost::new(HOST);
-        let mut out = Families::new(METRICS);
-        with_fault(&host.path().join("proc/1/stat"), Errno::PERM, || {
-            host.open::<Processes>("").unwrap().collect(&mut out).unwrap();
-        });
-        assert!(host.render(&out).contains("\nnode_processes_pids 1\n"));
+        // hidepid(5), and security modules.
+        for errno in [Errno::PERM, Errno::ACCESS] {
+            let mut out = Families::new(METRICS);
+            with_fault(&host.path().join("proc/1/stat"), errno, || {
+                host.open::<Processes>("").unwrap().collect(&mut out).unwrap();
+            });
+            assert!(host.render(&out).contains("\nnode_processes_pids 1\n"), "{errno}");
+        }
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl Family {
         for quantile in it.list() {
             let (at, value) = quantile.split_once(':').unwrap();
             let at = real(at);
+            assert!((0.0..=1.0).contains(&at), "the quantile {at}");
             assert!(before < at, "{at} after {before}");
             before = at;
             sample(&self.name, labels, Some(("quantile", at)), number(value), &mut out.samples);
