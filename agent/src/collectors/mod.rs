@@ -120,7 +120,7 @@ pub(crate) mod prelude {
     pub(crate) use crate::testing::{check, check_error, never_panics};
     pub(crate) use crate::{
         collector::{Collector, Error, Fault, Spec},
-        collectors::node_exporter::DISKS_LEFT_OUT,
+        collectors::node_exporter::{CPU_FREQUENCY, DISKS_LEFT_OUT},
         config::{Filter, NoConfig, Pattern, section},
         metric::{Families, Meta, Start, label_text, metrics},
         source::{self, File, FirstError, Folder, Host},

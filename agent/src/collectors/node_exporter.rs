@@ -1,6 +1,16 @@
-//! The command line of node_exporter 1.12 on Linux: keys that exclude each other, and its old and odd flags.
+//! What node_exporter 1.12 on Linux gives to several collectors, and its command line: keys that exclude each other, and
+//! its old and odd flags.
 
-use crate::config::{Alias, Meaning};
+use crate::{
+    config::{Alias, Meaning},
+    metric::{Kind, Shared},
+};
+
+pub(crate) static CPU_FREQUENCY: Shared = Shared {
+    name: "node_cpu_frequency_hertz",
+    kind: Kind::Gauge,
+    help: "Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.",
+};
 
 /// The devices that collectors of disks leave out by default: partitions, and RAM, loop and floppy disks.
 pub(crate) const DISKS_LEFT_OUT: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";

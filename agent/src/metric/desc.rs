@@ -42,10 +42,20 @@ pub struct Meta {
     pub help: &'static str,
     /// In the order in which collectors give the values.
     pub labels: &'static [&'static str],
+    /// The declaration that it has in common with other collectors'.
+    pub shared: Option<&'static Shared>,
+}
+
+/// A family that several collectors push, each with labels of its own.
+#[derive(Debug)]
+pub struct Shared {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
 }
 
 /// A family, for people and programs.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct FamilyView {
     /// With `*` for the part that the kernel names.
     name: &'static str,
@@ -59,7 +69,7 @@ pub struct FamilyView {
 impl FamilyView {
     #[must_use]
     pub fn of(meta: &Meta) -> Self {
-        let Meta { name, kind, help, labels } = *meta;
+        let Meta { name, kind, help, labels, .. } = *meta;
         Self { name, r#type: kind.as_str(), unit: unit(name), help, labels }
     }
 }
@@ -97,6 +107,14 @@ impl<const N: usize> Desc<N> {
 /// out.push(SECONDS, (cpu, "user"), 1.5);
 /// ```
 ///
+/// What several collectors push is a [`Shared`](crate::metric::Shared), and each says its labels.
+///
+/// ```ignore
+/// metrics! {
+///     &CPU_FREQUENCY as FREQUENCY ["cpu"];
+/// }
+/// ```
+///
 /// A table of families that are all filled from one parsed record may follow; it becomes `push_rows`. An expression
 /// is a number or an `Option` of one, and `None` pushes nothing.
 ///
@@ -111,6 +129,7 @@ impl<const N: usize> Desc<N> {
 macro_rules! metrics {
     (
         $($desc:ident : $kind:ident $name:literal [$($label:literal),* $(,)?], $help:literal;)*
+        $(&$shared:ident as $shared_desc:ident [$($shared_label:literal),*];)*
         $(
             |$it:ident : $row:ty| $row_labels:tt;
             $($row_kind:ident $row_name:literal = $value:expr, $row_help:literal;)+
@@ -119,6 +138,7 @@ macro_rules! metrics {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "variants are the constants' names")]
         enum FamilyIndex {
             $($desc,)*
+            $($shared_desc,)*
             #[allow(dead_code, reason = "only tables with rows count the others")]
             Rows,
         }
@@ -129,6 +149,12 @@ macro_rules! metrics {
                 LABELS.len()
             }> = $crate::metric::Desc::new(FamilyIndex::$desc as usize);
         )*
+        $(
+            const $shared_desc: $crate::metric::Desc<{
+                const LABELS: &[&str] = &[$($shared_label),*];
+                LABELS.len()
+            }> = $crate::metric::Desc::new(FamilyIndex::$shared_desc as usize);
+        )*
 
         const METRICS: &[$crate::metric::Meta] = &[
             $($crate::metric::Meta {
@@ -136,12 +162,21 @@ macro_rules! metrics {
                 kind: $crate::metric::Kind::$kind,
                 help: $help,
                 labels: &[$($label),*],
+                shared: None,
+            },)*
+            $($crate::metric::Meta {
+                name: $shared.name,
+                kind: $shared.kind,
+                help: $shared.help,
+                labels: &[$($shared_label),*],
+                shared: Some(&$shared),
             },)*
             $($($crate::metric::Meta {
                 name: $row_name,
                 kind: $crate::metric::Kind::$row_kind,
                 help: $row_help,
                 labels: &$row_labels,
+                shared: None,
             },)+)?
         ];
 

@@ -12,7 +12,7 @@ mod names;
 mod start;
 
 pub(crate) use desc::{Desc, metrics, unit};
-pub use desc::{FamilyView, Kind, Meta};
+pub use desc::{FamilyView, Kind, Meta, Shared};
 pub use families::Families;
 pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;

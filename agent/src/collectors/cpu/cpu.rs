@@ -16,13 +16,13 @@ metrics! {
     BUG: Gauge "node_cpu_bug_info" ["bug"], "1 for each hardware bug that the first CPU is known to have.";
     CORE_THROTTLES: Counter "node_cpu_core_throttles_total" ["package", "core"], "Times that a core was slowed down because of its heat.";
     FLAG: Gauge "node_cpu_flag_info" ["flag"], "1 for each feature that the first CPU has.";
-    FREQUENCY: Gauge "node_cpu_frequency_hertz" ["package", "core", "cpu"], "Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.";
     GUEST: Counter "node_cpu_guest_seconds_total" ["cpu", "mode"], "Seconds each CPU ran virtual machines, which node_cpu_seconds_total counts as user and nice too.";
     INFO: Gauge "node_cpu_info" ["package", "core", "cpu", "vendor", "family", "model", "model_name", "microcode", "stepping", "cachesize"], "1 for each CPU, with what /proc/cpuinfo says of it.";
     ISOLATED: Gauge "node_cpu_isolated" ["cpu"], "1 for each CPU that the scheduler leaves alone.";
     ONLINE: Gauge "node_cpu_online" ["cpu"], "1 if the CPU is in use, 0 if it was switched off.";
     PACKAGE_THROTTLES: Counter "node_cpu_package_throttles_total" ["package"], "Times that a package of cores was slowed down because of its heat.";
     SECONDS: Counter "node_cpu_seconds_total" ["cpu", "mode"], "Seconds each CPU spent in each mode.";
+    &CPU_FREQUENCY as FREQUENCY ["package", "core", "cpu"];
 }
 
 section! {

@@ -5,9 +5,9 @@ use crate::{collectors::prelude::*, source::cpus};
 
 metrics! {
     GOVERNOR: Gauge "node_cpu_scaling_governor" ["cpu", "governor"], "1 for the governor that chooses each CPU's frequency, 0 for the others that could.";
+    &CPU_FREQUENCY as CURRENT ["cpu"];
     |it: &Frequencies| ["cpu"];
     Gauge "node_cpu_frequency_avg_hertz" = it.average, "Frequency of each CPU averaged over the last ticks, as the hardware counts it, in hertz.";
-    Gauge "node_cpu_frequency_hertz" = it.current, "Clock frequency of each CPU as the hardware or /proc/cpuinfo tells it, in hertz.";
     Gauge "node_cpu_frequency_max_hertz" = it.max, "Highest frequency that each CPU can run at, in hertz.";
     Gauge "node_cpu_frequency_min_hertz" = it.min, "Lowest frequency that each CPU can run at, in hertz.";
     Gauge "node_cpu_scaling_frequency_hertz" = it.scaling, "Frequency of each CPU as the kernel knows or estimates it, in hertz.";
@@ -60,7 +60,9 @@ impl Collector for Cpufreq {
             let is_offline = cpu.parse().is_ok_and(|cpu| offline.contains(&cpu));
             // A CPU may go offline now, and takes its folder along.
             if !is_offline && let Some(files) = errors.value(cpus.folder(&format!("{folder}/cpufreq"))) {
-                push_rows(&Frequencies::read(&files, &errors), [cpu], out);
+                let frequencies = Frequencies::read(&files, &errors);
+                out.push(CURRENT, [cpu], frequencies.current);
+                push_rows(&frequencies, [cpu], out);
                 push_governors(&files, cpu, &errors, out);
             }
         }
