@@ -217,13 +217,13 @@ impl Entry {
     }
 }
 
-/// What a collector is, for programs that ask.
-#[derive(Serialize)]
+/// What a collector is, wherever it is shown: API, list, page, `doctor`.
+#[derive(Debug, Serialize)]
 pub struct View {
-    name: &'static str,
-    group: &'static str,
-    summary: &'static str,
+    pub name: &'static str,
+    pub group: &'static str,
+    pub summary: &'static str,
     /// The kernel events that it hooks.
-    hooks: Vec<String>,
-    families: Vec<FamilyView>,
+    pub hooks: Vec<String>,
+    pub families: Vec<FamilyView>,
 }

@@ -7,7 +7,7 @@ mod first_process;
 mod process;
 
 use crate::{
-    collector::Entry,
+    collector::{Entry, View},
     config::{Config, Diagnostic},
     http::{Hint, ListenError},
     privileges,
@@ -125,7 +125,7 @@ fn memory(probe: &ProbeSummary) -> Fact {
 /// How an enabled collector fares here.
 #[derive(Debug)]
 struct Verdict {
-    name: &'static str,
+    view: View,
     /// ok, absent, degraded or unavailable.
     state: &'static str,
     reason: String,
@@ -171,7 +171,7 @@ impl Host {
         probes.dedup_by_key(|it| it.name);
         self.facts.extend(probes.into_iter().map(memory));
         let verdict = |(entry, summary): (&Entry, Summary)| {
-            Verdict::new(entry.name, &summary.state, entry.capabilities - self.held)
+            Verdict::new(entry.view(), &summary.state, entry.capabilities - self.held)
         };
         let collectors = collectors.into_iter().map(|(entry, state)| verdict((entry, state))).collect();
         Report { facts: self.facts, collectors, advice }
@@ -195,7 +195,7 @@ impl Report {
     #[must_use]
     pub fn to_json(&self, strict: bool) -> Value {
         let fact = |it: &Fact| json!({ "topic": it.topic, "state": it.health.as_str(), "found": it.found, "remedy": it.remedy });
-        let collector = |it: &Verdict| json!({ "name": it.name, "state": it.state, "reason": it.reason, "remedy": it.remedy });
+        let collector = |it: &Verdict| json!({ "name": it.view.name, "state": it.state, "reason": it.reason, "remedy": it.remedy });
         json!({
             "facts": self.facts.iter().map(fact).collect::<Vec<_>>(),
             "collectors": self.collectors.iter().map(collector).collect::<Vec<_>>(),
@@ -207,7 +207,7 @@ impl Report {
 
 impl Verdict {
     /// `lacks` are capabilities that it could use and the process has not.
-    fn new(name: &'static str, state: &State, lacks: CapabilitySet) -> Self {
+    fn new(view: View, state: &State, lacks: CapabilitySet) -> Self {
         let (reason, remedy) = (state.reason().to_owned(), state.remedy().to_owned());
         let is_denied = reason.contains("ermission denied") || reason.contains("not permitted");
         let (state, reason, remedy) = match state {
@@ -225,7 +225,7 @@ impl Verdict {
                 ("degraded", reason, remedy)
             }
         };
-        Self { name, state, reason, remedy }
+        Self { view, state, reason, remedy }
     }
 }
 
@@ -236,7 +236,7 @@ impl fmt::Display for Report {
             write_remedy(f, remedy)?;
         }
         let of_state = |state| self.collectors.iter().filter(move |it| it.state == state);
-        let names = |state| of_state(state).map(|it| it.name).collect::<Vec<_>>().join(", ");
+        let names = |state| of_state(state).map(|it| it.view.name).collect::<Vec<_>>().join(", ");
         writeln!(
             f,
             "\n{} of {} enabled collectors work here: {}",
@@ -245,13 +245,13 @@ impl fmt::Display for Report {
             names("ok")
         )?;
         for it in of_state("ok").filter(|it| !it.reason.is_empty()) {
-            writeln!(f, "{} {}", it.name, it.reason)?;
+            writeln!(f, "{} {}", it.view.name, it.reason)?;
         }
         if of_state("absent").next().is_some() {
             writeln!(f, "nothing to read on this host: {}", names("absent"))?;
         }
         for it in self.collectors.iter().filter(|it| !matches!(it.state, "ok" | "absent")) {
-            writeln!(f, "{:<11} {}: {}", it.state, it.name, it.reason)?;
+            writeln!(f, "{:<11} {}: {}", it.state, it.view.name, it.reason)?;
             write_remedy(f, &it.remedy)?;
         }
         write!(f, "\n{}", self.advice)

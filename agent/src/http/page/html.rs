@@ -1,8 +1,8 @@
 //! The parts of the page that are made of what collectors say of themselves.
 
-use crate::{collector::Entry, scrape::Summary};
+use crate::{collector::View, scrape::Summary};
 
-pub(super) type Collector = (&'static Entry, Option<Summary>);
+pub(super) type Collector = (View, Option<Summary>);
 
 /// A page in the making.
 #[derive(Default)]
@@ -42,15 +42,15 @@ pub(super) fn search(out: &mut Html) {
 
 /// Every collector: those that are enabled in a table, the others by name.
 pub(super) fn collectors(all: &[Collector], out: &mut Html) {
-    let enabled = || all.iter().filter_map(|(entry, summary)| Some((entry, summary.as_ref()?)));
+    let enabled = || all.iter().filter_map(|(view, summary)| Some((view, summary.as_ref()?)));
     out.raw("<section id=\"collectors\"><h2>Collectors</h2><table><caption>").text(&counts(all));
     out.raw(
         "</caption><thead><tr><th scope=\"col\">Collector<th scope=\"col\">State<th scope=\"col\" class=\"n\">Series\
          <th scope=\"col\" class=\"n\">Milliseconds<th scope=\"col\">What it shows</thead><tbody>\n",
     );
-    for (entry, it) in enabled() {
+    for (view, it) in enabled() {
         let state = it.state.as_str();
-        out.raw("<tr class=\"").raw(state).raw("\"><th scope=\"row\">").raw(entry.name).raw("<td>");
+        out.raw("<tr class=\"").raw(state).raw("\"><th scope=\"row\">").raw(view.name).raw("<td>");
         out.raw(it.state.words());
         match it.started {
             None => out.raw("<td class=\"n\">–<td class=\"n\">–"),
@@ -60,7 +60,7 @@ pub(super) fn collectors(all: &[Collector], out: &mut Html) {
                 out.raw("<td class=\"n\">").raw(&milliseconds)
             }
         };
-        out.raw("<td>").text(entry.summary);
+        out.raw("<td>").text(view.summary);
         if !it.state.reason().is_empty() {
             out.raw(" <span>").text(it.state.reason()).raw("</span>");
         }
@@ -70,8 +70,8 @@ pub(super) fn collectors(all: &[Collector], out: &mut Html) {
         "</tbody></table><details><summary>Collectors that are not enabled</summary><p>Switch one on with ",
     );
     out.raw("<code>[collector.&lt;name&gt;] enabled = true</code>, or <code>--collector.&lt;name&gt;</code>.</p><dl>\n");
-    for (entry, _) in all.iter().filter(|(_, summary)| summary.is_none()) {
-        out.raw("<dt>").raw(entry.name).raw("<dd>").text(entry.summary).raw("\n");
+    for (view, _) in all.iter().filter(|(_, summary)| summary.is_none()) {
+        out.raw("<dt>").raw(view.name).raw("<dd>").text(view.summary).raw("\n");
     }
     out.raw("</dl></details></section>\n");
 }

@@ -63,7 +63,7 @@ fn render(app: &App, nonce: &str) -> String {
     out.raw("\">Metrics</a>");
     if app.web.enable_ui {
         out.raw(" <a href=\"api/v1/collectors\">Collectors as JSON</a></nav></header><main>\n");
-        let collectors: Vec<_> = app.registry().collectors().collect();
+        let collectors: Vec<_> = app.registry().collectors().map(|(entry, it)| (entry.view(), it)).collect();
         wrong(&status, &mut out);
         if app.recorder.is_allowed() {
             out.raw(CHARTS);
