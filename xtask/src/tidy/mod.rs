@@ -5,6 +5,7 @@ mod circles;
 mod code;
 mod layout;
 mod paths;
+mod quotes;
 mod rooms;
 mod words;
 
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         files.iter().flat_map(|file| CHECKS.iter().flat_map(|check| check(file))).collect();
     faults.extend(circles::circles(&files));
     faults.extend(alerts::alerts(&files));
+    faults.extend(quotes::quotes(&files));
     for Fault { path, line, problem } in &faults {
         eprintln!("{path}:{line}: {problem}");
     }
