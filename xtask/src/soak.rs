@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the agent under scrapes and reloads for a while; nothing that it holds may grow.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -22,17 +23,24 @@ pub(crate) const HELP: &str = "\
 usage: cargo xtask soak [options]
 
   --minutes N       how long (default: 25)
+  --reloads N       instead, N reloads without a pause that all change the probes; more than 50
   --hostlens FILE   the agent (default: target/release/hostlens, built first)
 
 Five scrapes a second in alternating formats, a reload every five seconds. In the first half no reload changes a probe,
 in the second half every second one does, for which the agent is to be root. Fails when descriptors, threads or loaded
 programs grow, or when resident memory leaves the first sample of its half by more than 3 MiB.
+
+With --reloads, as root, each reload is followed by one scrape. Fails when a reload leaves the loaded programs as they
+were, or when resident memory is more than 3 MiB above the highest of the first 50 reloads.
 ";
 
 const SCRAPE_EVERY: Duration = Duration::from_millis(200);
 const RELOAD_EVERY: Duration = Duration::from_secs(5);
 /// Before the first sample of a half, caches and buffers fill.
 const WARM_UP: u32 = 8;
+/// Of reloads without a pause, those in which the allocator comes to hold what the largest takes.
+const FILLING: u32 = 50;
+/// In KiB.
 const MAX_DRIFT: u64 = 3 << 10;
 /// Descriptors that are open just while we count.
 const MAX_DESCRIPTORS: u64 = 2;
@@ -54,6 +62,9 @@ const HALVES: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// Each is another setting of all probes' collectors.
+const PROBES_CHANGE: [&str; 2] = ["[ebpf]\nclassic_buckets = 'pow2'\n", ""];
+
 const FORMATS: [&str; 3] = [
     "text/plain;version=0.0.4",
     "application/openmetrics-text;version=1.0.0",
@@ -62,16 +73,21 @@ const FORMATS: [&str; 3] = [
 const CODINGS: [&str; 2] = ["identity", "gzip"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (mut minutes, mut given) = (25.0, None);
+    let (mut minutes, mut n_reloads, mut given) = (25.0, None, None);
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("minutes") => minutes = parser.value()?.parse()?,
+            Arg::Long("reloads") => n_reloads = Some(parser.value()?.parse()?),
             Arg::Long("hostlens") => given = Some(PathBuf::from(parser.value()?)),
             _ => return Err(arg.unexpected().into()),
         }
     }
+    ensure!(n_reloads.is_none_or(|n| n > FILLING), "--reloads: more than {FILLING}, which fill buffers");
     let agent = Agent::start(&exporter::hostlens(given.as_deref())?)?;
+    if let Some(n_reloads) = n_reloads {
+        return agent.reload(n_reloads).with_context(|| agent.log());
+    }
     let half = Duration::try_from_secs_f64(minutes * 30.0).context("so many minutes")?;
     let mut faults = Vec::new();
     for (name, configs) in HALVES {
@@ -147,6 +163,50 @@ impl Agent {
         }
         ensure!(!samples.is_empty(), "too short a time for a sample");
         Ok(samples)
+    }
+
+    /// `n_reloads` that change the probes, each as soon as the one before is answered and a scrape has shown it.
+    fn reload(&self, n_reloads: u32) -> Result<()> {
+        let (start, mut highest) = (Instant::now(), 0);
+        self.scrape(0)?;
+        for n in 0..=n_reloads {
+            if n > 0 {
+                let before = self.programs()?;
+                let config = PROBES_CHANGE[(n - 1) as usize % PROBES_CHANGE.len()];
+                fs::write(self.folder.path().join("hostlens.toml"), config)?;
+                self.client.post(format!("{}/-/reload", self.url)).send_empty().context("reload")?;
+                self.scrape(n)?;
+                ensure!(!self.programs()?.is_subset(&before), "reload {n} loads no program: is this root?");
+            }
+            let it = self.sample(start.elapsed())?;
+            if n % 100 == 0 || [25, FILLING, n_reloads].contains(&n) {
+                println!(
+                    "{n:>5} reloads, {:>4} s: {} KiB resident, {} descriptors, {} threads, {} programs",
+                    it.seconds, it.resident, it.n_descriptors, it.n_threads, it.n_programs
+                );
+            }
+            if n <= FILLING {
+                highest = highest.max(it.resident);
+            }
+            ensure!(
+                it.resident <= highest + MAX_DRIFT,
+                "after {n} reloads {} KiB resident, at most {highest} in the first {FILLING}",
+                it.resident
+            );
+        }
+        Ok(())
+    }
+
+    /// The numbers of the eBPF programs that it holds.
+    fn programs(&self) -> Result<BTreeSet<String>> {
+        let mut numbers = BTreeSet::new();
+        for fd in fs::read_dir(format!("/proc/{}/fdinfo", self.process.id()))? {
+            // It may be closed by now.
+            let text = fs::read_to_string(fd?.path()).unwrap_or_default();
+            let number = text.lines().find_map(|line| line.strip_prefix("prog_id:"));
+            numbers.extend(number.map(|it| it.trim().to_owned()));
+        }
+        Ok(numbers)
     }
 
     fn scrape(&self, number: u32) -> Result<()> {
