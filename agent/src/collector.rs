@@ -22,7 +22,7 @@ pub trait Collector: Send {
     /// [`Error::Absent`] when this host has no such thing, anything else when reading it failed.
     fn collect(&mut self, out: &mut Families) -> Result<(), Error>;
 
-    /// What its last run left out of what other programs had written, for people to see to.
+    /// What its last run left out, of what other programs had written or its probe could not have, for people to see to.
     fn left_out(&self) -> Vec<LeftOut> {
         Vec::new()
     }

@@ -7,6 +7,7 @@
 //! there are as many waits as switches to another task.
 
 use crate::{
+    collector::LeftOut,
     collectors::{prelude::*, probe},
     metric::Slots,
     source::ebpf::{Histogram, Probe, QueueClock, Settings, Table, Use, declared::runqueue},
@@ -62,6 +63,15 @@ impl Collector for Runqueue {
             out.push(FLAWED, [flaw], n_waits);
         }
         Ok(())
+    }
+
+    fn left_out(&self) -> Vec<LeftOut> {
+        let told = |error| LeftOut {
+            place: "the CPUs' clocks".to_owned(),
+            reason: format!("they cannot be counted ({error}), so waits after a wake-up that preempts are too short"),
+            remedy: "let hostlens call perf_event_open(2) at its start, with CAP_PERFMON",
+        };
+        self.probe.uncounted_clocks().map(told).into_iter().collect()
     }
 
     fn probes(&self) -> Vec<&Probe> {

@@ -10,8 +10,8 @@ use super::Error;
 use crate::source::sys::{bpf, perf};
 
 /// Fills a map with events, one for each CPU that is online. A program that reads another's is told so, and does without:
-/// also where nobody may count events.
-pub(super) fn count(spec: &Spec, ebpf: &Ebpf, map: &str, n_cpus: u32) -> Result<(), Error> {
+/// also where nobody may count events, of which the reason is given.
+pub(super) fn count(spec: &Spec, ebpf: &Ebpf, map: &str, n_cpus: u32) -> Result<Option<String>, Error> {
     let Some(Map::PerfEventArray(events)) = ebpf.map(map) else {
         let why = format!("map {map} is no array of events");
         return Err(Error::Object { probe: spec.name, why });
@@ -21,10 +21,10 @@ pub(super) fn count(spec: &Spec, ebpf: &Ebpf, map: &str, n_cpus: u32) -> Result<
         match counted {
             Err(error) if !perf::is_offline(&error) => {
                 warn!(probe = spec.name, %error, "the CPUs' clocks cannot be counted");
-                break;
+                return Ok(Some(error.to_string()));
             }
             _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }

@@ -48,6 +48,8 @@ pub struct Probe {
     loaded: Arc<Loaded>,
     /// What was decided when it was loaded: features among them.
     settings: Vec<(&'static str, u32)>,
+    /// Why the clocks of CPUs that it reads are not counted.
+    uncounted_clocks: Option<String>,
     /// The maps that were asked for, in our memory, with the bytes of a row.
     tables: Mutex<HashMap<&'static str, (Arc<SharedWords>, usize)>>,
 }
@@ -67,6 +69,7 @@ impl Probe {
         let n_cpus = possible_cpus()?;
         let is_measured = probes.are_measured();
         let decided = decided(spec, probes, features, settings)?;
+        let mut uncounted_clocks = None;
         let loaded = types.with(|types| {
             let resolved = resolve(spec, &types.btf, &decided)?;
             let metered: Vec<&Program> = spec.programs.iter().filter(|it| it.meter.is_some()).collect();
@@ -82,7 +85,7 @@ impl Probe {
             let sizes = sizes(spec, &maps, settings, n_meters, n_cpus)?;
             let ebpf = open(spec, types, &constants, &sizes)?;
             for (map, _) in maps.iter().filter(|it| it.0.entries == Entries::CpuClocks) {
-                clocks::count(spec, &ebpf, map.name, n_cpus)?;
+                uncounted_clocks = clocks::count(spec, &ebpf, map.name, n_cpus)?;
             }
             let many = self::sizes(spec, &maps, settings, n_meters, MANY_CPUS)?;
             let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
@@ -92,7 +95,8 @@ impl Probe {
             };
             Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take_meters, overhead)
         })?;
-        let probe = Self { loaded: Arc::new(loaded), settings: decided, tables: Mutex::default() };
+        let (loaded, tables) = (Arc::new(loaded), Mutex::default());
+        let probe = Self { loaded, settings: decided, uncounted_clocks, tables };
         let is_closed = probe.loaded.is_to_be_closed();
         if is_closed {
             probe.map_all()?;
@@ -157,6 +161,11 @@ impl Probe {
     /// A map of histograms by an index, of which the last is that of all others.
     pub fn histograms<const N: usize>(&self, map: Map<HistogramBy<N>>) -> Result<Histograms, Error> {
         Ok(Histograms::new(self.table(map)?, N as u32))
+    }
+
+    /// Why the clocks of CPUs are not counted, if it reads them and they are not.
+    pub fn uncounted_clocks(&self) -> Option<&str> {
+        self.uncounted_clocks.as_deref()
     }
 
     /// What of it is in the kernel.
