@@ -10,11 +10,11 @@ mod histogram;
 mod labels;
 mod names;
 mod start;
+mod value;
 
 pub(crate) use desc::{Desc, metrics, unit};
 pub use desc::{FamilyView, Kind, Meta, Shared};
 pub use families::Families;
-pub(crate) use families::{Number, Quantiles, Value};
 pub use gather::Conflict;
 pub(crate) use gather::{Family, Row, gather};
 pub(crate) use histogram::{Buckets, Native, Slots};
@@ -22,3 +22,4 @@ pub(crate) use labels::{LabelValues, label_text};
 pub(crate) use names::legal_name;
 pub use start::{Epoch, Start};
 pub(crate) use start::{seconds, uptime};
+pub(crate) use value::{Number, Quantiles, Value};

@@ -68,7 +68,9 @@ impl Collector for Runqueue {
     fn left_out(&self) -> Vec<LeftOut> {
         let told = |error| LeftOut {
             place: "the CPUs' clocks".to_owned(),
-            reason: format!("they cannot be counted ({error}), so waits after a wake-up that preempts are too short"),
+            reason: format!(
+                "they cannot be counted ({error}), so waits after a wake-up that preempts are too short"
+            ),
             remedy: "let hostlens call perf_event_open(2) at its start, with CAP_PERFMON",
         };
         self.probe.uncounted_clocks().map(told).into_iter().collect()
