@@ -263,6 +263,30 @@ const EXCEPTIONS: &[Exception] = &[
         family: "node_service_normal_state",
         why: "A service that has no such file is to be up.",
     },
+    Exception {
+        collector: "textfile",
+        wound: "one.prom",
+        family: "one",
+        why: "A file is read as a whole or not at all, as in node_exporter.",
+    },
+    Exception {
+        collector: "textfile",
+        wound: "two.prom",
+        family: "two",
+        why: "A file is read as a whole or not at all, as in node_exporter.",
+    },
+    Exception {
+        collector: "textfile",
+        wound: ".prom",
+        family: "node_textfile_",
+        why: "They tell of the file itself, and whether it could be read.",
+    },
+    Exception {
+        collector: "textfile",
+        wound: ".prom",
+        family: "hostlens_textfile_error",
+        why: "It tells what is wrong with a file.",
+    },
 ];
 
 /// What lets the wound harm the family.

@@ -652,4 +652,38 @@ mod tests {
             _ => number().prop_map(Value::Number).boxed(),
         }
     }
+
+    /// The collector on files that were all written at one time.
+    struct Touched(Textfile);
+
+    impl Spec for Touched {
+        const SUMMARY: &'static str = "";
+        const ENABLED: bool = false;
+        const METRICS: &'static [Meta] = METRICS;
+        type Config = Config;
+
+        fn open(config: Config, host: &Host) -> Result<Self, Error> {
+            for file in config.directory.iter().flat_map(|it| fs::read_dir(it).unwrap()) {
+                touch(&file.unwrap().path(), MODIFIED);
+            }
+            Textfile::open(config, host).map(Self)
+        }
+    }
+
+    impl Collector for Touched {
+        fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+            self.0.collect(out)
+        }
+    }
+
+    #[test]
+    fn a_wound_costs_one_file() {
+        crate::testing::survives::<Touched>(
+            "directory = ['ROOT/d']",
+            &[
+                ("d/one.prom", "# TYPE one gauge\none{disk=\"a\"} 11\none{disk=\"b\"} 12\n"),
+                ("d/two.prom", "# HELP two Twos.\ntwo 21\n"),
+            ],
+        );
+    }
 }

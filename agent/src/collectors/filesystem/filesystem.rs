@@ -147,7 +147,10 @@ impl Collector for Filesystem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{source::faults::with_fault, testing::TestHost};
+    use crate::{
+        source::faults::with_fault,
+        testing::{TestHost, survives},
+    };
     use rustix::{
         io::Errno,
         mount::{MountFlags, UnmountFlags, mount, unmount},
@@ -564,5 +567,34 @@ device="dead",device_error="mountpoint timeout",fstype="fuse.dead",mountpoint="/
         expect![[r#"
             device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 0
             device="dead",device_error="transport endpoint is not connected",fstype="fuse.dead",mountpoint="/dead"} 1"#]].assert_eq(&ended.expect("the call came back"));
+    }
+
+    /// The collector with fixed answers of statfs(2).
+    struct Answered(Filesystem);
+
+    impl Spec for Answered {
+        const SUMMARY: &'static str = "";
+        const ENABLED: bool = false;
+        const METRICS: &'static [Meta] = METRICS;
+        type Config = Config;
+
+        fn open(config: Config, host: &Host) -> Result<Self, Error> {
+            Filesystem::with(config, host, ask).map(Self)
+        }
+    }
+
+    impl Collector for Answered {
+        fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+            self.0.collect(out)
+        }
+    }
+
+    #[test]
+    fn a_wound_costs_one_mount() {
+        let mountinfo = format!(
+            "{ROOT}2 1 8:17 / /home ro,nosuid - xfs /dev/sdb1 rw\n\
+            3 1 8:33 / /denied rw - ext4 /dev/sdc1 rw\n"
+        );
+        survives::<Answered>("", &[("proc/1/mountinfo", &mountinfo)]);
     }
 }
