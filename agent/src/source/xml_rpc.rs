@@ -172,6 +172,8 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fuzz;
+    use std::hint::black_box;
 
     #[test]
     fn takes_urls_apart() {
@@ -190,5 +192,20 @@ mod tests {
         for url in ["https://x", "x:9001", "", "http://x:y/"] {
             assert_eq!(parse(url), None, "{url}");
         }
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_answers_of_supervisord() {
+        let array = b"<?xml version='1.0'?>\n<methodResponse><params><param><value><array><data>\n\
+            <value><struct><member><name>name</name><value><string>a &amp; b</string></value></member>\n\
+            <member><name>pid</name><value><int>7</int></value></member></struct></value>\n\
+            </data></array></value></param></params></methodResponse>";
+        let fault = b"<methodResponse><fault><value>x</value></fault></methodResponse>";
+        fuzz(&[array, fault], |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let read = each_struct(&text, |member| drop(black_box((member("name"), member("pid")))));
+            black_box((read.is_ok(), Endpoint::parse(&text)));
+        });
     }
 }

@@ -164,3 +164,30 @@ fn read_u32(bytes: &[u8], at: usize) -> Result<u32, Error> {
 fn padding(length: usize) -> usize {
     length.next_multiple_of(8) - length
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::peer, *};
+    use crate::testing::fuzz;
+    use std::hint::black_box;
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_replies() {
+        let serial = || (REPLY_SERIAL, Variant::from(7_u32));
+        let name = (ERROR_NAME, Variant::from("org.freedesktop.DBus.Error.Failed"));
+        let text = peer::message(RETURN, 2, vec![serial()], "s", b"\x01\0\0\0x\0");
+        let variant = peer::message(RETURN, 2, vec![serial()], "v", b"\x01s\0\0\x01\0\0\0x\0");
+        let error = peer::message(FAILED, 3, vec![name, serial()], "s", b"\x01\0\0\0x\0");
+        let take = |bytes: &[u8]| {
+            let n_bytes = length(bytes).ok()??;
+            let (_, reply) = reply(bytes.get(..n_bytes)?).ok()??;
+            black_box((reply.get::<&str>().is_ok(), reply.get::<Vec<(&str, ObjectPath<'_>)>>().is_ok()));
+            Some(reply.get::<Variant<'_>>().is_ok())
+        };
+        assert_eq!([&text, &variant, &error].map(|it| take(it)), [Some(false), Some(true), Some(false)]);
+        fuzz(&[&text, &variant, &error], |bytes| {
+            black_box(take(bytes));
+        });
+    }
+}

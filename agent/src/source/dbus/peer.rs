@@ -128,7 +128,7 @@ fn read(bytes: &[u8], header_length: usize) -> Asked {
     Asked { object: text(1), interface: text(2), method: text(3), arguments }
 }
 
-fn message(
+pub(super) fn message(
     kind: u8,
     serial: u32,
     mut fields: Vec<(u8, Variant<'_>)>,

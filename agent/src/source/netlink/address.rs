@@ -46,7 +46,11 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::message::write_attribute, *};
+    use super::{
+        super::message::{fuzz_payloads, write_attribute},
+        *,
+    };
+    use std::hint::black_box;
 
     #[test]
     fn the_local_end_of_a_point_to_point_link_counts() {
@@ -65,5 +69,17 @@ mod tests {
         write_attribute(&mut message, IFA_ADDRESS, &[1, 2]);
         assert_eq!(Address::parse(&message), None);
         assert_eq!(Address::parse(&message[..FIXED_PART - 1]), None);
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_netlink_of_addresses() {
+        let mut payload = vec![2, 32, 0, 0, 9, 0, 0, 0];
+        write_attribute(&mut payload, IFA_ADDRESS, &[0xfd; 16]);
+        write_attribute(&mut payload, IFA_LOCAL, &[10, 0, 0, 1]);
+        assert!(Address::parse(&payload).is_some());
+        fuzz_payloads(&payload, |payload| {
+            black_box(Address::parse(payload));
+        });
     }
 }

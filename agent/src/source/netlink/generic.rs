@@ -32,8 +32,7 @@ impl Generic {
         write_attribute(&mut payload, CTRL_ATTR_FAMILY_NAME, &[name.as_bytes(), b"\0"].concat());
         let mut family = None;
         let found = socket.get(Request { call, kind: GENL_ID_CTRL, payload: &payload }, |message| {
-            let mut attributes = attributes(message.get(HEADER..).unwrap_or_default());
-            family = attributes.find(|it| it.0 == CTRL_ATTR_FAMILY_ID).and_then(|it| read_u16(it.1));
+            family = family_id(message);
         });
         match found {
             Err(error) if !error.is_not_found() => Err(error),
@@ -50,5 +49,28 @@ impl Generic {
         row: impl FnMut(&[u8]) -> Option<T>,
     ) -> Result<(), Error> {
         self.socket.dump(Request { call, kind: self.family, payload }, rows, row)
+    }
+}
+
+/// The number that the kernel gave a family.
+fn family_id(message: &[u8]) -> Option<u16> {
+    attributes(message.get(HEADER..)?).find(|it| it.0 == CTRL_ATTR_FAMILY_ID).and_then(|it| read_u16(it.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::message::fuzz_payloads, *};
+    use std::hint::black_box;
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_netlink_of_families() {
+        let mut payload = vec![1, 2, 0, 0];
+        write_attribute(&mut payload, CTRL_ATTR_FAMILY_NAME, b"ethtool\0");
+        write_attribute(&mut payload, CTRL_ATTR_FAMILY_ID, &21_u16.to_ne_bytes());
+        assert_eq!(family_id(&payload), Some(21));
+        fuzz_payloads(&payload, |payload| {
+            black_box(family_id(payload));
+        });
     }
 }

@@ -75,7 +75,8 @@ impl LinkMode {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::message::fuzz_payloads, *};
+    use std::hint::black_box;
 
     #[test]
     fn an_unknown_speed_is_none() {
@@ -89,5 +90,19 @@ mod tests {
         assert_eq!(LinkMode::parse(&message), Some(LinkMode { link: 7, speed: Some(1000), duplex: 1 }));
         write_attribute(&mut message, ETHTOOL_A_LINKMODES_SPEED, &SPEED_UNKNOWN.to_ne_bytes());
         assert_eq!(LinkMode::parse(&message), Some(LinkMode { link: 7, speed: None, duplex: 1 }));
+    }
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_netlink_of_link_modes() {
+        let (mut header, mut payload) = (Vec::new(), vec![0; HEADER]);
+        write_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &7_u32.to_ne_bytes());
+        write_attribute(&mut payload, ETHTOOL_A_LINKMODES_HEADER | NESTED, &header);
+        write_attribute(&mut payload, ETHTOOL_A_LINKMODES_SPEED, &1000_u32.to_ne_bytes());
+        write_attribute(&mut payload, ETHTOOL_A_LINKMODES_DUPLEX, &[1]);
+        assert!(LinkMode::parse(&payload).is_some());
+        fuzz_payloads(&payload, |payload| {
+            black_box(LinkMode::parse(payload));
+        });
     }
 }

@@ -86,6 +86,17 @@ pub(crate) fn read_text(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
+/// Fuzzes what takes the payload of a message, alone and in a datagram.
+#[cfg(test)]
+#[track_caller]
+pub(super) fn fuzz_payloads(seed: &[u8], take: impl Fn(&[u8])) {
+    let mut datagram = Vec::new();
+    Message { kind: 16, flags: 2, sequence: 1, payload: seed }.write(&mut datagram);
+    crate::testing::fuzz(&[&datagram, seed], |bytes| {
+        messages(bytes).map(|it| it.payload).chain([bytes]).for_each(&take);
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

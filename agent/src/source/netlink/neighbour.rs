@@ -48,3 +48,20 @@ pub(crate) fn interface_name(socket: &mut Socket, index: u32) -> Result<Option<V
         Err(errno) => Err(Error::Call { call: "name a network interface", source: errno.into() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::message::fuzz_payloads, *};
+    use std::hint::black_box;
+
+    #[test]
+    #[ignore = "fuzzes for ten seconds"]
+    fn fuzzed_netlink_of_neighbours() {
+        let mut payload = vec![AF_INET, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 1];
+        payload[4..8].copy_from_slice(&9_u32.to_ne_bytes());
+        assert_eq!(arp_entry(&payload), Some(9));
+        fuzz_payloads(&payload, |payload| {
+            black_box(arp_entry(payload));
+        });
+    }
+}
