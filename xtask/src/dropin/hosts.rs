@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Report, serve};
+use super::{Report, command, serve};
 use crate::process::output;
 
 /// Collectors of node_exporter's own end-to-end test, which read recorded files, and others that do.
@@ -110,7 +110,7 @@ fn scrape(program: &Path, host: &Path) -> Result<BTreeMap<String, String>> {
     let folder = host.to_str().context("the folder's name is no text")?;
     let flags = FLAGS.iter().map(|it| it.replace("HOST", folder));
     let collectors = ENABLED.split_ascii_whitespace().map(|it| format!("--collector.{it}"));
-    let (_process, port) = serve(program, flags.chain(collectors))?;
+    let (_process, port) = serve(command(program), flags.chain(collectors))?;
     let answer = ureq::get(format!("http://127.0.0.1:{port}/metrics")).call();
     let text = answer.with_context(|| format!("ask {}", program.display()))?.body_mut().read_to_string()?;
     let samples = text.lines().filter(|it| !it.starts_with('#')).filter_map(|it| it.rsplit_once(' '));

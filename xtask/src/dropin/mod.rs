@@ -4,6 +4,7 @@
 mod command_lines;
 mod flags;
 mod hosts;
+mod outputs;
 mod requests;
 
 use std::{
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             compare_command_lines(&programs, &mut report)?;
             compare_answers(&programs, &mut report)?;
             flags::compare(&programs, &mut report)?;
+            outputs::compare(&programs, &mut report)?;
         }
     }
     ensure!(report.faults.is_empty(), "{} faults:\n{}", report.n_faults, report.faults);
@@ -151,7 +153,7 @@ fn fate(program: &Path, words: &str, folder: &Path) -> Result<&'static str> {
 fn compare_answers(programs: &[PathBuf; 2], report: &mut Report) -> Result<()> {
     let mut servers = Vec::new();
     for program in programs {
-        servers.push(serve(program, FLAGS.map(str::to_owned))?);
+        servers.push(serve(command(program), FLAGS.map(str::to_owned))?);
     }
     for (case, why) in cases(requests::SAME, requests::DIFFERENT) {
         let answers: Vec<String> = servers.iter().map(|(_, port)| ask(*port, case)).collect::<Result<_>>()?;
@@ -162,9 +164,9 @@ fn compare_answers(programs: &[PathBuf; 2], report: &mut Report) -> Result<()> {
 }
 
 /// Starts one with these flags; the port at which it serves.
-fn serve(program: &Path, flags: impl IntoIterator<Item = String>) -> Result<(Process, u16)> {
+fn serve(mut command: Command, flags: impl IntoIterator<Item = String>) -> Result<(Process, u16)> {
     let port = free_port()?;
-    let mut command = command(program);
+    let program = Path::new(command.get_program()).to_owned();
     command.args(flags).arg(format!("--web.listen-address=127.0.0.1:{port}"));
     let mut process = Process(command.spawn().with_context(|| format!("start {}", program.display()))?);
     let started = Instant::now();
