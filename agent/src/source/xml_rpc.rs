@@ -201,6 +201,8 @@ mod tests {
             <value><struct><member><name>name</name><value><string>a &amp; b</string></value></member>\n\
             <member><name>pid</name><value><int>7</int></value></member></struct></value>\n\
             </data></array></value></param></params></methodResponse>";
+        let seed = std::str::from_utf8(array).unwrap();
+        assert!(each_struct(seed, |member| assert_eq!(member("pid").as_deref(), Some("7"))).is_ok());
         let fault = b"<methodResponse><fault><value>x</value></fault></methodResponse>";
         fuzz(&[array, fault], |bytes| {
             let text = String::from_utf8_lossy(bytes);

@@ -25,7 +25,8 @@ use crate::{
     process::{cargo, run as run_command, workspace},
 };
 
-pub(crate) const SUMMARY: &str = "hold command lines, what they print and show, URLs and headers against node_exporter";
+pub(crate) const SUMMARY: &str =
+    "hold command lines, what they print and show, URLs and headers against node_exporter";
 pub(crate) const HELP: &str = "\
 usage: cargo xtask dropin [options]
 
