@@ -12,6 +12,7 @@ mod ebpf;
 mod fleet;
 mod fuzz;
 mod guest;
+mod image;
 mod manifests;
 mod page;
 mod peers;
@@ -52,6 +53,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "vm", summary: vm::SUMMARY, help: vm::HELP, run: vm::run },
     Verb { name: "btf", summary: btf::SUMMARY, help: btf::HELP, run: btf::run },
     Verb { name: "systemd", summary: systemd::SUMMARY, help: systemd::HELP, run: systemd::run },
+    Verb { name: "image", summary: image::SUMMARY, help: image::HELP, run: image::run },
     Verb { name: "wifi", summary: wifi::SUMMARY, help: wifi::HELP, run: wifi::run },
     Verb { name: "manifests", summary: manifests::SUMMARY, help: manifests::HELP, run: manifests::run },
     Verb { name: "page", summary: page::SUMMARY, help: page::HELP, run: page::run },

@@ -36,7 +36,8 @@ usage: cargo xtask systemd [options]
   --suite NAME    bookworm (systemd 252, the oldest that is supported), trixie, …; may be repeated
                   (default: bookworm)
   --agent FILE    a statically linked hostlens, instead of one built here
-  --packages      check the packages in target/dist instead: installed, in the place of node_exporter, purged
+  --packages      check the packages in target/dist instead: installed, in the place of node_exporter, purged;
+                  and the RPM package by Debian's rpm
   --update        fetch the Debian systems anew
 
 Needs root, debootstrap, systemd-nspawn and a kernel with BTF. Takes half a minute, and a minute and a half more

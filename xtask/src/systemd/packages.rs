@@ -1,15 +1,19 @@
-//! What the Debian packages promise, one function a promise, in the order in which an administrator meets them: beside
-//! Debian's node_exporter, in its place, on their own, and gone.
+//! What the packages promise, one function a promise, in the order in which an administrator meets them: beside
+//! Debian's node_exporter, in its place, on their own, and gone; then the RPM package, by Debian's rpm.
 
 use std::{
     fs::{self, read_dir},
     path::Path,
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 
 use super::{checks::Check, service::Service};
-use crate::{apt::Apt, process::workspace};
+use crate::{
+    apt::Apt,
+    process::{output, workspace},
+};
 
 pub(super) const CHECKS: &[(&str, Check)] = &[
     ("leaves node_exporter in its place", beside_node_exporter),
@@ -18,6 +22,9 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     ("is upgraded", upgrade),
     ("goes on as itself", as_itself),
     ("leaves nothing", purge),
+    ("rpm: is installed with its scripts", rpm_installs),
+    ("rpm: serves", rpm_serves),
+    ("rpm: is erased", rpm_erases),
 ];
 
 const THEIRS: &str = "prometheus-node-exporter.service";
@@ -35,16 +42,24 @@ pub(super) fn place(root: &Path, suite: &str) -> Result<()> {
         let to = match name.split('_').next() {
             Some("hostlens-node-exporter") => "hostlens-node-exporter.deb",
             Some("hostlens") if name.ends_with("_amd64.deb") => "hostlens.deb",
+            _ if name.ends_with(".x86_64.rpm") => "hostlens.rpm",
             _ => continue,
         };
         fs::copy(workspace().join("target/dist").join(name), folder.join(to))?;
     }
-    ensure!(folder.join("hostlens.deb").exists(), "target/dist has no package: run `cargo xtask dist` first");
+    for package in ["hostlens.deb", "hostlens.rpm"] {
+        ensure!(folder.join(package).exists(), "target/dist has no {package}: run `cargo xtask dist` first");
+    }
     let download = tempfile::tempdir()?;
     let theirs = Apt::new(&[suite])?.download("prometheus-node-exporter", download.path())?;
     fs::copy(theirs, folder.join("theirs.deb"))?;
     // It stands in for the package elsewhere.
     fs::remove_file(root.join("usr/lib/systemd/system").join(THEIRS))?;
+    // With this machine's network; the booted system has none.
+    let mut nspawn = Command::new("systemd-nspawn");
+    nspawn.args(["--quiet", "--register=no", "--keep-unit", "--pipe", "--resolv-conf=copy-host"]);
+    nspawn.arg("--setenv=DEBIAN_FRONTEND=noninteractive").arg("--directory").arg(root);
+    output(nspawn.args(["apt-get", "install", "--yes", "--no-install-recommends", "rpm"]))?;
     Ok(())
 }
 
@@ -130,10 +145,59 @@ fn as_itself(it: &Service) -> Result<String> {
 
 fn purge(it: &Service) -> Result<String> {
     it.container().output(&["dpkg", "--purge", "hostlens-node-exporter", "hostlens"])?;
-    let find = ["find", "/", "-xdev", "-name", "*hostlens*", "-not", "-path", "/var/packages/*"];
-    let left = it.container().output(&find)?;
+    let left = files_left(it)?;
     ensure!(left.is_empty(), "there is left: {left}");
     it.container().output(&["test", "-f", &format!("{THEIR_FOLDER}/a.prom")])?;
     it.container().output(&["test", "-f", THEIR_ARGS])?;
     Ok("but what others left".to_owned())
+}
+
+fn files_left(it: &Service) -> Result<String> {
+    it.container().output(&["find", "/", "-xdev", "-name", "*hostlens*", "-not", "-path", "/var/packages/*"])
+}
+
+/// rpm without what it cannot know: Debian's systemd is no package of its own.
+fn rpm(it: &Service, verb: &str, package: &str) -> Result<()> {
+    let mut command = vec!["rpm", verb, "--nodeps"];
+    // Debian 12's refuses without this option, which Debian 13's does not know.
+    if it.container().run(&["rpm", "--force-debian", "--version"])?.is_success {
+        command.push("--force-debian");
+    }
+    command.push(package);
+    let answer = it.container().run(&command)?;
+    // rpm calls a failed script a warning.
+    let is_whole = answer.is_success && !answer.stderr.contains("scriptlet failed");
+    ensure!(is_whole, "rpm {verb}: {}{}", answer.stdout, answer.stderr);
+    Ok(())
+}
+
+fn rpm_installs(it: &Service) -> Result<String> {
+    // A purge leaves the user, whom the scripts are to make.
+    it.container().output(&["userdel", "hostlens"])?;
+    rpm(it, "--install", &format!("{FOLDER}/hostlens.rpm"))?;
+    let verify = it.container().run(&["rpm", "--verify", "--nodeps", "hostlens"])?;
+    ensure!(verify.is_success, "files are not as packed: {}{}", verify.stdout, verify.stderr);
+    it.container().output(&["getent", "passwd", "hostlens"])?;
+    ensure!(it.property("LoadState")? == "loaded", "systemd does not know the unit");
+    ensure!(it.property("ActiveState")? == "inactive", "the package started it");
+    let files = it.container().output(&["rpm", "--query", "--list", "hostlens"])?;
+    Ok(format!("{} files, the user, the unit, {}", files.lines().count(), it.property("UnitFileState")?))
+}
+
+fn rpm_serves(it: &Service) -> Result<String> {
+    it.container().output(&["systemctl", "start", "hostlens.service"])?;
+    it.wait_until("hostlens serves", |it| Ok(it.scrape().is_ok()))?;
+    let page = it.scrape()?;
+    ensure!(page.names().any(|it| it.starts_with("hostlens_build_info")), "another one serves");
+    Ok(format!("{} series", page.len()))
+}
+
+fn rpm_erases(it: &Service) -> Result<String> {
+    rpm(it, "--erase", "hostlens")?;
+    ensure!(it.scrape().is_err(), "it goes on");
+    ensure!(it.property("LoadState")? == "not-found", "systemd still knows the unit");
+    // rpm has no purge: the folder of other programs' text files stays.
+    let left = files_left(it)?;
+    ensure!(left == "/var/lib/hostlens", "there is left: {left}");
+    Ok("but its user and the folder of text files".to_owned())
 }
