@@ -171,6 +171,8 @@ impl Podman<'_> {
     fn load(&self, archive: &Path) -> Result<(String, String)> {
         let words = self.command(&["load", "--input", &archive.to_string_lossy()])?;
         let name = words.rsplit_once("Loaded image: ").context("podman names no image")?.1.to_owned();
+        let expected = concat!("localhost/hostlens:", env!("CARGO_PKG_VERSION"));
+        ensure!(name == expected, "podman loads it as {name}, not {expected}");
         let label = "{{index .Labels \"org.opencontainers.image.revision\"}}";
         let revision = self.command(&["image", "inspect", "--format", label, &name])?;
         Ok((name, revision))

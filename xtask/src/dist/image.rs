@@ -45,7 +45,8 @@ pub(super) fn write(source: &Source, binaries: &[(Arch, PathBuf)], dist: &Path) 
     }
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
     let mut index = blobs.add(INDEX, serde_json::to_vec(&index)?);
-    index["annotations"] = json!({"org.opencontainers.image.ref.name": VERSION});
+    // podman and skopeo load it by this name.
+    index["annotations"] = json!({"org.opencontainers.image.ref.name": format!("hostlens:{VERSION}")});
     let top = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [index]});
 
     let mut archive = Archive::new(source);
