@@ -1,11 +1,12 @@
 //! `cargo xtask test`: all tests that this machine can run, and a loud word on those that it cannot.
 
-use std::{fs, path::Path};
+use std::{env, fs, iter, path::Path};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use lexopt::{Arg, Parser};
 
 use crate::{
+    peers,
     process::{cargo, run as run_command},
     vm,
 };
@@ -42,7 +43,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]);
     match obstacle {
-        None => run_command(tests.args(["--", "--include-ignored"])),
+        None => {
+            // One holds all flags of node_exporter against ours.
+            let peer = peers::get("node_exporter")?;
+            let folder = peer.parent().context("a peer is in a folder")?.to_owned();
+            let path = env::var_os("PATH").unwrap_or_default();
+            tests.env("PATH", env::join_paths(iter::once(folder).chain(env::split_paths(&path)))?);
+            run_command(tests.args(["--", "--include-ignored"]))
+        }
         Some(why) => {
             left_out("the live tests, which load probes", &why);
             run_command(&mut tests)
