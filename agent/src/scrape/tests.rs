@@ -1,4 +1,4 @@
-use super::{Registry, Selection, State, slot::ABSENT_FOR};
+use super::{Busy, Registry, Selection, State, slot::ABSENT_FOR};
 use crate::{
     collector::{Collector, Entry, Error, Spec},
     config::{Config, NoConfig},
@@ -121,7 +121,13 @@ async fn scrape(registry: &Registry, selection: &Selection, limit: Duration) -> 
         assert_eq!(Encoder::default().write(parts, &mut body), []);
         String::from_utf8(body).unwrap()
     };
-    let text = registry.scrape(selection, Instant::now() + limit, encode).await.unwrap();
+    // One may be answered a moment before its turn is over.
+    let text = loop {
+        match registry.scrape(selection, Instant::now() + limit, encode).await {
+            Ok(text) => break text,
+            Err(Busy) => tokio::task::yield_now().await,
+        }
+    };
     let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("duration"));
     samples.map(str::to_owned).collect()
 }
