@@ -121,11 +121,12 @@ async fn scrape(registry: &Registry, selection: &Selection, limit: Duration) -> 
         assert_eq!(Encoder::default().write(parts, &mut body), []);
         String::from_utf8(body).unwrap()
     };
-    // One may be answered a moment before its turn is over.
     let text = loop {
         match registry.scrape(selection, Instant::now() + limit, encode).await {
             Ok(text) => break text,
-            Err(Busy) => tokio::task::yield_now().await,
+            // The one before may be answered a moment before its turn is over.
+            Err(Busy) if limit.is_zero() => tokio::task::yield_now().await,
+            Err(Busy) => panic!("the scrape before has not ended in {limit:?}"),
         }
     };
     let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("duration"));
