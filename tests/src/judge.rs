@@ -25,9 +25,6 @@ const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 /// The wait in the middle is one of so many of them, as a few begin or end when the two are read.
 const RANKS: f64 = 0.005;
 
-/// The kernel ends a wait when it reads its clock, before it chooses the task; the judge hears of it after. In seconds.
-const CHOOSING: f64 = 0.5e-6;
-
 /// A load that no CPU is fixed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
@@ -229,19 +226,19 @@ impl Verdict {
     /// Fails when the probe is off by more than `bounds` from all that the judges hold possible.
     pub fn within(self, bounds: Bounds) -> Result<Self> {
         let Account { waits, told } = &self.probe;
-        let is_within = |found: f64, [least, most]: [f64; 2], by: f64, choosing: f64| {
-            least * (1.0 - by) - choosing <= found && found <= most * (1.0 + by)
+        let is_within = |found: f64, [least, most]: [f64; 2], by: f64| {
+            (least * (1.0 - by)..=most * (1.0 + by)).contains(&found)
         };
         let is_quantile = |q: f64| {
             let span = |q| self.span(&|waits| quantile(waits, q));
             let ([least, _], [_, most]) = (span(q - RANKS), span(q + RANKS));
-            is_within(waits.quantile(q), [least, most], bounds.quantile, CHOOSING)
+            is_within(waits.quantile(q), [least, most], bounds.quantile)
         };
         let n_waits = (waits.count + told) as f64;
         let [least, most] = self.span(&lowest);
         let found = waits.zero_count as f64 / waits.count as f64;
-        let holds = is_within(n_waits, self.span(&|it| it.len() as f64), bounds.count, 0.0)
-            && is_within(waits.sum, self.span(&sum), bounds.sum, n_waits * CHOOSING)
+        let holds = is_within(n_waits, self.span(&|it| it.len() as f64), bounds.count)
+            && is_within(waits.sum, self.span(&sum), bounds.sum)
             && QUANTILES.into_iter().all(is_quantile)
             && (least - bounds.lowest..=most + bounds.lowest).contains(&found);
         ensure!(holds, "{self}");

@@ -13,9 +13,11 @@ pub struct QueueClock {
     pub compared: u64,
     /// The queue's clock when it was last sampled at a switch for which it was read.
     pub sampled: u64,
-    /// What the queue's clock said at the last switch that preempted a task: its stamp. And what it should have said.
+    /// What the queue's clock said at the last switch that preempted a task, its stamp; and what it should have said.
     pub stale: u64,
     pub fresh: u64,
+    /// The number of that task: others that were queued at once have the same stamp.
+    pub preempted: u64,
     /// Waits that end before they begin, which are not counted.
     pub negative: u64,
     /// Waits of which it is not known whether their task was moved meanwhile.
@@ -28,7 +30,7 @@ pub struct QueueClock {
     pub unread: u64,
     /// The count of the CPU's event when it was last read: of a CPU that was gone for a while it stands still.
     pub counted: u64,
-    pub unused: [u64; 4],
+    pub unused: [u64; 3],
 }
 
 impl QueueClock {
@@ -41,8 +43,8 @@ impl QueueClock {
 
     /// When a task that has this stamp was queued.
     #[inline(always)]
-    pub const fn correct(&self, stamp: u64) -> u64 {
-        if stamp == self.stale { self.fresh } else { stamp }
+    pub const fn correct(&self, pid: u32, stamp: u64) -> u64 {
+        if stamp == self.stale && pid as u64 == self.preempted { self.fresh } else { stamp }
     }
 
     /// The queue's clock at a time of the monotonic one.
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_stamp_of_a_preempted_task_is_put_right() {
-        let row = QueueClock { stale: 1000, fresh: 1400, ..QueueClock::default() };
-        assert_eq!((row.correct(1000), row.correct(1001)), (1400, 1001));
+        let row = QueueClock { stale: 1000, fresh: 1400, preempted: 7, ..QueueClock::default() };
+        assert_eq!((row.correct(7, 1000), row.correct(7, 1001), row.correct(8, 1000)), (1400, 1001, 1000));
     }
 }

@@ -66,6 +66,14 @@ pub struct LruHash<K, V>(PhantomData<(K, V)>);
 #[derive(Debug)]
 pub struct Started<const N: usize>;
 
+/// When the programs were attached, in nanoseconds of the monotonic clock: what began before ended unseen.
+#[derive(Debug)]
+pub struct Attached;
+
+impl Kind for Attached {
+    const ENTRIES: Entries = Entries::Attached;
+}
+
 /// For each possible CPU an event that counts the nanoseconds of its clock, which run queues are kept by.
 #[derive(Debug)]
 pub struct CpuClocks;

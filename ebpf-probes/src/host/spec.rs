@@ -129,6 +129,8 @@ pub enum Entries {
     Fixed(u32),
     /// So many for each CPU that the kernel may ever have online.
     PerCpu(u32),
+    /// One, in which the agent says when it attached the programs.
+    Attached,
     /// One for each such CPU, each an event that counts the CPU's clock.
     CpuClocks,
     /// So many in each bank, of which there is one for each CPU as far as memory allows; each entry has these bytes.

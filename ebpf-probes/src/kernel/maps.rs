@@ -76,6 +76,22 @@ kinds! {
 
     /// When what `N` tasks do began, for the programs alone.
     Started<; const N> = HashMap<u32, u64, 1>;
+
+    /// When the programs were attached, in nanoseconds of the monotonic clock; the agent writes it.
+    Attached<> = Shared<u64>;
+}
+
+impl Attached {
+    /// Whether what began then began since the programs were attached. They may have been away for a while: what one of
+    /// them left for another can be of long ago, and end what it does not belong to. 0, which is no time, is before.
+    #[inline(always)]
+    pub fn since(self, begin: u64) -> bool {
+        match self.0.get_ptr(0) {
+            // SAFETY: the map outlives the program; a word is read at once.
+            Some(attached) => begin >= unsafe { ptr::read_volatile(attached) },
+            None => false,
+        }
+    }
 }
 
 impl CpuClocks {
@@ -228,15 +244,15 @@ impl<const N: usize> Started<N> {
         self.0.insert(thread(), now(), BPF_ANY.into()).is_ok()
     }
 
-    /// The current thread ends: the nanoseconds since it began, `None` if that was not seen.
+    /// The current thread ends: the nanoseconds since it began, `None` if that was not seen since `attached`.
     #[inline(always)]
-    pub fn end(self) -> Option<u64> {
+    pub fn end(self, attached: Attached) -> Option<u64> {
         let thread = thread();
         // SAFETY: the value is copied at once, and this thread's alone.
         let begin = unsafe { self.0.get(&thread) }.copied()?;
         // Where no lock is to be had, it stays until the thread begins again.
         let _ = self.0.remove(&thread);
-        Some(now() - begin)
+        attached.since(begin).then(|| now() - begin)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use ebpf_probes::{
     Object, Text,
-    maps::{Fixed, LruHash, Rows},
+    maps::{Attached, Fixed, LruHash, Rows},
     probe,
 };
 use probe_abi::{
@@ -101,9 +101,14 @@ probe! {
         /// By a bio's address, when it was submitted, and in the lowest bits its operation. It goes as those of
         /// [`ISSUES`] do.
         SUBMITTED: LruHash<u64, u64>, with(BIOS);
+
+        ATTACHED: Attached;
+        /// What could not be followed, by [`Followed`].
+        LOST: Fixed<u64, 2>;
     }
     programs {
-        tp_btf("block_rq_complete") fn block_rq_complete(args, cpu) {
+        // A request may have 32 bios to look for.
+        tp_btf("block_rq_complete") fn block_rq_complete(args, cpu) up_to 32768 {
             let (request, n_bytes) = (args.object(0), args.number(2) as u32);
             if LATENCY.get() != 0 {
                 latency::completed(request, args.number(1) as i32, n_bytes, cpu);
@@ -132,6 +137,13 @@ probe! {
             bios::ended(args.object(0), args.object(1), cpu);
         }
     }
+}
+
+/// What is kept from one hook to the next.
+#[derive(Clone, Copy, Debug)]
+pub enum Followed {
+    Issue,
+    Submission,
 }
 
 #[cfg(target_arch = "bpf")]

@@ -1,7 +1,7 @@
 //! How long interrupts' handlers ran. A handler cannot be interrupted by another one of its CPU.
 
 use ebpf_probes::{
-    maps::{CounterBy, CpuWords, PerCpu},
+    maps::{Attached, CounterBy, CpuWords, PerCpu},
     probe,
 };
 use probe_abi::Histogram;
@@ -10,6 +10,7 @@ probe! {
     name: "irq_time",
     constants {}
     maps {
+        ATTACHED: Attached;
         /// When the handler that runs on each CPU began: the first word.
         ENTERED: CpuWords<8>;
         /// Nanoseconds, by the kernel's number of the interrupt.
@@ -22,8 +23,9 @@ probe! {
         }
 
         tp_btf("irq_handler_exit") fn exited(args, cpu) {
-            let time = ebpf_probes::now().saturating_sub(ENTERED.load(cpu, 0));
-            if time < LONGEST {
+            let entered = ENTERED.load(cpu, 0);
+            if ATTACHED.since(entered) {
+                let time = ebpf_probes::now().saturating_sub(entered);
                 TIMES.add(args.number(0) as u32, cpu, time);
                 DURATIONS.record(cpu, time);
             }
@@ -33,7 +35,3 @@ probe! {
 
 /// More than most hosts have; the kernel numbers them from 0.
 pub const IRQS: usize = 1023;
-
-/// 2^34 ns, 17 s. What seems to take longer began before the probe was detached for a while.
-#[cfg(target_arch = "bpf")]
-const LONGEST: u64 = 1 << 34;

@@ -2,8 +2,11 @@
 //!
 //! The clock is read where a task becomes runnable (`sched_wakeup`, `sched_wakeup_new`, and the `sched_switch` that
 //! takes the CPU from it) and where it gets a CPU. Between the two it may be moved as often as the kernel likes: that is
-//! one wait. The kernel queues a task that wakes up some time before `sched_wakeup`, as it tells the CPU first, and after
-//! `sched_waking`: so a wait is at least as long as from the one, and at most as long as from the other.
+//! one wait. No hook is where the kernel itself begins and ends one, so each wait has a least and a most:
+//!
+//! - A task that wakes up is queued after `sched_waking` and before `sched_wakeup`.
+//! - A switch is dated after `rcu_utilization` ("End context switch", the first thing that `__schedule` does with
+//!   interrupts off) and before `sched_switch`, which other programs may hold up.
 //!
 //! Nothing is taken from the kernel's own account but the number of arrivals, and that only to tell when an event was not
 //! seen, as some kernels run no tracing program for some tasks: for those few waits the kernel's word is taken.
@@ -42,10 +45,15 @@ probe! {
         WAITING: Hash<u32, Stamp>;
         /// In nanoseconds, at least and at most; `ROOM` for each CPU, in the order in which they ended.
         WAITS: Rows<u64>;
-        /// Eight for each CPU: its waits, and those among them of which it was not seen when they began.
+        /// Eight for each CPU: its waits, those among them of which it was not seen when they began, and when the switch
+        /// that is under way began.
         COUNTS: Rows<u64>;
     }
     programs {
+        tp_btf("rcu_utilization") fn scheduling(_, cpu) {
+            COUNTS.store(cpu * 8 + kernel::BEGAN, ebpf_probes::now());
+        }
+
         tp_btf("sched_waking") fn waking(args, _) {
             kernel::waking(args.object(0));
         }
@@ -79,6 +87,9 @@ mod kernel {
 
     use super::*;
 
+    const UNSEEN: u32 = 1;
+    pub(super) const BEGAN: u32 = 2;
+
     #[inline(always)]
     pub(super) fn waking(task: Object) {
         let now = now();
@@ -103,11 +114,12 @@ mod kernel {
     #[inline(always)]
     pub(super) fn switched(is_preempted: bool, prev: Object, next: Object, cpu: u32) {
         let now = now();
+        let began = COUNTS.replace(cpu * 8 + BEGAN, 0).filter(|it| *it != 0).unwrap_or(now);
         let pid = PID.of(prev);
         if pid != 0 {
             let can_run = if STATE.is_present() { STATE.of(prev) == 0 } else { LONG_STATE.of(prev) == 0 };
             if can_run || is_preempted {
-                stamp(pid, now, now, PCOUNT.of(prev));
+                stamp(pid, began, now, PCOUNT.of(prev));
             } else {
                 WAITING.take(pid);
             }
@@ -121,9 +133,11 @@ mod kernel {
             return;
         }
         match begin {
-            Some(it) if it.n_arrivals == PCOUNT.of(next) => push(cpu, now - it.latest, now - it.earliest),
+            Some(it) if it.n_arrivals == PCOUNT.of(next) => {
+                push(cpu, began.saturating_sub(it.latest), now - it.earliest);
+            }
             _ => {
-                COUNTS.add(cpu * 8 + 1, 1);
+                COUNTS.add(cpu * 8 + UNSEEN, 1);
                 let (clock, queued) = (CLOCK.of(RQ.of(CFS_RQ.of(next))), LAST_QUEUED.of(next));
                 let wait = if queued == 0 { 0 } else { clock.saturating_sub(queued) };
                 push(cpu, wait, wait);

@@ -3,7 +3,7 @@
 //! The kernel does it in the thread that allocates when its own threads, kswapd and kcompactd, are not fast enough.
 
 use ebpf_probes::{
-    maps::{CounterBy, Fixed, Started},
+    maps::{Attached, CounterBy, Fixed, Started},
     probe,
 };
 use probe_abi::Histogram;
@@ -12,6 +12,7 @@ probe! {
     name: "memory_stalls",
     constants {}
     maps {
+        ATTACHED: Attached;
         DIRECT: Started<TASKS>;
         BY_CGROUP: Started<TASKS>;
         COMPACTS: Started<TASKS>;
@@ -86,7 +87,7 @@ mod kernel {
 
     #[inline(always)]
     pub(super) fn ended(tasks: Started<TASKS>, stall: Stall, n_pages: u64) {
-        if let Some(time) = tasks.end() {
+        if let Some(time) = tasks.end(ATTACHED) {
             STALLS.record(stall as u32, time);
             COUNTS.add(stall as u32, n_pages);
         }

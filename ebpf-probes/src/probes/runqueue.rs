@@ -18,7 +18,7 @@ mod blames;
 
 use ebpf_probes::{
     Object,
-    maps::{CpuClocks, CpuWords, Fixed, HistogramBy, PerCpu},
+    maps::{Attached, CpuClocks, CpuWords, Fixed, HistogramBy, PerCpu},
     probe,
 };
 use probe_abi::{Histogram, QueueClock, arrival, blame, left};
@@ -81,8 +81,9 @@ probe! {
         LEFT: Fixed<u64, { left::WORDS }>, with(OFFCPU);
         /// By [`left::Reason`].
         OFFCPU_TIMES: HistogramBy<{ left::REASONS }>, with(OFFCPU);
-        /// Tasks that came back and whose word was another's.
+        /// Tasks that came back and whose word was another's, or of before the programs were away for a while.
         UNSEEN: Fixed<u64, 1>, with(OFFCPU);
+        ATTACHED: Attached;
         /// What had each CPU, and who waited meanwhile.
         BLAMES: PerCpu<blame::Blame>, with(BLAME);
         /// Which groups are watched, see [`blame::word`]. The agent writes it.
@@ -150,11 +151,11 @@ mod kernel {
         let Some(row) = CLOCKS.own(cpu) else { return };
         let clock = CLOCK.of(RQ.of(CFS_RQ.of(next)));
         let queued = LAST_QUEUED.of(next);
-        let begin = row.correct(queued);
+        let begin = row.correct(PID.of(next), queued);
         let mut end = clock;
         if can_run(prev) {
             end = read_again(row, clock);
-            (row.stale, row.fresh) = (clock, end);
+            (row.stale, row.fresh, row.preempted) = (clock, end, PID.of(prev).into());
         } else if clock == queued {
             end = read_again(row, clock);
         } else if clock.wrapping_sub(row.sampled) > QueueClock::SAMPLED_FOR {
@@ -209,10 +210,10 @@ mod kernel {
         }
         let Some(word) = LEFT.replace(left::place(comes), 0) else { return };
         match left::since(word, comes, now) {
-            Some((reason, time)) => OFFCPU_TIMES.record(reason, cpu, time),
+            Some((reason, time)) if ATTACHED.since(now - time) => OFFCPU_TIMES.record(reason, cpu, time),
             // A new task has none.
-            None if word != 0 => UNSEEN.add(0, 1),
-            None => {}
+            None if word == 0 => {}
+            _ => UNSEEN.add(0, 1),
         }
     }
 

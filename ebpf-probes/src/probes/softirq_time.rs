@@ -1,7 +1,7 @@
 //! How long softirqs ran; and, where it is wanted, how long each had to wait from being raised, and took.
 
 use ebpf_probes::{
-    maps::{CpuWords, HistogramBy},
+    maps::{Attached, CpuWords, HistogramBy},
     probe,
 };
 
@@ -12,6 +12,7 @@ probe! {
         LATENCY = feature();
     }
     maps {
+        ATTACHED: Attached;
         /// Since when each type waits on each CPU; 0 if it does not.
         RAISED: CpuWords<TYPE_ROWS>;
         /// When the one that runs on each CPU began: the first word.
@@ -42,8 +43,9 @@ probe! {
 
         tp_btf("softirq_exit") fn exited(args, cpu) {
             let kind = args.number(0) as u32;
-            let time = ebpf_probes::now().saturating_sub(ENTERED.load(cpu, 0));
-            if kind < TYPES as u32 && time < LONGEST {
+            let entered = ENTERED.load(cpu, 0);
+            if kind < TYPES as u32 && ATTACHED.since(entered) {
+                let time = ebpf_probes::now().saturating_sub(entered);
                 TIMES.add(cpu, kind, time);
                 if LATENCY.get() != 0 {
                     DURATIONS.record(kind, cpu, time);
@@ -63,10 +65,6 @@ pub const NAMES: [&str; TYPES] =
 /// `TYPES` in whole cache lines.
 pub const TYPE_ROWS: usize = 16;
 
-/// 2^34 ns, 17 s. What seems to take longer began before the probe was detached for a while.
-#[cfg(target_arch = "bpf")]
-const LONGEST: u64 = 1 << 34;
-
 #[cfg(target_arch = "bpf")]
 mod kernel {
     use super::*;
@@ -79,9 +77,8 @@ mod kernel {
         }
         let raised = RAISED.load(cpu, kind);
         RAISED.store(cpu, kind, 0);
-        let latency = now.saturating_sub(raised);
-        if raised != 0 && latency < LONGEST {
-            LATENCIES.record(kind, cpu, latency);
+        if ATTACHED.since(raised) {
+            LATENCIES.record(kind, cpu, now.saturating_sub(raised));
         }
     }
 }

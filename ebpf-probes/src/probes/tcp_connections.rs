@@ -5,7 +5,7 @@
 //! out; a connection of MPTCP consists of TCP connections, which are counted one by one.
 
 use ebpf_probes::{
-    maps::{CounterBy, HistogramBy, LruHash},
+    maps::{Attached, CounterBy, HistogramBy, LruHash},
     probe,
 };
 use probe_abi::tcp;
@@ -27,6 +27,7 @@ probe! {
         DUPLICATE: u32 = field("tcp_sock.dsack_dups");
     }
     maps {
+        ATTACHED: Attached;
         /// From when on the sockets of connections are what they are; see [`tcp::since`].
         STARTED: LruHash<u64, u64>;
         /// By the state before, and that after.
@@ -75,7 +76,7 @@ mod kernel {
     /// Both sides may have sent a SYN: then the state was `SYN_RECV` on both.
     #[inline(always)]
     fn established(socket: Object, old: u32, cpu: u32) {
-        let before = STARTED.get(socket.address());
+        let before = STARTED.get(socket.address()).filter(|it| ATTACHED.since(*it));
         let is_client = old == state::SYN_SENT || before.is_some_and(|it| is_in(it, Phase::Connecting));
         if !is_client {
             COUNTS.add(tcp::ACCEPTED, cpu, 1);
@@ -100,7 +101,7 @@ mod kernel {
 
     #[inline(always)]
     fn closed(socket: Object, old: u32, cpu: u32) {
-        let start = STARTED.take(socket.address());
+        let start = STARTED.take(socket.address()).filter(|it| ATTACHED.since(*it));
         let is_connecting = start.is_some_and(|it| is_in(it, Phase::Connecting));
         if old == state::SYN_SENT || (old == state::SYN_RECV && is_connecting) {
             connected(Connect::failed(ERROR.of(socket)), start, now(), cpu);

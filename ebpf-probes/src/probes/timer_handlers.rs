@@ -2,7 +2,7 @@
 //! its own kind.
 
 use ebpf_probes::{
-    maps::{CpuWords, HistogramBy},
+    maps::{Attached, CpuWords, HistogramBy},
     probe,
 };
 
@@ -10,6 +10,7 @@ probe! {
     name: "timer_handlers",
     constants {}
     maps {
+        ATTACHED: Attached;
         /// When the one that runs on each CPU began, by [`Timer`].
         ENTERED: CpuWords<8>;
         DURATIONS: HistogramBy<2>;
@@ -44,14 +45,11 @@ pub enum Timer {
 mod kernel {
     use super::*;
 
-    /// 2^34 ns, 17 s. What seems to take longer began before the probe was detached for a while.
-    const LONGEST: u64 = 1 << 34;
-
     #[inline(always)]
     pub(super) fn ended(timer: Timer, cpu: u32) {
-        let time = ebpf_probes::now().saturating_sub(ENTERED.load(cpu, timer as u32));
-        if time < LONGEST {
-            DURATIONS.record(timer as u32, cpu, time);
+        let began = ENTERED.load(cpu, timer as u32);
+        if ATTACHED.since(began) {
+            DURATIONS.record(timer as u32, cpu, ebpf_probes::now().saturating_sub(began));
         }
     }
 }

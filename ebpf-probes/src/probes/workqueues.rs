@@ -1,7 +1,7 @@
 //! How long the kernel's workers took for each work that was queued for them.
 
 use ebpf_probes::{
-    maps::{Fixed, Started},
+    maps::{Attached, Fixed, Started},
     probe,
 };
 use probe_abi::Histogram;
@@ -10,6 +10,7 @@ probe! {
     name: "workqueues",
     constants {}
     maps {
+        ATTACHED: Attached;
         RUNNING: Started<WORKERS>;
         DURATIONS: Fixed<Histogram, 1>;
         /// Works that are not in the histogram, as more run at once than there is room for.
@@ -23,7 +24,7 @@ probe! {
         }
 
         tp_btf("workqueue_execute_end") fn ended(_, _) {
-            if let Some(time) = RUNNING.end() {
+            if let Some(time) = RUNNING.end(ATTACHED) {
                 DURATIONS.record(0, time);
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 metrics! {
     TIMES: Histogram "node_sched_offcpu_seconds" ["reason"], "Time that tasks were without a CPU, from leaving one until they got one again, the wait in the run queue at the end included, by the state in which they left it: preempted could have gone on, sleep waits for an event or a signal, uninterruptible for a disk or a lock of the kernel, idle are the kernel's threads without work, stopped those that are traced or stopped. Tasks that have none yet are not in it.";
-    LOST: Counter "node_sched_offcpu_lost_total" [], "Times not counted elsewhere, because two tasks without a CPU have numbers that are a multiple of 32768 apart.";
+    LOST: Counter "node_sched_offcpu_lost_total" [], "Times not counted elsewhere, because two tasks without a CPU have numbers that are a multiple of 32768 apart, or because the probe was detached for a while since the task left its CPU.";
 }
 
 const FEATURES: &[&str] = &["OFFCPU"];

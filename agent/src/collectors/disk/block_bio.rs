@@ -6,11 +6,15 @@ use crate::{
         by_disk::{ByDisk, Settings},
         prelude::*,
     },
-    source::ebpf::{Histogram, Probe, Use, declared::block_io},
+    source::ebpf::{
+        Histogram, Probe, Table, Use,
+        declared::block_io::{self, Followed},
+    },
 };
 
 metrics! {
     LATENCY: Histogram "node_block_bio_latency_seconds" ["device", "operation"], "Time from the submission of I/O to a device to its end, including the wait for a free request; each of several stacked devices has its own. The device ~other sums up what found no room in the probe's table.";
+    LOST: Counter "node_block_bio_lost_total" [], "I/O without a latency: the kernel had no room at once to note when it was submitted, or the probe was detached for a while since.";
 }
 
 section! {
@@ -22,7 +26,10 @@ section! {
     }
 }
 
-pub(super) struct BlockBioLatency(ByDisk<Histogram>);
+pub(super) struct BlockBioLatency {
+    disks: ByDisk<Histogram>,
+    lost: Table<u64>,
+}
 
 impl Spec for BlockBioLatency {
     const SUMMARY: &'static str = "How long I/O takes from its submission, waits for a free request included, by device and operation, by eBPF.";
@@ -36,16 +43,20 @@ impl Spec for BlockBioLatency {
         Config { device_include: include, device_exclude: exclude }: Config,
         host: &Host,
     ) -> Result<Self, Error> {
-        ByDisk::open(block_io::BIOS, host, Settings { include, exclude }).map(Self)
+        let disks = ByDisk::open(block_io::BIOS, host, Settings { include, exclude })?;
+        Ok(Self { lost: disks.probe().table(block_io::LOST)?, disks })
     }
 }
 
 impl Collector for BlockBioLatency {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.0.each(|it| it.push(out, LATENCY, &it.counts))
+        self.disks.each(|it| it.push(out, LATENCY, &it.counts))?;
+        let lost = Followed::Submission as usize;
+        out.push(LOST, (), self.lost.sum(lost..lost + 1));
+        Ok(())
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![self.0.probe()]
+        vec![self.disks.probe()]
     }
 }

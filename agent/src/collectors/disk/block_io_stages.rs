@@ -6,7 +6,10 @@ use crate::{
         by_disk::{ByDisk, Settings},
         prelude::*,
     },
-    source::ebpf::{Probe, Stages, Use, declared::block_io},
+    source::ebpf::{
+        Probe, Stages, Table, Use,
+        declared::block_io::{self, Followed},
+    },
 };
 
 metrics! {
@@ -14,6 +17,7 @@ metrics! {
     DEVICE: Histogram "node_block_io_device_seconds" ["device", "operation"], "Time from a disk's getting a request to the request's completion: what the driver and the disk take. With the time in the queue it is node_block_io_latency_seconds, but for writes that the kernel surrounds with flushes. The device ~other sums up what found no room in the probe's table.";
     SIZE: Histogram "node_block_io_size_bytes" ["device", "operation"], "Bytes of the requests that a disk has done, those that failed among them; flushes have none and are not in it.";
     REQUEUES: Counter "node_block_io_requeues_total" ["device", "operation"], "Requests that a busy disk gave back, to be issued again.";
+    LOST: Counter "node_block_io_stages_lost_total" [], "Requests that are counted nowhere else here: the kernel had no room at once to note when their disk got them, or the probe was detached for a while since.";
 }
 
 section! {
@@ -25,7 +29,10 @@ section! {
     }
 }
 
-pub(super) struct BlockIoStageTimes(ByDisk<Stages>);
+pub(super) struct BlockIoStageTimes {
+    disks: ByDisk<Stages>,
+    lost: Table<u64>,
+}
 
 impl Spec for BlockIoStageTimes {
     const SUMMARY: &'static str = "How long requests wait for their disk, how long it has them, and how large they are, by disk and operation, by eBPF.";
@@ -40,13 +47,14 @@ impl Spec for BlockIoStageTimes {
         Config { device_include: include, device_exclude: exclude }: Config,
         host: &Host,
     ) -> Result<Self, Error> {
-        ByDisk::open(block_io::STAGES, host, Settings { include, exclude }).map(Self)
+        let disks = ByDisk::open(block_io::STAGES, host, Settings { include, exclude })?;
+        Ok(Self { lost: disks.probe().table(block_io::LOST)?, disks })
     }
 }
 
 impl Collector for BlockIoStageTimes {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
-        self.0.each(|it| {
+        self.disks.each(|it| {
             let Stages { queued, device, size, requeues, .. } = &it.counts;
             it.push(out, QUEUED, queued);
             it.push(out, DEVICE, device);
@@ -54,10 +62,13 @@ impl Collector for BlockIoStageTimes {
                 it.push_sizes(out, SIZE, size);
             }
             it.push_count(out, REQUEUES, it.labels, *requeues);
-        })
+        })?;
+        let lost = Followed::Issue as usize;
+        out.push(LOST, (), self.lost.sum(lost..lost + 1));
+        Ok(())
     }
 
     fn probes(&self) -> Vec<&Probe> {
-        vec![self.0.probe()]
+        vec![self.disks.probe()]
     }
 }

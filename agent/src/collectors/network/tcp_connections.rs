@@ -17,7 +17,7 @@ metrics! {
     RTT_VARIATION: Histogram "node_tcp_connection_rtt_variation_seconds" [], "Mean deviation of the round-trip time of a connection when it ended, as TCP has it: one value for each connection.";
     SEGMENTS: Counter "node_tcp_connection_segments_total" ["kind"], "Segments of connections, added up when each ends: of the data that was sent those presumed lost, sent again, or received twice (duplicate); of the data that was received those that came out of order.";
     TRANSITIONS: Counter "node_tcp_state_transitions_total" ["from", "to"], "Changes of state of TCP sockets.";
-    UNTIMED: Counter "node_tcp_untimed_connections_total" [], "Connections and attempts whose beginning was not seen, or was forgotten because the table was full: they are counted, but not included in latencies or durations.";
+    UNTIMED: Counter "node_tcp_untimed_connections_total" [], "Connections and attempts whose beginning was not seen, as the probe was detached for a while since, or was forgotten because the table was full: they are counted, but not included in latencies or durations.";
 }
 
 section! {

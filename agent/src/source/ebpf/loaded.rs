@@ -42,8 +42,7 @@ pub struct Loaded {
     /// When its maps were empty for the last time, in seconds after the boot.
     start: f64,
     object: Mutex<Object>,
-    /// `None` if the probe is not measured.
-    meters: Option<Meters>,
+    written: Written,
     /// What a run takes beside its program, in ns.
     overhead: u64,
     memory: Memory,
@@ -72,6 +71,15 @@ enum Object {
     },
     /// Where few descriptors may be open: what keeps the programs attached is with somebody else.
     Kept(#[expect(dead_code, reason = "only kept")] Keeper),
+}
+
+/// The maps of a probe that the agent writes.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// `None` if the probe is not measured.
+    pub(super) meters: Option<Meters>,
+    /// In which its programs find when they were attached, if they ask.
+    pub(super) attached_at: Option<Arc<SharedWords>>,
 }
 
 /// The meters of a probe's programs.
@@ -119,14 +127,14 @@ pub struct Cost {
 
 impl Loaded {
     /// Loads `programs` of an opened object of `spec`. One that the probe can do without may be refused.
-    /// `meters` takes theirs out of its maps.
+    /// `take` takes what the agent writes out of its maps.
     pub(super) fn load(
         spec: &'static Spec,
         programs: Vec<&'static Program>,
         mut ebpf: Ebpf,
         mut memory: Memory,
         types: &aya::Btf,
-        meters: impl FnOnce(&mut Ebpf) -> Result<Option<Meters>, Error>,
+        take: impl FnOnce(&mut Ebpf) -> Result<Written, Error>,
         overhead: u64,
     ) -> Result<Self, Error> {
         let mut placed = Vec::new();
@@ -147,13 +155,13 @@ impl Loaded {
         let names = || placed.iter().map(|it| it.program.name);
         memory.add_programs(spec, &ebpf, names())?;
         let descriptions = memory::descriptions(spec, &ebpf, names())?;
-        let meters = meters(&mut ebpf)?;
+        let written = take(&mut ebpf)?;
         let now = clock_gettime(ClockId::Boottime);
         Ok(Self {
             spec,
             start: now.tv_sec as f64 + now.tv_nsec as f64 / 1e9,
             object: Mutex::new(Object::Open { ebpf, links: Vec::new(), descriptions }),
-            meters,
+            written,
             overhead,
             memory,
             programs: placed,
@@ -201,7 +209,7 @@ impl Loaded {
 
     /// What its programs have cost; empty if it is not measured.
     pub fn costs(&self) -> Vec<Cost> {
-        let Some(meters) = &self.meters else { return Vec::new() };
+        let Some(meters) = &self.written.meters else { return Vec::new() };
         let mut object = lock(&self.object);
         let mut descriptions = match &mut *object {
             Object::Open { descriptions, .. } => &mut descriptions[..],
@@ -221,7 +229,7 @@ impl Loaded {
 
     /// The time of all its programs together; without a system call.
     pub(super) fn time(&self) -> Duration {
-        let Some(meters) = &self.meters else { return Duration::ZERO };
+        let Some(meters) = &self.written.meters else { return Duration::ZERO };
         self.time_of(&meters.rows.sum(0..meters.rows.len()))
     }
 
@@ -232,7 +240,7 @@ impl Loaded {
     /// Stops its programs until [`Self::resume`]. Nothing is lost of what they have counted.
     pub(super) fn suspend(&self, excess: Excess) {
         if !lock(&self.object).detach(&self.programs)
-            && let Some(meters) = &self.meters
+            && let Some(meters) = &self.written.meters
         {
             meters.set_off(1);
         }
@@ -241,16 +249,20 @@ impl Loaded {
 
     /// Lets its programs run again.
     pub(super) fn resume(&self) -> Result<(), Error> {
-        if let Some(meters) = &self.meters {
+        self.attach()?;
+        if let Some(meters) = &self.written.meters {
             meters.set_off(0);
         }
-        self.attach()?;
         *lock(&self.standing) = Standing::Attached;
         Ok(())
     }
 
     /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::BpfIterator`].
     pub(super) fn attach(&self) -> Result<(), Error> {
+        if let Some(attached_at) = &self.written.attached_at {
+            let now = clock_gettime(ClockId::Monotonic);
+            attached_at.store(0, now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64);
+        }
         let mut object = lock(&self.object);
         let Object::Open { ebpf, links, .. } = &mut *object else { return Ok(()) };
         if links.is_empty() {

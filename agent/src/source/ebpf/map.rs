@@ -47,6 +47,7 @@ impl Row for QueueClock {
             &mut self.sampled,
             &mut self.stale,
             &mut self.fresh,
+            &mut self.preempted,
             &mut self.negative,
             &mut self.unknown,
             &mut self.unqueued,

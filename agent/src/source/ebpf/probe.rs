@@ -16,7 +16,7 @@ use probe_abi::{ABSENT, Meter, table};
 use super::{
     Counters, Error, Histograms, Loaded, MANY_CPUS, Memory, Probes, Sizes, Table, clocks,
     error::chain,
-    loaded::{Meters, lock},
+    loaded::{Meters, Written, lock},
     map::Row,
     memory::possible_cpus,
     resolve::resolve,
@@ -89,11 +89,14 @@ impl Probe {
             }
             let many = self::sizes(spec, &maps, settings, n_meters, MANY_CPUS)?;
             let memory = Memory::of(spec, &ebpf, &sizes, &many)?;
-            let take_meters = |ebpf: &mut Ebpf| match &metered[..] {
-                [_, ..] if is_measured => meters(spec, ebpf, &metered, n_cpus as usize).map(Some),
-                _ => Ok(None),
+            let take = |ebpf: &mut Ebpf| {
+                let meters = match &metered[..] {
+                    [_, ..] if is_measured => Some(meters(spec, ebpf, &metered, n_cpus as usize)?),
+                    _ => None,
+                };
+                Ok(Written { meters, attached_at: attached_at(spec, ebpf)? })
             };
-            Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take_meters, overhead)
+            Loaded::load(spec, resolved.programs, ebpf, memory, &types.aya, take, overhead)
         })?;
         let (loaded, tables) = (Arc::new(loaded), Mutex::default());
         let probe = Self { loaded, settings: decided, uncounted_clocks, tables };
@@ -257,6 +260,7 @@ fn sizes(
         let n_entries = match map.entries {
             _ if !is_used => 1,
             Entries::Fixed(n) => n,
+            Entries::Attached => 1,
             Entries::PerCpu(n) => n * n_cpus,
             Entries::CpuClocks => n_cpus,
             Entries::Banked { per_bank, .. } => per_bank * banks,
@@ -299,6 +303,12 @@ fn meters(spec: &Spec, ebpf: &mut Ebpf, programs: &[&Program], n_cpus: usize) ->
     let first_rows = programs.iter().map(|it| it.name).zip((0..).step_by(n_cpus)).collect();
     let (rows, switches) = (Table::new(Arc::clone(&words)), words);
     Ok(Meters { rows, switches, first_rows, n_cpus })
+}
+
+/// Where its programs find when they were attached, if they ask.
+fn attached_at(spec: &Spec, ebpf: &mut Ebpf) -> Result<Option<Arc<SharedWords>>, Error> {
+    let map = spec.maps.iter().find(|it| it.entries == Entries::Attached);
+    map.map(|it| take_array(spec, ebpf, it.name).map(|(words, _)| words)).transpose()
 }
 
 /// Takes an array out of an object and maps it into our memory, where it stays when its descriptor is gone: its words,

@@ -1,16 +1,11 @@
 //! Probes against what the kernel counts itself, and the reasons for which they cannot run.
 
 use std::{
-    collections::HashMap,
-    fs::{self, File, OpenOptions},
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use probe_abi::Histogram;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, CpuSet, sched_setaffinity, sched_yield, set_capabilities,
 };
@@ -21,10 +16,6 @@ use ebpf_probes::{
 };
 
 use super::*;
-use crate::{
-    config::Config,
-    source::{Host, KnownDisks},
-};
 
 pub(super) mod fixture;
 
@@ -84,7 +75,7 @@ fn knows_its_memory() {
     let more = memory.total_with_many_cpus() - memory.programs - arrivals;
     let row = size_of::<Histogram>() + size_of::<QueueClock>() + 8 + 2 * 64;
     let wanted = 512 * row as u64;
-    // Each of fourteen maps has a head of its own, and pages that are not full.
+    // Each of fifteen maps has a head of its own, and pages that are not full.
     assert!((wanted..wanted + (144 << 10)).contains(&more), "{memory:?}, {wanted} for 512 CPUs");
 }
 
@@ -137,98 +128,6 @@ fn switch_for(time: Duration) {
         scope.spawn(take_turns);
         scope.spawn(take_turns);
     });
-}
-
-#[test]
-#[ignore = "loads eBPF: needs root, BTF, and a temporary directory on a disk"]
-fn requests_are_counted_as_in_diskstats() {
-    let _alone = alone();
-    let kernel = Kernel::new(None);
-    let mut block_io = Disks::load(declared::block_io::LATENCY, &kernel, SIZE).unwrap();
-    kernel.release();
-    let mut there = disks();
-    let mut requests = || {
-        let mut requests: HashMap<String, [u64; 4]> = HashMap::new();
-        for disk in block_io.read(&mut there).unwrap() {
-            let column = match disk.operation {
-                Operation::Read => 0,
-                Operation::Write | Operation::Other | Operation::Sync => 1,
-                Operation::Discard => 2,
-                Operation::Flush => 3,
-            };
-            requests.entry(disk.name).or_default()[column] += count(&disk.counts.latency);
-        }
-        requests
-    };
-
-    // Others write, too: the kernel is read on either side of the probe.
-    let mut read = || (diskstats(), requests(), diskstats());
-    let before = read();
-    write_past_the_page_cache(2000);
-    let after = read();
-
-    // A completion in an interrupt of one that is just being counted on that CPU.
-    let missed = block_io.probe().loaded().costs()[0].missed.unwrap();
-    let mut n_requests = 0;
-    for (disk, ours) in &after.1 {
-        for column in 0..4 {
-            let ours = ours[column] - before.1.get(disk).map_or(0, |it| it[column]);
-            let least = after.0[disk][column] - before.2[disk][column];
-            let most = after.2[disk][column] - before.0[disk][column];
-            // Under load a burst of some dozen completions may run no program: most likely those of an interrupt in the
-            // midst of a run. Not every kernel reports them as missed.
-            let slack = 8 + most / 100;
-            assert!(
-                ours <= most + slack && ours + missed + slack >= least,
-                "{ours}, not {least} to {most}, in column {column} of {disk}; {missed} missed"
-            );
-            n_requests += ours;
-        }
-    }
-    assert!(n_requests >= 2000, "only {n_requests} requests: is {:?} on a disk?", std::env::temp_dir());
-    assert_eq!(block_io.probe().table(declared::block_io::SKIPPED).unwrap().sum(0..1), 0);
-    assert_eq!(count(&block_io.other().latency), 0);
-}
-
-const SIZE: Size = Size { n_disks: 8, memory: 4 << 20, followed: 8192 };
-
-fn disks() -> KnownDisks {
-    let config = Config::default();
-    KnownDisks::open(&Host::new(config.section(), config.section())).unwrap()
-}
-
-fn count(latencies: &Histogram) -> u64 {
-    latencies.slots.iter().sum()
-}
-
-/// Reads, writes, discards and flushes that each disk has completed, by name.
-fn diskstats() -> HashMap<String, [u64; 4]> {
-    let text = fs::read_to_string("/proc/diskstats").unwrap();
-    let line = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let number = |idx: usize| words[idx].parse::<u64>().unwrap();
-        (words[2].to_owned(), [number(3), number(7), number(14), number(18)])
-    };
-    text.lines().map(line).collect()
-}
-
-fn write_past_the_page_cache(n_writes: u32) {
-    #[repr(align(4096))]
-    struct Page([u8; 4096]);
-    let page = Page([1; 4096]);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("written");
-    let flags = (rustix::fs::OFlags::DIRECT | rustix::fs::OFlags::DSYNC).bits();
-    let mut file: File = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .custom_flags(flags as i32)
-        .open(path)
-        .unwrap();
-    for _ in 0..n_writes {
-        file.write_all(&page.0).unwrap();
-    }
 }
 
 #[test]

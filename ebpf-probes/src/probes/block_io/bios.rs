@@ -24,8 +24,21 @@ const MAX_BIOS: u32 = 32;
 #[inline(always)]
 pub(super) fn submitted(bio: Object) {
     let operation = DISKS.operation(OPF.of(bio), SIZE.of(bio) == 0);
-    // One that cannot be kept has no latency.
-    SUBMITTED.put(bio.address(), now() << OPERATION_BITS | operation as u64);
+    let is_kept = SUBMITTED.put(bio.address(), now() << OPERATION_BITS | operation as u64);
+    if !is_kept {
+        LOST.add(Followed::Submission as u32, 1);
+    }
+}
+
+/// When a bio was submitted, and its operation.
+#[inline(always)]
+fn submission(bio: Object) -> Option<u64> {
+    let submission = SUBMITTED.take(bio.address())?;
+    if ATTACHED.since(submission >> OPERATION_BITS) {
+        return Some(submission);
+    }
+    LOST.add(Followed::Submission as u32, 1);
+    None
 }
 
 /// A request's bios that are not done yet are done if all of it is.
@@ -37,7 +50,7 @@ pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
         return;
     }
     let mut bio = BIO.of(request);
-    let Some(started) = SUBMITTED.take(bio.address()) else { return };
+    let Some(started) = submission(bio) else { return };
     let Some(counts) = DISKS.of_request(&TABLE, request, operation(started), cpu) else { return };
     let now = now();
     record(counts, started, now);
@@ -46,7 +59,7 @@ pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
         if bio.is_null() {
             return;
         }
-        if let Some(started) = SUBMITTED.take(bio.address()) {
+        if let Some(started) = submission(bio) {
             record(counts, started, now);
         }
     }
@@ -54,7 +67,7 @@ pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
 
 #[inline(always)]
 pub(super) fn ended(queue: Object, bio: Object, cpu: u32) {
-    let Some(started) = SUBMITTED.take(bio.address()) else { return };
+    let Some(started) = submission(bio) else { return };
     let disk = if BIO_DISK.is_present() { BIO_DISK.of(bio) } else { DEVICE_DISK.of(DEVICE.of(bio)) };
     if let Some(counts) = DISKS.of_disk(&TABLE, (queue, disk), operation(started), cpu) {
         record(counts, started, now());

@@ -25,15 +25,28 @@ const TABLE: ById<Stages> =
 #[inline(always)]
 pub(super) fn issued(request: Object) {
     if !PASSTHROUGH.contains(&(CMD_FLAGS.of(request) & 0xff)) {
-        // One that cannot be kept has no times.
-        ISSUES.put(request.address(), [now(), DATA_LEN.of(request).into()]);
+        let is_kept = ISSUES.put(request.address(), [now(), DATA_LEN.of(request).into()]);
+        if !is_kept {
+            LOST.add(Followed::Issue as u32, 1);
+        }
     }
+}
+
+/// When a request was issued, and its bytes then.
+#[inline(always)]
+fn issue(request: Object) -> Option<[u64; 2]> {
+    let issue = ISSUES.take(request.address())?;
+    if ATTACHED.since(issue[0]) {
+        return Some(issue);
+    }
+    LOST.add(Followed::Issue as u32, 1);
+    None
 }
 
 /// It will be issued again.
 #[inline(always)]
 pub(super) fn given_back(request: Object, cpu: u32) {
-    let Some([_, n_bytes]) = ISSUES.take(request.address()) else { return };
+    let Some([_, n_bytes]) = issue(request) else { return };
     if let Some(counts) = counts(request, n_bytes, cpu) {
         counts.add(offset_of!(Stages, requeues), 0, 1);
     }
@@ -44,7 +57,7 @@ pub(super) fn completed(request: Object, n_done: u32, cpu: u32) {
     if !DISKS.is_last(request, n_done) {
         return;
     }
-    let Some([issued, n_bytes]) = ISSUES.take(request.address()) else { return };
+    let Some([issued, n_bytes]) = issue(request) else { return };
     let Some(counts) = counts(request, n_bytes, cpu) else { return };
     let start = START_TIME.of(request);
     if start != 0 {
