@@ -1,9 +1,9 @@
 //! Since when counters count, as OpenMetrics 2.0 tells it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 use hostlens_tests::Agent;
-
-use crate::disk::unix_time;
 
 const FORMATS: &str = "[web]\nformats = ['openmetrics2']\n";
 const WAITS: &str = "node_sched_runqueue_latency_seconds";
@@ -49,4 +49,8 @@ pub(crate) fn begin_with_the_probe() -> Result<()> {
     );
     ensure!(second.1 == first.1, "{OTHERS:?} since {:?}, then {:?}", first.1, second.1);
     Ok(())
+}
+
+fn unix_time() -> Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod kernel_objects;
 pub mod libtest;
 pub mod load;
+pub mod loop_device;
 pub mod native;
 pub mod network;
 pub mod probes;

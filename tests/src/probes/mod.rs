@@ -1,6 +1,9 @@
 //! What each probe counts, against what somebody else counts under a known load: a file a probe. The live tests run all
 //! of it on this machine, and the guest of `cargo xtask vm` on other kernels.
 
+mod block_bio;
+mod block_io;
+mod block_io_stages;
 mod irq_time;
 mod memory_stalls;
 mod napi;
@@ -48,6 +51,9 @@ pub struct Check {
 
 /// All checks, probe by probe.
 pub const ALL: &[&[Check]] = &[
+    block_bio::CHECKS,
+    block_io::CHECKS,
+    block_io_stages::CHECKS,
     irq_time::CHECKS,
     memory_stalls::CHECKS,
     offcpu::CHECKS,
@@ -96,13 +102,14 @@ pub fn config() -> String {
     collectors.iter().map(|it| format!("[collector.{it}]\nenabled = true\n{}", more(*it))).collect()
 }
 
-/// Runs all checks of one agent, one after the other. Fails with all that failed, when each has been run.
+/// Runs the checks of one agent whose collectors are `wanted`, one after the other. Fails with all that failed, when each
+/// has been run.
 ///
 /// # Errors
 /// When a collector is not running, or a check fails.
-pub fn run_all(agent: &Agent) -> Result<()> {
+pub fn run_all(agent: &Agent, wanted: impl Fn(&str) -> bool) -> Result<()> {
     let mut failures = Vec::new();
-    for Check { collector, claim, run } in here() {
+    for Check { collector, claim, run } in here().filter(|it| wanted(it.collector)) {
         match first_process::undisturbed(|| run(agent)) {
             Ok(figures) => println!("{collector}: {claim}: {figures}"),
             Err(error) => failures.push(format!("{collector}: {claim}: {error:#}")),
