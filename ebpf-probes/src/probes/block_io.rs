@@ -104,7 +104,7 @@ probe! {
 
         ATTACHED: Attached;
         /// What could not be followed, by [`Followed`].
-        LOST: Fixed<u64, 2>;
+        UNFOLLOWED: Fixed<u64, 2>;
     }
     programs {
         // A request may have 32 bios to look for.

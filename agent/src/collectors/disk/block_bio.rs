@@ -44,7 +44,7 @@ impl Spec for BlockBioLatency {
         host: &Host,
     ) -> Result<Self, Error> {
         let disks = ByDisk::open(block_io::BIOS, host, Settings { include, exclude })?;
-        Ok(Self { lost: disks.probe().table(block_io::LOST)?, disks })
+        Ok(Self { lost: disks.probe().table(block_io::UNFOLLOWED)?, disks })
     }
 }
 

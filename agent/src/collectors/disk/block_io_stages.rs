@@ -48,7 +48,7 @@ impl Spec for BlockIoStageTimes {
         host: &Host,
     ) -> Result<Self, Error> {
         let disks = ByDisk::open(block_io::STAGES, host, Settings { include, exclude })?;
-        Ok(Self { lost: disks.probe().table(block_io::LOST)?, disks })
+        Ok(Self { lost: disks.probe().table(block_io::UNFOLLOWED)?, disks })
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn submitted(bio: Object) {
     let operation = DISKS.operation(OPF.of(bio), SIZE.of(bio) == 0);
     let is_kept = SUBMITTED.put(bio.address(), now() << OPERATION_BITS | operation as u64);
     if !is_kept {
-        LOST.add(Followed::Submission as u32, 1);
+        UNFOLLOWED.add(Followed::Submission as u32, 1);
     }
 }
 
@@ -37,7 +37,7 @@ fn submission(bio: Object) -> Option<u64> {
     if ATTACHED.since(submission >> OPERATION_BITS) {
         return Some(submission);
     }
-    LOST.add(Followed::Submission as u32, 1);
+    UNFOLLOWED.add(Followed::Submission as u32, 1);
     None
 }
 

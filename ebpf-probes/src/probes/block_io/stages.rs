@@ -27,7 +27,7 @@ pub(super) fn issued(request: Object) {
     if !PASSTHROUGH.contains(&(CMD_FLAGS.of(request) & 0xff)) {
         let is_kept = ISSUES.put(request.address(), [now(), DATA_LEN.of(request).into()]);
         if !is_kept {
-            LOST.add(Followed::Issue as u32, 1);
+            UNFOLLOWED.add(Followed::Issue as u32, 1);
         }
     }
 }
@@ -39,7 +39,7 @@ fn issue(request: Object) -> Option<[u64; 2]> {
     if ATTACHED.since(issue[0]) {
         return Some(issue);
     }
-    LOST.add(Followed::Issue as u32, 1);
+    UNFOLLOWED.add(Followed::Issue as u32, 1);
     None
 }
 
