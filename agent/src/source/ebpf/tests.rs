@@ -110,7 +110,8 @@ fn programs_know_what_they_cost_as_the_kernel_does() {
     });
     // One run in 128 is timed, and one that a hypervisor interrupts stands for as many: that upsets a round or two.
     shares.sort_by(f64::total_cmp);
-    assert!((0.5..1.5).contains(&shares[2]), "{shares:?} of the kernel's");
+    println!("{shares:.2?} of the kernel's");
+    assert!((0.6..1.4).contains(&shares[2]), "{shares:?} of the kernel's");
 }
 
 /// Two threads that take turns on a CPU.
