@@ -23,8 +23,9 @@ const N_BYTES: usize = 200 << 20;
 const RAISED_MEANWHILE: f64 = 0.2;
 
 /// The kernel takes samples of the time, a tick apart, unless it has CONFIG_IRQ_TIME_ACCOUNTING: what the tick itself
-/// raises runs behind it and is in no sample.
-const SAMPLED: RangeInclusive<f64> = 0.8..=2.5;
+/// raises runs behind it and is in no sample. And a virtual CPU gets its tick when it leaves to its host, as it does to wake
+/// another CPU, which is in a softirq more often than not: seen were shares from 0.6 on.
+const SAMPLED: RangeInclusive<f64> = 0.4..=2.5;
 
 /// Seconds of softirqs to compare.
 const ENOUGH: f64 = 0.5;
