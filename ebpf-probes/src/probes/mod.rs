@@ -12,6 +12,8 @@ pub mod fixture;
 pub mod irq_time;
 #[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
 pub mod judge;
+#[cfg(any(not(target_arch = "bpf"), probe = "lock_contention"))]
+pub mod lock_contention;
 #[cfg(any(not(target_arch = "bpf"), probe = "memory_stalls"))]
 pub mod memory_stalls;
 #[cfg(any(not(target_arch = "bpf"), probe = "napi"))]
@@ -62,6 +64,7 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &fixture::SPEC,
     &irq_time::SPEC,
     &judge::SPEC,
+    &lock_contention::SPEC,
     &memory_stalls::SPEC,
     &oom_kills::SPEC,
     &napi::SPEC,

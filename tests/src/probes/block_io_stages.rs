@@ -1,14 +1,15 @@
 //! Where requests spend their time, against how many there were, and a disk that is stopped for a while.
 
-use std::{ffi::OsStr, fs, os::unix::fs::FileExt, process::Command, thread, time::Duration};
+use std::{fs, os::unix::fs::FileExt, thread, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::{
     Check,
     block_io::{MIB, REQUESTS, agent, count, seconds},
+    run,
 };
 use crate::{
     Agent,
@@ -114,10 +115,4 @@ fn stops(agent: &Agent) -> Result<String> {
     })();
     unmount(folder.path(), UnmountFlags::DETACH)?;
     outcome
-}
-
-fn run(program: &str, args: &[&OsStr]) -> Result<()> {
-    let output = Command::new(program).args(args).output().with_context(|| format!("start {program}"))?;
-    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }

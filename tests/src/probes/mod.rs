@@ -5,6 +5,7 @@ mod block_bio;
 mod block_io;
 mod block_io_stages;
 mod irq_time;
+mod lock_contention;
 mod memory_stalls;
 mod napi;
 mod offcpu;
@@ -31,7 +32,9 @@ mod writeback_throttle;
 use std::{
     collections::BTreeSet,
     env,
+    ffi::OsStr,
     fs::{self, File, read_to_string},
+    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -55,6 +58,7 @@ pub const ALL: &[&[Check]] = &[
     block_io::CHECKS,
     block_io_stages::CHECKS,
     irq_time::CHECKS,
+    lock_contention::CHECKS,
     memory_stalls::CHECKS,
     offcpu::CHECKS,
     oom_kills::CHECKS,
@@ -199,4 +203,11 @@ fn on_disk() -> Result<File> {
         false => tempfile::tempfile_in("."),
     };
     file.context("open what is on a disk")
+}
+
+/// Runs a tool to its end.
+fn run(program: &str, args: &[&OsStr]) -> Result<()> {
+    let output = Command::new(program).args(args).output().with_context(|| format!("start {program}"))?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }

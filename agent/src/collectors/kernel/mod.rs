@@ -4,6 +4,7 @@ mod cgroups;
 mod entropy;
 mod filefd;
 mod kernel_hung;
+mod lock_contention;
 mod os;
 mod pressure;
 mod process_events;
@@ -26,6 +27,7 @@ super::register! {
     entropy::Entropy,
     filefd::Filefd,
     kernel_hung::KernelHung,
+    lock_contention::LockContention,
     os::Os,
     pressure::Pressure,
     process_events::ProcessEvents,

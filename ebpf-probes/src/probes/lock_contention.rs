@@ -1,0 +1,150 @@
+//! How long threads waited for locks of the kernel, by the kind of lock.
+//!
+//! Both hooks are in the slow paths of locks, wherever those are taken: so nothing is kept in maps that have locks.
+//! Who spins cannot be preempted, and has two words of its CPU; who sleeps has two of its thread's number. A wait that
+//! begins within another one of its CPU or thread, in an interrupt or for the lock's own guard, takes their place: the
+//! end of the other is told as lost.
+
+use ebpf_probes::{
+    maps::{Attached, CpuWords, Fixed, HistogramBy},
+    probe,
+};
+
+probe! {
+    name: "lock_contention",
+    constants {}
+    maps {
+        ATTACHED: Attached;
+        /// Of each CPU: the lock that it spins for, and since when.
+        SPINNING: CpuWords<8>;
+        /// The same of threads, see [`place`].
+        SLEEPING: Fixed<u64, { 2 * THREADS }>;
+        /// By [`Lock`].
+        WAITS: HistogramBy<LOCKS>;
+        /// Waits whose beginnings were not seen or not kept.
+        ENDS: Fixed<u64, 1>;
+    }
+    programs {
+        tp_btf("contention_begin") fn began(args, cpu) {
+            kernel::began(args.object(0).address(), args.number(1) as u32, cpu);
+        }
+
+        tp_btf("contention_end") fn ended(args, cpu) {
+            kernel::ended(args.object(0).address(), cpu);
+        }
+    }
+}
+
+/// A kind of lock and of holding it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    Spin,
+    RwlockRead,
+    RwlockWrite,
+    RwsemRead,
+    RwsemWrite,
+    PercpuRwsemRead,
+    PercpuRwsemWrite,
+    Mutex,
+    /// What kernels with PREEMPT_RT have in place of the others.
+    RtMutex,
+}
+
+impl Lock {
+    /// Of the flags of `contention_begin`: include/trace/events/lock.h, the same since 5.19.
+    pub const fn of(flags: u32) -> Self {
+        const READ: u32 = 2;
+        const RT: u32 = 8;
+        const PERCPU: u32 = 16;
+        const MUTEX: u32 = 32;
+        let is_read = flags & READ != 0;
+        if flags & MUTEX != 0 {
+            Self::Mutex
+        } else if flags & RT != 0 {
+            Self::RtMutex
+        } else if flags & PERCPU != 0 {
+            if is_read { Self::PercpuRwsemRead } else { Self::PercpuRwsemWrite }
+        } else if flags & WRITE == 0 && !is_read {
+            Self::Spin
+        } else if flags & SPIN != 0 {
+            if is_read { Self::RwlockRead } else { Self::RwlockWrite }
+        } else if is_read {
+            Self::RwsemRead
+        } else {
+            Self::RwsemWrite
+        }
+    }
+}
+
+const SPIN: u32 = 1;
+const WRITE: u32 = 4;
+
+/// Kinds of [`Lock`], and their names in order.
+pub const LOCKS: usize = 9;
+pub const NAMES: [&str; LOCKS] = [
+    "spinlock",
+    "rwlock_read",
+    "rwlock_write",
+    "rwsem_read",
+    "rwsem_write",
+    "percpu_rwsem_read",
+    "percpu_rwsem_write",
+    "mutex",
+    "rt_mutex",
+];
+
+/// Threads that have words of their own: where they have no higher numbers, as by default on hosts of up to 32 CPUs, all.
+const THREADS: usize = 1 << 15;
+
+#[cfg(target_arch = "bpf")]
+mod kernel {
+    use ebpf_probes::{now, thread};
+
+    use super::*;
+
+    /// Bits of a beginning that are the kind of lock.
+    const KIND: u64 = 15;
+    /// What a mutex' waiter does first, before it sleeps: it can be preempted.
+    const MUTEX: u32 = 32;
+
+    #[inline(always)]
+    pub(super) fn began(lock: u64, flags: u32, cpu: u32) {
+        let begin = now() & !KIND | Lock::of(flags) as u64;
+        if flags & SPIN != 0 && flags & MUTEX == 0 {
+            SPINNING.store(cpu, 0, lock);
+            SPINNING.store(cpu, 1, begin);
+            return;
+        }
+        let place = place();
+        // Who spun for a mutex in vain goes to sleep for it.
+        if SLEEPING.load(place) != Some(lock) {
+            SLEEPING.store(place, lock);
+            SLEEPING.store(place + 1, begin);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn ended(lock: u64, cpu: u32) {
+        let mut begin = 0;
+        if SPINNING.load(cpu, 0) == lock {
+            begin = SPINNING.load(cpu, 1);
+            SPINNING.store(cpu, 0, 0);
+        } else {
+            let place = place();
+            if SLEEPING.load(place) == Some(lock) {
+                begin = SLEEPING.load(place + 1).unwrap_or(0);
+                SLEEPING.store(place, 0);
+            }
+        }
+        if ATTACHED.since(begin) {
+            WAITS.record((begin & KIND) as u32, cpu, now().saturating_sub(begin & !KIND));
+        } else {
+            ENDS.add(0, 1);
+        }
+    }
+
+    #[inline(always)]
+    fn place() -> u32 {
+        (thread() & (THREADS as u32 - 1)) * 2
+    }
+}
