@@ -18,9 +18,9 @@ use crate::{
             },
         },
         process_groups::{Group, Groups, Task},
+        sys::clock,
     },
 };
-use rustix::time::{ClockId, clock_gettime};
 use std::{sync::Arc, time::Instant};
 
 metrics! {
@@ -87,10 +87,7 @@ impl Spec for ProcessTop {
         let (word, _) = ended.writable(process_events::SINCE)?;
         // After a reload it is there.
         let since = match word.read(0..1).next().unwrap_or_default() {
-            0 => {
-                let now = clock_gettime(ClockId::Monotonic);
-                now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-            }
+            0 => clock::monotonic(),
             since => since,
         };
         word.store(0, since);

@@ -29,7 +29,7 @@ use super::{
 use crate::source::{
     File,
     sys::{
-        bpf,
+        bpf, clock,
         descriptors::{self, Keeper},
         memory::SharedWords,
     },
@@ -260,8 +260,7 @@ impl Loaded {
     /// Attaches its programs, all or none. Iterators are not attached but asked, see [`super::BpfIterator`].
     pub(super) fn attach(&self) -> Result<(), Error> {
         if let Some(attached_at) = &self.written.attached_at {
-            let now = clock_gettime(ClockId::Monotonic);
-            attached_at.store(0, now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64);
+            attached_at.store(0, clock::monotonic());
         }
         let mut object = lock(&self.object);
         let Object::Open { ebpf, links, .. } = &mut *object else { return Ok(()) };

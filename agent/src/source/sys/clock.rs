@@ -1,8 +1,9 @@
-//! The system clock as the kernel steers it, and the local time zone.
+//! The system clock as the kernel steers it, the host's monotonic clock, and the local time zone.
 #![expect(unsafe_code, reason = "calls libc")]
 
 use crate::source::Error;
-use std::{ffi::CStr, io, mem::MaybeUninit};
+use rustix::time::{ClockId, clock_gettime};
+use std::{ffi::CStr, fs, io, mem::MaybeUninit, sync::LazyLock};
 
 /// What adjtimex(2) says; the units are those of the manual, whatever `status` makes of them.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,29 @@ pub fn adjtimex() -> Result<Timex, Error> {
     })
 }
 
+/// Nanoseconds of the monotonic clock as the host has it, and programs of eBPF: without what a time namespace adds to
+/// ours, see time_namespaces(7).
+pub fn monotonic() -> u64 {
+    static ADDED: LazyLock<i64> = LazyLock::new(|| {
+        // Before Linux 5.6 there is none.
+        let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+        added(&offsets).unwrap_or_default()
+    });
+    let now = clock_gettime(ClockId::Monotonic);
+    nanoseconds(now.tv_sec, now.tv_nsec).wrapping_sub(*ADDED).cast_unsigned()
+}
+
+/// The nanoseconds that a time namespace adds to the monotonic clock.
+fn added(offsets: &str) -> Option<i64> {
+    let line = offsets.lines().find_map(|it| it.strip_prefix("monotonic"))?;
+    let mut numbers = line.split_ascii_whitespace().map(|it| it.parse().ok());
+    Some(nanoseconds(numbers.next()??, numbers.next()??))
+}
+
+const fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds * 1_000_000_000 + nanoseconds
+}
+
 /// A time zone at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
@@ -106,6 +130,16 @@ mod tests {
         // A tick is 10 ms, and adjtimex(2) lets it be moved by a tenth.
         assert!((9_000..=11_000).contains(&timex.tick), "{timex:?}");
         assert!((0..=5).contains(&timex.state), "{timex:?}");
+    }
+
+    #[test]
+    fn a_time_namespace_adds_to_the_clock() {
+        assert_eq!(
+            added("monotonic      100000         5\nboottime            0         0\n"),
+            Some(100_000_000_000_005)
+        );
+        assert_eq!(added("monotonic          -1         0\n"), Some(-1_000_000_000));
+        assert_eq!(added(""), None);
     }
 
     #[test]
