@@ -13,6 +13,7 @@ pub mod clock;
 pub mod device;
 pub mod histogram;
 pub mod left;
+pub mod lock;
 pub mod meter;
 pub mod process;
 pub mod socket;

@@ -9,6 +9,7 @@ use ebpf_probes::{
     maps::{Attached, CpuWords, Fixed, HistogramBy},
     probe,
 };
+use probe_abi::lock::LOCKS;
 
 probe! {
     name: "lock_contention",
@@ -19,7 +20,7 @@ probe! {
         SPINNING: CpuWords<8>;
         /// The same of threads, see [`place`].
         SLEEPING: Fixed<u64, { 2 * THREADS }>;
-        /// By [`Lock`].
+        /// By [`Lock`](probe_abi::lock::Lock).
         WAITS: HistogramBy<LOCKS>;
         /// Waits whose beginnings were not seen or not kept.
         ENDS: Fixed<u64, 1>;
@@ -35,82 +36,24 @@ probe! {
     }
 }
 
-/// A kind of lock and of holding it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lock {
-    Spin,
-    RwlockRead,
-    RwlockWrite,
-    RwsemRead,
-    RwsemWrite,
-    PercpuRwsemRead,
-    PercpuRwsemWrite,
-    Mutex,
-    /// What kernels with PREEMPT_RT have in place of the others.
-    RtMutex,
-}
-
-impl Lock {
-    /// Of the flags of `contention_begin`: include/trace/events/lock.h, the same since 5.19.
-    pub const fn of(flags: u32) -> Self {
-        const READ: u32 = 2;
-        const RT: u32 = 8;
-        const PERCPU: u32 = 16;
-        const MUTEX: u32 = 32;
-        let is_read = flags & READ != 0;
-        if flags & MUTEX != 0 {
-            Self::Mutex
-        } else if flags & RT != 0 {
-            Self::RtMutex
-        } else if flags & PERCPU != 0 {
-            if is_read { Self::PercpuRwsemRead } else { Self::PercpuRwsemWrite }
-        } else if flags & WRITE == 0 && !is_read {
-            Self::Spin
-        } else if flags & SPIN != 0 {
-            if is_read { Self::RwlockRead } else { Self::RwlockWrite }
-        } else if is_read {
-            Self::RwsemRead
-        } else {
-            Self::RwsemWrite
-        }
-    }
-}
-
-const SPIN: u32 = 1;
-const WRITE: u32 = 4;
-
-/// Kinds of [`Lock`], and their names in order.
-pub const LOCKS: usize = 9;
-pub const NAMES: [&str; LOCKS] = [
-    "spinlock",
-    "rwlock_read",
-    "rwlock_write",
-    "rwsem_read",
-    "rwsem_write",
-    "percpu_rwsem_read",
-    "percpu_rwsem_write",
-    "mutex",
-    "rt_mutex",
-];
-
 /// Threads that have words of their own: where they have no higher numbers, as by default on hosts of up to 32 CPUs, all.
 const THREADS: usize = 1 << 15;
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
     use ebpf_probes::{now, thread};
+    use probe_abi::lock::Lock;
 
     use super::*;
 
     /// Bits of a beginning that are the kind of lock.
     const KIND: u64 = 15;
-    /// What a mutex' waiter does first, before it sleeps: it can be preempted.
-    const MUTEX: u32 = 32;
 
     #[inline(always)]
     pub(super) fn began(lock: u64, flags: u32, cpu: u32) {
-        let begin = now() & !KIND | Lock::of(flags) as u64;
-        if flags & SPIN != 0 && flags & MUTEX == 0 {
+        let kind = Lock::of(flags);
+        let begin = now() & !KIND | kind as u64;
+        if kind.spins() {
             SPINNING.store(cpu, 0, lock);
             SPINNING.store(cpu, 1, begin);
             return;

@@ -4,15 +4,12 @@
 use crate::{
     collectors::{prelude::*, probe},
     metric::Slots,
-    source::ebpf::{
-        Histograms, Probe, Settings, Table, Use,
-        declared::lock_contention::{self, NAMES},
-    },
+    source::ebpf::{Histograms, Probe, Settings, Table, Use, declared::lock_contention, lock::NAMES},
 };
 use std::sync::Arc;
 
 metrics! {
-    WAITS: Histogram "node_lock_contention_seconds" ["type"], "Time that threads and interrupts waited for a lock of the kernel that another one had, by the kind of lock, until they got it or gave up: spinlock and rwlock spin, rwsem, percpu_rwsem and mutex sleep, and a mutex spins first. Locks that are got at once are not in it, nor are futexes of programs.";
+    WAITS: Histogram "node_lock_contention_seconds" ["type"], "Time that threads and interrupts waited for a lock of the kernel that another one had, by the kind of lock, until they got it or gave up: spinlock and rwlock spin, rwsem, percpu_rwsem, semaphore and mutex sleep, and a mutex spins first. Locks that are got at once are not in it, nor are futexes of programs.";
     LOST: Counter "node_lock_contention_lost_total" [], "Waits that are not counted elsewhere: they began before the probe did, or another one began within them, or two threads that wait have numbers that are a multiple of 32768 apart.";
 }
 

@@ -61,6 +61,7 @@ pub use probe_abi::{
     block::{Failure, Operation, Requests, Stages},
     device,
     histogram::{self, Histogram},
+    lock,
     process::USED,
     socket, tcp,
 };
