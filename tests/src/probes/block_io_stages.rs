@@ -20,22 +20,18 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         collector: "block_io_stages",
         claim: "sizes and times are those of the requests",
-        run: |_| of_a_device(sizes),
+        run: |_| sizes(&agent()?),
     },
     Check {
         collector: "block_io_stages",
         claim: "a request waits in the queue or at the device",
-        run: |_| of_a_device(stops),
+        run: |_| stops(&agent()?),
     },
 ];
 
 const QUEUED: &str = "node_block_io_queue_seconds";
 const DEVICE: &str = "node_block_io_device_seconds";
 const SIZE: &str = "node_block_io_size_bytes";
-
-fn of_a_device(check: fn(&Agent) -> Result<String>) -> Result<String> {
-    check(&agent()?)
-}
 
 fn sizes(agent: &Agent) -> Result<String> {
     const READS: u64 = 300;

@@ -14,8 +14,8 @@ use anyhow::{Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
-use super::{Check, growth, run, total};
-use crate::{Agent, loop_device::Loop};
+use super::{Check, beside, growth, run, total};
+use crate::{Agent, loop_device::Loop, truth::Bounded};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { collector: "lock_contention", claim: "each wait is as long as its lock is held", run: frozen },
@@ -79,24 +79,19 @@ fn counted(agent: &Agent) -> Result<String> {
     const ENDS: &str = "node_perf_lock_contention_end";
     let judge = Agent::start(JUDGE, &[])?;
     let ends = || Ok::<_, anyhow::Error>(total(&judge.scrape()?, ENDS, &[]));
-    let first = ends()?;
-    let (mut second, mut third) = (first, first);
     let mut lost = 0.0;
-    let waits = growth(agent, WAITS, &[], || {
+    let waits = beside(agent, WAITS, &[], ends, || {
         lost = growth(agent, LOST, &[], || {
-            second = ends()?;
             map_at_once();
-            third = ends()?;
             Ok(())
         })?;
         Ok(())
     })?;
-    let most = ends()? - first;
-    let (found, least) = (waits + lost, third - second);
-    let figures = format!("{waits} and {lost} lost, of {least} to {most}");
-    ensure!(least > 100.0, "the load contends for nothing: {figures}");
-    ensure!((least..=most).contains(&found) && lost <= 0.02 * most, "{figures}");
-    Ok(figures)
+    let all = Bounded { agent: waits.agent + lost, ..waits };
+    ensure!(all.low > 100.0, "the load contends for nothing: {all}");
+    ensure!(lost <= 0.02 * all.high, "{lost} lost, of {all}");
+    all.inside()?;
+    Ok(format!("{all}, {lost} of them lost"))
 }
 
 /// Threads that ask for memory and give it back: those of a process have one lock for it.
