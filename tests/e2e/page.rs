@@ -115,6 +115,34 @@ fn what_a_collector_left_out_is_told_with_file_and_line() {
 }
 
 #[test]
+fn what_one_format_refuses_is_told_once_for_scrapers_of_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.prom");
+    let put = |quantile: &str| {
+        let text =
+            format!("# TYPE wait summary\nwait{{quantile=\"{quantile}\"}} 1\nwait_sum 1\nwait_count 1\n");
+        fs::write(&file, text).unwrap();
+    };
+    put("2");
+    let directory = format!("--collector.textfile.directory={}", folder.path().display());
+    let args = [NO_PROBES, "--collector.disable-defaults", "--collector.textfile", &directory];
+    let agent = Agent::start("[web]\nformats = ['openmetrics2', 'text']\n", &args).unwrap();
+    let scrape_in_turns = || {
+        for media_type in ["application/openmetrics-text;version=2.0.0", "text/plain"].repeat(3) {
+            agent.get("/metrics", &[("accept", media_type)]).unwrap();
+        }
+    };
+    scrape_in_turns();
+    assert_eq!(agent.log().matches("samples are left out: a quantile").count(), 1, "{}", agent.log());
+    assert!(page(&agent).text().contains("wait lacks samples"));
+
+    put("0.5");
+    scrape_in_turns();
+    assert_eq!(agent.log().matches("no samples are left out any more").count(), 1, "{}", agent.log());
+    assert!(page(&agent).text().contains("Nothing is wrong"));
+}
+
+#[test]
 fn without_a_script_the_page_tells_what_is_wrong_and_what_would_help() {
     let agent = Agent::start("[collector.runqueue]\nenabled = true\n", &[NO_PROBES]).unwrap();
     agent.scrape().unwrap();

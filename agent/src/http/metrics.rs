@@ -115,7 +115,8 @@ pub(super) async fn metrics(
     let coding =
         app.web.compression.then(|| Coding::negotiate(&joined(&headers, header::ACCEPT_ENCODING))).flatten();
     let deadline = start + limit;
-    let content_type = encoder.format.content_type();
+    let format = encoder.format;
+    let content_type = format.content_type();
 
     let at_work = Arc::clone(&app);
     let write = move |parts: &[&_]| at_work.answers.write(parts, &encoder, coding);
@@ -125,7 +126,7 @@ pub(super) async fn metrics(
     let scrape = tokio::spawn(async move {
         let (answered, code) = match registry.scrape(&selection, deadline, write).await {
             Ok(answer) => {
-                at_work.note(&answer, is_filtered);
+                at_work.note(&answer, format, is_filtered);
                 (response(answer, ticket, &content_type), "200")
             }
             Err(busy) => (refusal(StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n")), "503"),
@@ -153,7 +154,7 @@ fn response(answer: Answer, ticket: Ticket, content_type: &str) -> Response {
 
 impl App {
     /// Counts the answer, and logs what had to be left out of it when that changes.
-    fn note(&self, answer: &Answer, is_filtered: bool) {
+    fn note(&self, answer: &Answer, format: Format, is_filtered: bool) {
         let own = &self.answers.own;
         own.count_bytes(answer.coding.map_or("identity", Coding::as_str), answer.body.as_ref().len());
         if let Some(error) = &answer.compression_error {
@@ -166,10 +167,7 @@ impl App {
         // A filtered scrape sees some of the conflicts only: it would seem to end the others.
         if !is_filtered {
             let mut known = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known != answer.conflicts {
-                log_conflicts(&known, &answer.conflicts);
-                known.clone_from(&answer.conflicts);
-            }
+            known.put(format, &answer.conflicts);
         }
     }
 }
@@ -180,12 +178,39 @@ fn shortened(name: &str) -> String {
     name.chars().take(LONG).collect()
 }
 
-fn log_conflicts(before: &[Conflict], now: &[Conflict]) {
-    for it in now.iter().filter(|it| !before.contains(it)) {
-        warn!(family = it.family, "samples are left out: {}", it.why);
+/// What was left out of the last answer in each format: they do not refuse the same, and are asked for in turns.
+#[derive(Default)]
+pub(super) struct Conflicts {
+    by_format: Vec<(Format, Vec<Conflict>)>,
+}
+
+impl Conflicts {
+    pub(super) fn all(&self) -> Vec<Conflict> {
+        let mut all: Vec<Conflict> = Vec::new();
+        for it in self.by_format.iter().flat_map(|(_, conflicts)| conflicts) {
+            if !all.contains(it) {
+                all.push(it.clone());
+            }
+        }
+        all
     }
-    if now.is_empty() {
-        info!("no samples are left out any more");
+
+    /// Logs what is new, and that nothing is left out in any format.
+    fn put(&mut self, format: Format, now: &[Conflict]) {
+        let known = self.by_format.iter().find(|(it, _)| *it == format);
+        if known.map_or(&[][..], |(_, conflicts)| conflicts) == now {
+            return;
+        }
+        let before = self.all();
+        for it in now.iter().filter(|it| !before.contains(it)) {
+            warn!(family = it.family, "samples are left out: {}", it.why);
+        }
+        self.by_format.retain(|(it, _)| *it != format);
+        if !now.is_empty() {
+            self.by_format.push((format, now.to_vec()));
+        } else if self.by_format.is_empty() {
+            info!("no samples are left out any more");
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use status::{Status, duration};
 use crate::{
     config::{Config, Scrape, Web, WebFormat},
     exposition::{Created, Histograms, Offer},
-    metric::{Conflict, Epoch},
+    metric::Epoch,
     own::{Own, Part},
     recorder::Recorder,
     reload,
@@ -65,8 +65,7 @@ pub struct App {
     /// For what people look at.
     views: Tickets,
     answers: Answers,
-    /// What was left out of the last answer.
-    conflicts: Mutex<Vec<Conflict>>,
+    conflicts: Mutex<metrics::Conflicts>,
     recorder: Arc<Recorder>,
     started: Instant,
     shutdown: Shutdown,

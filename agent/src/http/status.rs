@@ -86,7 +86,7 @@ fn problems(app: &App) -> Vec<Problem> {
     let enabled = || collectors.iter().filter_map(|(entry, summary)| Some((entry.name, summary.as_ref()?)));
     let unwell = enabled().filter_map(|(name, summary)| of_collector(name, summary));
     let left_out = enabled().flat_map(|(name, summary)| left_out(name, &summary.left_out));
-    let conflicts = app.conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let conflicts = app.conflicts.lock().unwrap_or_else(PoisonError::into_inner).all();
     let conflicts = conflicts.into_iter().map(|it| {
         let remedy = "see which files of the textfile collector give it, and take it out of one";
         failed(format!("{} lacks samples", it.family), it.why.to_owned(), remedy)
