@@ -1,4 +1,4 @@
-//! What the collectors of the parts of the probe `block_io` share: the table as it runs, the disks that are wanted, and
+//! What the collectors of counts by disk share: the table as it runs, the disks that are wanted, and
 //! their rows.
 
 use super::{prelude::*, probe::Latencies};
@@ -7,7 +7,7 @@ use crate::{
     metric::Desc,
     source::{
         KnownDisks,
-        ebpf::{Disks, Histogram, Operation, Probe, Row, Size, declared::block_io::Part},
+        ebpf::{Disks, Histogram, Operation, Part, Probe, Row, Size},
     },
 };
 
@@ -73,7 +73,18 @@ impl<T: Row + PartialEq> ByDisk<T> {
 impl<T> Counted<'_, T> {
     /// Pushes one of its histograms, in seconds.
     pub(super) fn push(&self, out: &mut Families, family: Desc<2>, latencies: &Histogram) {
-        self.latencies.fill(out.push_histogram(family, self.labels), latencies, self.start);
+        self.push_as(out, family, self.labels, latencies);
+    }
+
+    /// The same with other labels.
+    pub(super) fn push_as<const N: usize>(
+        &self,
+        out: &mut Families,
+        family: Desc<N>,
+        labels: [&str; N],
+        latencies: &Histogram,
+    ) {
+        self.latencies.fill(out.push_histogram(family, labels), latencies, self.start);
     }
 
     /// The same in bytes.

@@ -75,6 +75,16 @@ pub struct Requests {
     pub failures: [u64; FAILURES],
 }
 
+/// Files of one disk that were made safe.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Syncs {
+    /// Of those that failed, too.
+    pub latency: Histogram,
+    pub failures: u64,
+    pub unused: [u64; 7],
+}
+
 /// What requests of one operation to one disk went through.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,5 +224,6 @@ mod tests {
     fn rows_are_whole_cache_lines() {
         assert_eq!(size_of::<Requests>() % 64, 0);
         assert_eq!(size_of::<Stages>() % 64, 0);
+        assert_eq!(size_of::<Syncs>() % 64, 0);
     }
 }

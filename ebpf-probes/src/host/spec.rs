@@ -106,6 +106,9 @@ pub enum Need {
     Always,
     /// The probe cannot run, unless the kernel has this other one of its kind.
     Unless(&'static str),
+    /// A program that is for where the kernel lacks this other one, declared before it `unless` this one, or does not
+    /// let it be used.
+    InsteadOf(&'static str),
     /// A constant is [`ABSENT`](probe_abi::ABSENT), a program is left out, and the probe does without.
     Optional,
     /// A constant is known to have this value then.

@@ -49,6 +49,17 @@ impl<T: Copy> ById<T> {
             },
             None => OTHER,
         };
+        self.of(row, cpu)
+    }
+
+    /// The row of all who have none of their own.
+    #[inline(always)]
+    pub fn other(&self, cpu: u32) -> Option<Counts<T>> {
+        self.of(OTHER, cpu)
+    }
+
+    #[inline(always)]
+    fn of(&self, row: u32, cpu: u32) -> Option<Counts<T>> {
         let banks = self.banks.get();
         self.rows.row(banked(row, cpu & banks, banks + 1)).map(Counts)
     }

@@ -10,16 +10,8 @@ use crate::{
     by_id::{ById, Counts},
 };
 
-/// What of the kernel leads to a disk.
+/// What tells disks apart.
 pub struct Disks {
-    /// `request.__data_len`: bytes that are not done yet.
-    pub data_len: &'static Field<u32>,
-    /// `REQ_OP_ZONE_APPEND`
-    pub zone_append: &'static Number,
-    /// `request.rq_disk`, or its queue's, `request_queue.disk`
-    pub rq_disk: &'static Field<Object>,
-    pub queue: &'static Field<Object>,
-    pub queue_disk: &'static Field<Object>,
     /// `request_queue.id`: dense; another's as soon as the queue is gone.
     pub queue_id: &'static Field<u32>,
     /// `gendisk.diskseq`, from 5.15: another one for each disk, and for each medium in it.
@@ -28,7 +20,20 @@ pub struct Disks {
     pub name: &'static Field<Text>,
 }
 
-impl Disks {
+/// What of the kernel leads from a request to its disk.
+pub struct Requests {
+    pub disks: Disks,
+    /// `request.__data_len`: bytes that are not done yet.
+    pub data_len: &'static Field<u32>,
+    /// `REQ_OP_ZONE_APPEND`
+    pub zone_append: &'static Number,
+    /// `request.rq_disk`, or its queue's, `request_queue.disk`
+    pub rq_disk: &'static Field<Object>,
+    pub queue: &'static Field<Object>,
+    pub queue_disk: &'static Field<Object>,
+}
+
+impl Requests {
     /// The operation that a request's or a bio's flags have in their low byte.
     #[inline(always)]
     pub fn operation(&self, flags: u32, is_empty: bool) -> Operation {
@@ -54,9 +59,11 @@ impl Disks {
         let queue = self.queue.of(request);
         let disk =
             if self.rq_disk.is_present() { self.rq_disk.of(request) } else { self.queue_disk.of(queue) };
-        self.of_disk(table, (queue, disk), operation, cpu)
+        self.disks.of_disk(table, (queue, disk), operation, cpu)
     }
+}
 
+impl Disks {
     /// The counts of an operation, by its number, of a disk that has this queue.
     #[inline(always)]
     pub fn of_disk<T: Copy>(

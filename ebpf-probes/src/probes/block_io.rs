@@ -25,7 +25,7 @@ mod parts;
 #[cfg(target_arch = "bpf")]
 mod stages;
 #[cfg(not(target_arch = "bpf"))]
-pub use self::parts::{BIOS, LATENCY, Part, STAGES};
+pub use self::parts::{BIOS, LATENCY, LAYOUTS, STAGES};
 
 probe! {
     name: "block_io",
@@ -147,13 +147,15 @@ pub enum Followed {
 }
 
 #[cfg(target_arch = "bpf")]
-const DISKS: ebpf_probes::disk::Disks = ebpf_probes::disk::Disks {
+const DISKS: ebpf_probes::disk::Disks =
+    ebpf_probes::disk::Disks { queue_id: &QUEUE_ID, diskseq: &DISKSEQ, name: &DISK_NAME };
+
+#[cfg(target_arch = "bpf")]
+const REQUESTS: ebpf_probes::disk::Requests = ebpf_probes::disk::Requests {
+    disks: DISKS,
     data_len: &DATA_LEN,
     zone_append: &ZONE_APPEND,
     rq_disk: &RQ_DISK,
     queue: &QUEUE,
     queue_disk: &QUEUE_DISK,
-    queue_id: &QUEUE_ID,
-    diskseq: &DISKSEQ,
-    name: &DISK_NAME,
 };

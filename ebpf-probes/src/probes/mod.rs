@@ -8,6 +8,8 @@ pub mod calibration;
 pub mod first_process;
 #[cfg(any(not(target_arch = "bpf"), probe = "fixture"))]
 pub mod fixture;
+#[cfg(any(not(target_arch = "bpf"), probe = "fs_sync"))]
+pub mod fs_sync;
 #[cfg(any(not(target_arch = "bpf"), probe = "irq_time"))]
 pub mod irq_time;
 #[cfg(any(not(target_arch = "bpf"), probe = "judge"))]
@@ -62,6 +64,7 @@ pub static ALL: &[&crate::spec::Spec] = &[
     &calibration::SPEC,
     &first_process::SPEC,
     &fixture::SPEC,
+    &fs_sync::SPEC,
     &irq_time::SPEC,
     &judge::SPEC,
     &lock_contention::SPEC,

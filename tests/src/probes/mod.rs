@@ -4,6 +4,7 @@
 mod block_bio;
 mod block_io;
 mod block_io_stages;
+mod fs_sync;
 mod irq_time;
 mod lock_contention;
 mod memory_stalls;
@@ -57,6 +58,7 @@ pub const ALL: &[&[Check]] = &[
     block_bio::CHECKS,
     block_io::CHECKS,
     block_io_stages::CHECKS,
+    fs_sync::CHECKS,
     irq_time::CHECKS,
     lock_contention::CHECKS,
     memory_stalls::CHECKS,
@@ -98,6 +100,8 @@ pub fn here() -> impl Iterator<Item = &'static Check> {
 pub fn config() -> String {
     let collectors: BTreeSet<&str> = here().map(|it| it.collector).collect();
     let more = |it| match it {
+        // Loop devices, too.
+        "fs_sync" => "device_include = '.'\n",
         "packet_drops" => "by_device = true\n",
         "sched_blame" => "id_include = '^/hostlens-test-'\n",
         "process_top" => "top = 1000\n",

@@ -34,7 +34,7 @@ pub(super) struct BlockBioLatency {
 impl Spec for BlockBioLatency {
     const SUMMARY: &'static str = "How long I/O takes from its submission, waits for a free request included, by device and operation, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: &[block_io::BIOS.feature] }];
+    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: block_io::BIOS.features }];
     const COST: &'static str = "some 450 ns at each I/O";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;

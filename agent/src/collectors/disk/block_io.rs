@@ -33,7 +33,7 @@ impl Spec for BlockIoLatency {
     const SUMMARY: &'static str =
         "How long requests to disks take, by disk and operation, and which fail, by eBPF at each completion.";
     const ENABLED: bool = true;
-    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: &[block_io::LATENCY.feature] }];
+    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: block_io::LATENCY.features }];
     const COST: &'static str = "100 to 180 ns at each request to a disk";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;

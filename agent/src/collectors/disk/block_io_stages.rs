@@ -37,7 +37,7 @@ pub(super) struct BlockIoStageTimes {
 impl Spec for BlockIoStageTimes {
     const SUMMARY: &'static str = "How long requests wait for their disk, how long it has them, and how large they are, by disk and operation, by eBPF.";
     const ENABLED: bool = false;
-    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: &[block_io::STAGES.feature] }];
+    const PROBES: &'static [Use] = &[Use { probe: &block_io::SPEC, features: block_io::STAGES.features }];
     const COST: &'static str =
         "600 to 850 ns at each request to a disk, and four histograms for each disk and operation";
     const METRICS: &'static [Meta] = METRICS;

@@ -5,6 +5,7 @@ mod bcachefs;
 mod btrfs;
 #[expect(clippy::module_inception, reason = "a collector's file is named as the collector")]
 mod filesystem;
+mod fs_sync;
 mod xfs;
 mod zfs;
 
@@ -14,6 +15,7 @@ super::register! {
     bcachefs::Bcachefs,
     btrfs::Btrfs,
     filesystem::Filesystem,
+    fs_sync::FsSync,
     xfs::Xfs,
     zfs::Zfs,
 }

@@ -8,18 +8,14 @@ use std::{
 
 use probe_abi::{
     Histogram,
-    block::{self, Operation, Requests, Stages},
+    block::{self, Operation, Requests, Stages, Syncs},
     by_id::{MAX_ROWS, Owner},
     table::{banks, rows},
 };
 
-use super::{
-    Error, Kernel, MapsById, Probe, Settings,
-    by_id::ById,
-    declared::block_io::{self, BIOS, LATENCY, Part, STAGES},
-    map::Row,
-    possible_cpus,
-};
+use ebpf_probes::disk::{Layout, Part};
+
+use super::{Error, Kernel, Probe, Settings, by_id::ById, declared::block_io, map::Row, possible_cpus};
 use crate::source::{self, KnownDisks};
 
 /// Rows that are made for however few disks.
@@ -54,16 +50,16 @@ impl Size {
         block::keys(u32::try_from((4 * self.n_disks).max(MIN_QUEUES)).unwrap_or(u32::MAX))
     }
 
-    fn banks<T>(self, n_cpus: u32) -> u32 {
-        banks(n_cpus, self.rows() as usize * size_of::<T>(), self.memory)
+    /// Of rows of so many bytes.
+    fn banks(self, row: usize, n_cpus: u32) -> u32 {
+        banks(n_cpus, self.rows() as usize * row, self.memory)
     }
 
     /// The entries of a part's maps.
-    fn entries<T>(self, part: Part<T>, n_cpus: u32) -> impl Iterator<Item = (&'static str, u32)> {
-        let MapsById { entries, owners, rows } = part.table;
-        let n_rows = self.rows() * self.banks::<T>(n_cpus);
+    fn entries(self, part: &Layout, n_cpus: u32) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+        let n_rows = self.rows() * self.banks(part.row, n_cpus);
         let followed = u32::try_from(self.followed).unwrap_or(u32::MAX).max(n_cpus * FOLLOWED_A_CPU);
-        let table = [(entries.name, self.keys()), (owners.name, self.rows()), (rows.name, n_rows)];
+        let table = [(part.entries, self.keys()), (part.owners, self.rows()), (part.rows, n_rows)];
         table.into_iter().chain(part.followed.map(|map| (map, followed)))
     }
 }
@@ -87,23 +83,19 @@ pub struct DiskCounts<T> {
 }
 
 impl<T: Row> Disks<T> {
-    /// A part, by the probe that all of them share. Those that are loaded at a time are given the same `size`.
+    /// A part, by the probe that all of its parts share. Those that are loaded at a time are given the same `size`.
     pub fn load(part: Part<T>, kernel: &Kernel, size: Size) -> Result<Self, Error> {
         let n_cpus = possible_cpus()?;
+        let alone = [part.layout()];
+        let parts = if part.probe.name == block_io::SPEC.name { block_io::LAYOUTS } else { &alone };
+        let banks: Vec<_> = parts.iter().map(|it| (it.banks, size.banks(it.row, n_cpus) - 1)).collect();
         let settings = Settings {
-            entries: &|n_cpus| {
-                let (stages, bios) = (size.entries(STAGES, n_cpus), size.entries(BIOS, n_cpus));
-                size.entries(LATENCY, n_cpus).chain(stages).chain(bios).collect()
-            },
-            constants: &[
-                (LATENCY.banks, size.banks::<Requests>(n_cpus) - 1),
-                (STAGES.banks, size.banks::<Stages>(n_cpus) - 1),
-                (BIOS.banks, size.banks::<Histogram>(n_cpus) - 1),
-            ],
+            entries: &|n_cpus| parts.iter().flat_map(|it| size.entries(it, n_cpus)).collect(),
+            constants: &banks,
             ..Settings::default()
         };
-        let probe = kernel.probe(&block_io::SPEC, &[part.feature], &settings)?;
-        Ok(Self { table: ById::new(&probe, part.table, size.banks::<T>(n_cpus))?, probe })
+        let probe = kernel.probe(part.probe, part.features, &settings)?;
+        Ok(Self { table: ById::new(&probe, part.table, size.banks(size_of::<T>(), n_cpus))?, probe })
     }
 
     pub fn probe(&self) -> &Probe {
@@ -173,6 +165,16 @@ impl Row for Requests {
         for (total, word) in self.failures.iter_mut().zip(words) {
             *total = total.wrapping_add(word);
         }
+    }
+}
+
+impl Row for Syncs {
+    fn add(&mut self, mut words: impl Iterator<Item = u64>) {
+        let mut latency = words.by_ref().take(size_of::<Histogram>() / size_of::<u64>());
+        self.latency.add(&mut latency);
+        // What fills up its last cache line.
+        latency.for_each(drop);
+        self.failures = self.failures.wrapping_add(words.next().unwrap_or_default());
     }
 }
 
@@ -277,9 +279,9 @@ mod tests {
         let memory = 4 << 20;
         let small = Size { n_disks: 3, memory, followed: 8192 };
         assert_eq!((small.rows(), small.keys()), (257, 8192));
-        assert_eq!([1, 2, 512].map(|it| small.banks::<Requests>(it)), [1, 2, 8]);
+        assert_eq!([1, 2, 512].map(|it| small.banks(size_of::<Requests>(), it)), [1, 2, 8]);
         let large = Size { n_disks: 1000, ..small };
         assert_eq!((large.rows(), large.keys()), (12_001, 32_000));
-        assert_eq!(large.banks::<Requests>(512), 1);
+        assert_eq!(large.banks(size_of::<Requests>(), 512), 1);
     }
 }

@@ -52,13 +52,14 @@ pub use self::{
 
 pub use super::sys::memory::SharedWords as Words;
 pub use ebpf_probes::{
+    disk::Part,
     maps::ById as MapsById,
     probes as declared,
     spec::{Attach, Need, Origin, Program, Spec},
 };
 pub use probe_abi::{
     QueueClock, blame,
-    block::{Failure, Operation, Requests, Stages},
+    block::{Failure, Operation, Requests, Stages, Syncs},
     device,
     histogram::{self, Histogram},
     lock,

@@ -68,7 +68,9 @@ fn is_idle(program: &Program, spec: &Spec, btf: &Btf, decided: &[(&str, u32)]) -
 fn may_lack(program: &Program, spec: &Spec, btf: &Btf) -> bool {
     match program.need {
         Need::Optional => true,
-        Need::Unless(other) => spec.programs.iter().any(|it| it.name == other && is_in(&it.attach, btf)),
+        Need::Unless(other) | Need::InsteadOf(other) => {
+            spec.programs.iter().any(|it| it.name == other && is_in(&it.attach, btf))
+        }
         // Who wants the feature is told, and the others do without.
         Need::With(name) => {
             spec.constants.iter().any(|it| it.name == name && matches!(it.origin, Origin::Feature))
@@ -82,7 +84,7 @@ fn value(constant: &Constant, spec: &Spec, btf: &Btf) -> Result<u32, Error> {
         (Ok(value), _) => Ok(value),
         // Wrong is worse than absent: a bit field or another size is never passed over.
         (Err(error @ (Error::FieldSize { .. } | Error::NoField(FieldError::BitField(_)))), _) => Err(error),
-        (Err(error), Need::Always | Need::With(_)) => Err(error),
+        (Err(error), Need::Always | Need::With(_) | Need::InsteadOf(_)) => Err(error),
         (Err(error), Need::Unless(other)) => {
             let other = spec.constants.iter().find(|it| it.name == *other);
             other.and_then(|it| find(&it.origin, btf).ok()).map(|_| ABSENT).ok_or(error)

@@ -23,7 +23,7 @@ const MAX_BIOS: u32 = 32;
 
 #[inline(always)]
 pub(super) fn submitted(bio: Object) {
-    let operation = DISKS.operation(OPF.of(bio), SIZE.of(bio) == 0);
+    let operation = REQUESTS.operation(OPF.of(bio), SIZE.of(bio) == 0);
     let is_kept = SUBMITTED.put(bio.address(), now() << OPERATION_BITS | operation as u64);
     if !is_kept {
         UNFOLLOWED.add(Followed::Submission as u32, 1);
@@ -46,12 +46,12 @@ fn submission(bio: Object) -> Option<u64> {
 pub(super) fn completed(request: Object, n_bytes: u32, cpu: u32) {
     let is_in_sequence = RQ_FLAGS.of(request) >> FLUSH_SEQ_BIT.get() & 1 != 0;
     // Or to be completed again, after the flush that follows.
-    if !DISKS.is_last(request, n_bytes) || is_in_sequence {
+    if !REQUESTS.is_last(request, n_bytes) || is_in_sequence {
         return;
     }
     let mut bio = BIO.of(request);
     let Some(started) = submission(bio) else { return };
-    let Some(counts) = DISKS.of_request(&TABLE, request, operation(started), cpu) else { return };
+    let Some(counts) = REQUESTS.of_request(&TABLE, request, operation(started), cpu) else { return };
     let now = now();
     record(counts, started, now);
     for _ in 1..MAX_BIOS {

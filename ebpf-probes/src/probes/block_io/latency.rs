@@ -22,7 +22,7 @@ pub(super) fn completed(request: Object, error: i32, n_bytes: u32, cpu: u32) {
     if PASSTHROUGH.contains(&(op & 0xff)) {
         return;
     }
-    let operation = DISKS.operation(op, SEGMENTS.of(request) == 0);
+    let operation = REQUESTS.operation(op, SEGMENTS.of(request) == 0);
     let flags = RQ_FLAGS.of(request);
     // A flush of the cache is the kernel's own request, in its sequence and without the other flag.
     let is_flush = matches!(operation, Operation::Flush);
@@ -30,11 +30,11 @@ pub(super) fn completed(request: Object, error: i32, n_bytes: u32, cpu: u32) {
         // The data part: the request completes again, after the flush that follows.
         return;
     }
-    let is_last = DISKS.is_last(request, n_bytes);
+    let is_last = REQUESTS.is_last(request, n_bytes);
     if !is_last && error == 0 {
         return;
     }
-    let Some(counts) = DISKS.of_request(&TABLE, request, operation as u32, cpu) else { return };
+    let Some(counts) = REQUESTS.of_request(&TABLE, request, operation as u32, cpu) else { return };
     if error != 0 {
         let failure =
             if STATUS.is_present() { Failure::of_status(error as u8) } else { Failure::of_errno(error) };

@@ -54,7 +54,7 @@ pub(super) fn given_back(request: Object, cpu: u32) {
 
 #[inline(always)]
 pub(super) fn completed(request: Object, n_done: u32, cpu: u32) {
-    if !DISKS.is_last(request, n_done) {
+    if !REQUESTS.is_last(request, n_done) {
         return;
     }
     let Some([issued, n_bytes]) = issue(request) else { return };
@@ -72,6 +72,6 @@ pub(super) fn completed(request: Object, n_done: u32, cpu: u32) {
 /// The counts of a request's disk.
 #[inline(always)]
 fn counts(request: Object, n_bytes: u64, cpu: u32) -> Option<Counts<Stages>> {
-    let operation = DISKS.operation(CMD_FLAGS.of(request), n_bytes == 0);
-    DISKS.of_request(&TABLE, request, operation as u32, cpu)
+    let operation = REQUESTS.operation(CMD_FLAGS.of(request), n_bytes == 0);
+    REQUESTS.of_request(&TABLE, request, operation as u32, cpu)
 }

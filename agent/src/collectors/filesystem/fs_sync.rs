@@ -1,0 +1,63 @@
+//! How long it takes to make files safe on their disk, counted by the probe `ebpf-probes/src/probes/fs_sync.rs` in
+//! `vfs_fsync_range`.
+
+use crate::{
+    collectors::{
+        by_disk::{ByDisk, Settings},
+        prelude::*,
+    },
+    source::ebpf::{Probe, Syncs, Table, Use, declared::fs_sync},
+};
+
+metrics! {
+    LATENCY: Histogram "node_fs_sync_latency_seconds" ["device"], "Time that fsync and fdatasync took, msync with MS_SYNC, and the second half of writes with O_SYNC or O_DSYNC, by the disk under the file system; failed ones among them. The device ~other sums up file systems without a disk, devices that are written as files, and what found no room in the probe's table. Where functions cannot be traced ext4 alone counts.";
+    ERRORS: Counter "node_fs_sync_errors_total" ["device"], "Those that failed: what was written may be lost.";
+    LOST: Counter "node_fs_sync_lost_total" [], "Those without a latency, because more threads than the probe follows were at it.";
+}
+
+section! {
+    pub(super) struct Config {
+        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
+        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
+        /// Devices to show, in place of `device_exclude`.
+        device_include: Option<Pattern> = "",
+    }
+}
+
+pub(super) struct FsSync {
+    disks: ByDisk<Syncs>,
+    lost: Table<u64>,
+}
+
+impl Spec for FsSync {
+    const SUMMARY: &'static str = "How long fsync takes, by disk, and how often it fails, by eBPF at each.";
+    const ENABLED: bool = false;
+    const PROBES: &'static [Use] = &[Use::of(&fs_sync::SPEC)];
+    const COST: &'static str = "some 1 µs at each fsync";
+    const METRICS: &'static [Meta] = METRICS;
+    type Config = Config;
+
+    fn open(
+        Config { device_include: include, device_exclude: exclude }: Config,
+        host: &Host,
+    ) -> Result<Self, Error> {
+        let disks = ByDisk::open(fs_sync::SYNCS, host, Settings { include, exclude })?;
+        Ok(Self { lost: disks.probe().table(fs_sync::MISSED)?, disks })
+    }
+}
+
+impl Collector for FsSync {
+    fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
+        self.disks.each(|it| {
+            let [device, _] = it.labels;
+            it.push_as(out, LATENCY, [device], &it.counts.latency);
+            it.push_count(out, ERRORS, [device], it.counts.failures);
+        })?;
+        out.push(LOST, (), self.lost.sum(0..1));
+        Ok(())
+    }
+
+    fn probes(&self) -> Vec<&Probe> {
+        vec![self.disks.probe()]
+    }
+}
