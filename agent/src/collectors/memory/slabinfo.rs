@@ -63,9 +63,11 @@ impl Collector for Slabinfo {
                 columns = source::words(names).map(<[u8]>::to_vec).collect();
                 return Some(());
             }
-            let mut words = source::words(line);
-            let name = words.next()?;
-            let numbers: Vec<_> = words.map(source::count).collect();
+            // A name may have blanks, though the kernel warns of those: the numbers are what stands last.
+            let words: Vec<_> = source::words(line).collect();
+            let n_before = words.len().checked_sub(columns.len()).filter(|n| *n > 0)?;
+            let name = words[..n_before].join(&b' ');
+            let numbers: Vec<_> = words[n_before..].iter().map(|it| source::count(it)).collect();
             let mut sizes = [None; 5];
             let mut is_whole = true;
             for (size, column) in sizes.iter_mut().zip(COLUMNS) {
@@ -74,14 +76,14 @@ impl Collector for Slabinfo {
                 is_whole &= count.is_some();
                 *size = count.flatten();
             }
-            if slabs.keeps(name) {
-                match caches.get_mut(name) {
+            if slabs.keeps(&name) {
+                match caches.get_mut(&name) {
                     Some(known) => {
                         for it in [ACTIVE, ALL] {
                             known[it] = known[it].zip(sizes[it]).map(|(a, b)| a.wrapping_add(b));
                         }
                     }
-                    None => drop(caches.insert(name.to_vec(), sizes)),
+                    None => drop(caches.insert(name, sizes)),
                 }
             }
             is_whole.then_some(())
@@ -96,7 +98,7 @@ impl Collector for Slabinfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::costs;
+    use crate::testing::{TestHost, costs};
 
     const TEXT: &str = "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\nkmalloc-8k           131    148   8192    4    8 : tunables    0    0    0 : slabdata     37     37      0\ndentry            704    864    192   42    2 : tunables    0    0    0 : slabdata     27     27      0\n";
 
@@ -154,6 +156,18 @@ mod tests {
             node_slabinfo_pages_per_slab{slab="dentry"} 2
         "##]],
         );
+    }
+
+    #[test]
+    fn a_name_may_have_blanks() {
+        let host = TestHost::new(&[("proc/slabinfo", "bridge fdb 640 700 64 32 2 : tunables\n")]);
+        let mut out = Families::new(METRICS);
+        host.open::<Slabinfo>("").unwrap().collect(&mut out).unwrap();
+        let text = host.render(&out);
+        for line in ["active_objects{slab=\"bridge fdb\"} 640", "objects{slab=\"bridge fdb\"} 700"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert_eq!(text.lines().filter(|it| !it.starts_with('#')).count(), 5, "{text}");
     }
 
     #[test]
