@@ -1,6 +1,7 @@
 //! XML-RPC without arguments, over HTTP/1.0 by TCP or a Unix socket: one call, one connection.
 
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
+use percent_encoding::percent_decode_str;
 use roxmltree::{Document, Node};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
@@ -22,7 +23,7 @@ pub(crate) struct Endpoint {
     host: String,
     path: String,
     /// `user:password`.
-    credentials: Option<String>,
+    credentials: Option<Vec<u8>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -40,10 +41,14 @@ impl Endpoint {
             let (host, path) = ("unix".to_owned(), "/RPC2".to_owned());
             return Some(Self { place, host, path, credentials: None });
         }
-        let rest = url.strip_prefix("http://")?;
+        let (scheme, rest) = url.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") {
+            return None;
+        }
         let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (credentials, host) = match authority.rsplit_once('@') {
-            Some((credentials, host)) => (Some(credentials.to_owned()), host),
+            // Escaped, so that a password may hold any letter.
+            Some((credentials, host)) => (Some(percent_decode_str(credentials).collect()), host),
             None => (None, authority),
         };
         let (name, port) = match host.rsplit_once(':') {
@@ -180,11 +185,12 @@ mod tests {
         let tcp = |host: &str, port| Place::Tcp(host.to_owned(), port);
         let parse = |url| Endpoint::parse(url).map(|it| (it.place, it.host, it.path, it.credentials));
         let all = |place, host: &str, path: &str, credentials: Option<&str>| {
-            Some((place, host.to_owned(), path.to_owned(), credentials.map(str::to_owned)))
+            Some((place, host.to_owned(), path.to_owned(), credentials.map(Into::into)))
         };
         let expected = all(tcp("localhost", 9001), "localhost:9001", "/RPC2", None);
         assert_eq!(parse("http://localhost:9001/RPC2"), expected);
         assert_eq!(parse("http://u:p@x"), all(tcp("x", 80), "x", "/", Some("u:p")));
+        assert_eq!(parse("HTTP://u:p%40s%2f@x"), all(tcp("x", 80), "x", "/", Some("u:p@s/")));
         assert_eq!(parse("http://[::1]:1/a/b"), all(tcp("::1", 1), "[::1]:1", "/a/b", None));
         assert_eq!(parse("http://[::1]"), all(tcp("::1", 80), "[::1]", "/", None));
         let socket = all(Place::Unix("/run/s.sock".into()), "unix", "/RPC2", None);
