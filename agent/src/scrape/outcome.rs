@@ -43,7 +43,8 @@ impl Outcomes {
         let out = &mut self.families;
         out.push(STATE, [slot.entry.name, state.as_str()], 1_u64);
         if !matches!(state, State::Running | State::Absent { .. }) {
-            out.push(PROBLEM, [slot.entry.name, state.as_str(), state.reason(), state.remedy()], 1_u64);
+            let reason = lasting(state.reason());
+            out.push(PROBLEM, [slot.entry.name, state.as_str(), reason, state.remedy()], 1_u64);
         }
         out.push(SUCCESS, [slot.entry.name], *state == State::Running);
         if let Some(run) = run
@@ -75,6 +76,12 @@ impl Outcomes {
     pub(super) fn families(&self) -> &Families {
         &self.families
     }
+}
+
+/// A reason without what was found in place of what was expected, which may be another thing at each scrape, and so
+/// another series. The log and the API have it.
+fn lasting(reason: &str) -> &str {
+    reason.split_once(", found `").map_or(reason, |(before, _)| before)
 }
 
 fn log_change(collector: &str, before: Option<&State>, now: &State) {

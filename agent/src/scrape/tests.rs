@@ -73,7 +73,7 @@ collectors! {
     };
     Fails "fails" = |out| {
         out.push(ANSWER, ["fails"], 1_u64);
-        Err(Error::Unavailable { reason: "half of it".to_owned(), remedy: String::new() })
+        Err(Error::Unavailable { reason: "half of it, found `3`".to_owned(), remedy: String::new() })
     };
     Counts "counts" = |out| {
         out.push(ANSWER, ["counts"], COUNT.fetch_add(1, Ordering::Relaxed) + 1);
@@ -199,6 +199,7 @@ async fn a_panic_is_caught_and_the_collector_stays_off() {
 
 #[tokio::test]
 async fn what_a_failing_collector_pushed_before_stays() {
+    // What was found is no label: it may be another thing each time.
     let registry = registry(&["lacks", "fails"]);
     assert_eq!(
         scrape(&registry, &Selection::All, EVER).await,
