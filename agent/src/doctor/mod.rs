@@ -82,7 +82,7 @@ impl Fact {
 pub fn ports(outcomes: &[(String, Result<(), ListenError>)]) -> Vec<Fact> {
     let fact = |(address, outcome): &(String, Result<(), ListenError>)| match outcome {
         Ok(()) => Fact::good("listen", format!("{address} is free")),
-        Err(ListenError::Bind { hint: Some(Hint::Held(holder)), .. }) if holder.comm == "hostlens" => {
+        Err(ListenError::Bind { hint: Some(Hint::Held(holder)), .. }) if holder.is_hostlens() => {
             Fact::good("listen", format!("{address} is served by {holder}"))
         }
         Err(error) => {

@@ -1,5 +1,7 @@
 //! Who listens on a port already, by procfs: see proc_net_tcp(5) and proc_pid_fd(5).
 
+use std::{fs, os::unix::fs::MetadataExt as _};
+
 use procfs::{
     net::{TcpState, tcp, tcp6},
     process::{FDTarget, Process, all_processes},
@@ -11,6 +13,16 @@ use procfs::{
 pub struct Holder {
     pub comm: String,
     pid: i32,
+}
+
+impl Holder {
+    /// Whether it runs this very program, by whatever name: packages link node_exporter's to it.
+    pub fn is_hostlens(&self) -> bool {
+        let file =
+            |process: &str| fs::metadata(format!("/proc/{process}/exe")).map(|it| (it.dev(), it.ino())).ok();
+        let own = file("self");
+        self.comm == "hostlens" || (own.is_some() && own == file(&self.pid.to_string()))
+    }
 }
 
 /// The process that listens on `port`, as far as this one may see it.
@@ -35,6 +47,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let holder = super::find(port).unwrap();
         assert!(holder.to_string().ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        assert!(holder.is_hostlens(), "it is this program");
         drop(listener);
         assert!(super::find(port).is_none());
     }
