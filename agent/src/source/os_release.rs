@@ -1,5 +1,5 @@
 //! `os-release` files: see os-release(5). Assignments in a part of the shell's syntax, read as strictly as node_exporter
-//! reads them.
+//! reads them, but that `$` and the backquote may be escaped, as the manual wants it.
 
 use super::{lines, number};
 use std::collections::HashMap;
@@ -120,8 +120,12 @@ fn unquote(text: &[u8]) -> Result<Vec<u8>, &'static str> {
                 value.push(match bytes.next() {
                     Some(b'n') => b'\n',
                     Some(b't') => b'\t',
-                    Some(&escaped @ (b'"' | b'\\')) => escaped,
-                    _ => return Err("a backslash may only stand before `\\`, `\"`, `n` or `t`"),
+                    Some(&escaped @ (b'"' | b'\\' | b'$' | b'`')) => escaped,
+                    _ => {
+                        return Err(
+                            "a backslash may only stand before `\\`, `\"`, `$`, a backquote, `n` or `t`",
+                        );
+                    }
                 });
                 end = value.len();
             }
@@ -165,7 +169,11 @@ mod tests {
             ("ID=\"a", Err((1, "a quote has no end"))),
             ("ID='a", Err((1, "a quote has no end"))),
             ("ID=a\tb", Err((1, "control characters are not allowed"))),
-            (r#"ID="a\$b""#, Err((1, r#"a backslash may only stand before `\`, `"`, `n` or `t`"#))),
+            (r#"ID="a\$b \`c\`""#, Ok("a$b `c`")),
+            (
+                r#"ID="a\xb""#,
+                Err((1, r#"a backslash may only stand before `\`, `"`, `$`, a backquote, `n` or `t`"#)),
+            ),
         ] {
             let (release, wrong) = OsRelease::parse(text.as_bytes());
             assert_eq!(wrong.map_or(Ok(release.get("ID")), Err), id, "{text}");

@@ -390,6 +390,37 @@ mod tests {
     }
 
     #[test]
+    fn an_array_that_makes_faults_has_all_of_its_disks() {
+        check::<Mdadm>(
+            "",
+            &[("proc/mdstat", "md5 : active faulty sda1[0]\n      1024 blocks super 1.2 nfaults=0\n")],
+            expect![[r##"
+                # HELP node_md_blocks Size of an array in blocks of 1 KiB.
+                # TYPE node_md_blocks gauge
+                node_md_blocks{device="md5"} 1024
+                # HELP node_md_blocks_synced Blocks of 1 KiB that are in sync; all when nothing is being synced.
+                # TYPE node_md_blocks_synced gauge
+                node_md_blocks_synced{device="md5"} 1024
+                # HELP node_md_disks Disks of an array by state: active, failed or spare.
+                # TYPE node_md_disks gauge
+                node_md_disks{device="md5",state="active"} 1
+                node_md_disks{device="md5",state="failed"} 0
+                node_md_disks{device="md5",state="spare"} 0
+                # HELP node_md_disks_required Disks that an array has when it is whole.
+                # TYPE node_md_disks_required gauge
+                node_md_disks_required{device="md5"} 1
+                # HELP node_md_state Whether an array is in a state: active, inactive, recovering, resync or check.
+                # TYPE node_md_state gauge
+                node_md_state{device="md5",state="active"} 1
+                node_md_state{device="md5",state="check"} 0
+                node_md_state{device="md5",state="inactive"} 0
+                node_md_state{device="md5",state="recovering"} 0
+                node_md_state{device="md5",state="resync"} 0
+            "##]],
+        );
+    }
+
+    #[test]
     fn survives_any_text() {
         never_panics::<Mdadm>(
             "",

@@ -107,7 +107,7 @@ fn parse_heading(line: &[u8]) -> Option<Array<'_>> {
         _ => Activity::Other,
     };
     // Without redundancy there is no `[2/1]`: the array has all of its disks.
-    let n_disks = if contains(line, b"raid0") || contains(line, b"linear") {
+    let n_disks = if [&b"raid0"[..], b"linear", b"faulty"].iter().any(|it| contains(line, it)) {
         Some(count(line, b"[") as u64)
     } else {
         (activity == Activity::Inactive).then_some(0)
