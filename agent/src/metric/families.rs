@@ -190,9 +190,14 @@ impl Families {
         labels: impl LabelValues<N>,
         value: impl Number,
     ) {
-        let Some(number) = value.number() else { return };
+        let Some(number) = self.shown(desc.index, value) else { return };
         let sample = self.sample(labels, SampleValue::Number(number));
         self.declared[desc.index].push(sample);
+    }
+
+    /// No counter of ours is below zero: one that the kernel shows so has wrapped.
+    fn shown(&self, family: usize, value: impl Number) -> Option<f64> {
+        value.number().filter(|it| !(*it < 0.0 && self.meta[family].kind == Kind::Counter))
     }
 
     /// The same with a start of its own, in seconds after the boot; `None`: nobody knows.
@@ -203,7 +208,7 @@ impl Families {
         value: impl Number,
         start: Option<f64>,
     ) {
-        let Some(number) = value.number() else { return };
+        let Some(number) = self.shown(desc.index, value) else { return };
         let value = self.started(number, start);
         let sample = self.sample(labels, value);
         self.declared[desc.index].push(sample);
@@ -229,7 +234,7 @@ impl Families {
         labels: impl LabelValues<N>,
         value: impl Number,
     ) {
-        let Some(number) = value.number() else { return };
+        let Some(number) = self.shown(desc.index, value) else { return };
         let meta = &self.meta[desc.index];
         let (before, after) = meta.name.split_once('*').expect("a named family's declaration holds a `*`");
         let mut name = std::mem::take(&mut self.name);
@@ -248,7 +253,7 @@ impl Families {
         labels: &[(&str, &str)],
         value: impl Number,
     ) {
-        let Some(number) = value.number() else { return };
+        let Some(number) = self.shown(desc.index, value) else { return };
         let meta = &self.meta[desc.index];
         self.push_foreign(meta.name, meta.kind, meta.help, labels, Value::Number(number), self.start);
     }
@@ -261,7 +266,7 @@ impl Families {
         labels: &[(&str, &str)],
         value: impl Number,
     ) {
-        let Some(number) = value.number() else { return };
+        let Some(number) = self.shown(desc.index, value) else { return };
         let meta = &self.meta[desc.index];
         let name = meta.name.replace('*', part);
         self.push_foreign(&name, meta.kind, meta.help, labels, Value::Number(number), self.start);

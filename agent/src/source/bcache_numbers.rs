@@ -28,7 +28,8 @@ pub(crate) fn bcachefs_number(text: &[u8]) -> Option<u64> {
 }
 
 fn whole(number: f64) -> Option<u64> {
-    (number >= 0.0).then_some(number as u64)
+    // 2⁶⁴, which is a float, too.
+    (0.0..u64::MAX as f64).contains(&number).then_some(number as u64)
 }
 
 /// The unit's scale, if there is a unit, and the digits before it.
@@ -47,11 +48,12 @@ mod tests {
 
     #[test]
     fn reads_what_bcache_writes() {
-        let numbers = [&b"512"[..], b"1.1M", b"20.4G", b"427.5k", b"0", b"-1.5k", b"5x", b"k", b"", b"1e400"]
-            .map(bcache_number);
+        let numbers =
+            [&b"512"[..], b"1.1M", b"20.4G", b"427.5k", b"0", b"-1.5k", b"12.5Z", b"5x", b"k", b"", b"1e400"]
+                .map(bcache_number);
         let expected = [512, 1_150_976, 21_894_266_880, 437_748, 0];
         assert_eq!(numbers[..5], expected.map(Some));
-        assert_eq!(numbers[5..], [None; 5]);
+        assert_eq!(numbers[5..], [None; 6]);
     }
 
     #[test]

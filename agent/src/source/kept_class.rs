@@ -153,11 +153,11 @@ impl Files<'_> {
     pub(crate) fn number<T>(
         &mut self,
         name: &str,
-        parse: impl FnOnce(&[u8]) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Option<T>, Gone> {
         let Some(value) = self.value(name)? else { return Ok(None) };
         let number = parse(value);
-        if number.is_none() {
+        if number.is_none() && !super::has_wrapped(value, parse) {
             let problem = format!("expected a number, found `{}`", String::from_utf8_lossy(value));
             self.errors.note(Error::Parse { path: self.path(name), line: 1, problem });
         }

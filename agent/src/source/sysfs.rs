@@ -161,10 +161,13 @@ impl Folder {
     /// The value of `name` as a number; `None` when there is no such file.
     ///
     /// # Errors
-    /// When it is there and cannot be read, or is no number.
+    /// When it is there and cannot be read, or is no number. One that a `T` cannot be is absent.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Error> {
         let Some(value) = self.value(name)? else { return Ok(None) };
-        super::number(&value).map(Some).ok_or_else(|| self.not_a_number(name, &value))
+        match super::number(&value) {
+            None if !super::has_wrapped(&value, super::number::<T>) => Err(self.not_a_number(name, &value)),
+            number => Ok(number),
+        }
     }
 
     /// The value of a file that has to be in the folder.
@@ -218,7 +221,7 @@ impl Attributes<'_> {
         self.errors.value(self.folder.value(name))
     }
 
-    /// The value of the file `name` as a number in the base that its prefix tells.
+    /// The value of the file `name` as a number of up to 63 bits in the base that its prefix tells.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.parsed(name, "a number", super::prefixed_number)
     }
@@ -237,11 +240,11 @@ impl Attributes<'_> {
     }
 
     /// What `parse` makes of the value of the file `name`, or `None` and a note that it is not what was `expected`. An
-    /// empty file says nothing, and that is fine.
-    pub fn parsed<T>(&self, name: &str, expected: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    /// empty file says nothing, and that is fine; neither does a number that wrapped.
+    pub fn parsed<T>(&self, name: &str, expected: &str, parse: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let value = self.value(name).filter(|it| !it.is_empty())?;
         let parsed = parse(&value);
-        if parsed.is_none() {
+        if parsed.is_none() && !super::has_wrapped(&value, parse) {
             self.note(self.folder.unexpected(name, expected, &value));
         }
         parsed

@@ -354,6 +354,22 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_wrapped_is_absent_and_no_error() {
+        check::<Bcache>(
+            "",
+            &[
+                ("sys/fs/bcache/dead-beef/average_key_size", "-8.0k\n"),
+                ("sys/fs/bcache/dead-beef/tree_depth", "1\n"),
+            ],
+            expect![[r##"
+                # HELP node_bcache_tree_depth Depth of the tree; 0 for a root alone.
+                # TYPE node_bcache_tree_depth gauge
+                node_bcache_tree_depth{uuid="dead-beef"} 1
+            "##]],
+        );
+    }
+
+    #[test]
     fn a_set_that_lacks_files_costs_those_alone() {
         let files = [FILES[4], FILES[5], ("sys/fs/bcache/feed-face/tree_depth", "1\n")];
         check::<Bcache>(

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn refuses_a_count_that_is_no_number() {
         let mut files = HOST.to_vec();
-        files[4].1 = "-1\n";
+        files[4].1 = "many\n";
         check_error::<Edac>(
             "",
             &files[..5],
@@ -166,7 +166,7 @@ mod tests {
             # HELP node_edac_uncorrectable_errors_total Memory errors of the controller that could not be corrected.
             # TYPE node_edac_uncorrectable_errors_total counter
             node_edac_uncorrectable_errors_total{controller="0"} 3
-            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `-1`"##]],
+            parse sys/devices/system/edac/mc/mc0/csrow0/ce_count, line 1: expected a number, found `many`"##]],
         );
     }
 

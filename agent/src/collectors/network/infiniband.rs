@@ -152,18 +152,18 @@ impl Port<'_> {
     fn rate(&self) -> Option<u64> {
         self.parse("rate", "`number Gb/sec`", |text| {
             let number = &text[..text.iter().position(|&byte| byte == b' ')?];
-            let gigabits = source::number::<f32>(number).filter(|it| it.is_finite())?;
+            let gigabits = source::number::<f32>(number).filter(|it| (0.0..1e9).contains(it))?;
             Some((f64::from(gigabits) * 125e6) as u64)
         })
     }
 
-    fn parse<T>(&self, name: &str, expected: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    fn parse<T>(&self, name: &str, expected: &str, parse: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let value = match self.folder.value(name) {
             Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => return None,
             value => self.errors.value(value)?,
         };
         let parsed = parse(&value);
-        if parsed.is_none() {
+        if parsed.is_none() && !source::has_wrapped(&value, parse) {
             self.errors.note(self.folder.unexpected(name, expected, &value));
         }
         parsed

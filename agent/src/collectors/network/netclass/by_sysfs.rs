@@ -211,6 +211,8 @@ mod tests {
             ("sys/class/net/lo/ifindex", "1\n"),
             ("sys/class/net/lo/flags", "0x8\n"),
             ("sys/class/net/tun0/speed", "-1\n"),
+            // A counter, which has wrapped.
+            ("sys/class/net/tun0/carrier_changes", "-7\n"),
             ("sys/class/net/bonding_masters", "bond0\n"),
         ];
         check::<Netclass>(
