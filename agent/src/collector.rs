@@ -1,7 +1,7 @@
 //! What a collector is: one trait for every source, procfs and eBPF alike, and the declaration of one.
 
 use crate::{
-    config::{Config, Key, Problem, Section},
+    config::{Config, Ebpf, Key, Problem, Section, UseProbes},
     metric::{Families, FamilyView, Meta, Start},
     source::{
         self, Host,
@@ -190,6 +190,14 @@ impl Entry {
             open,
             faults: faults::<S>,
         }
+    }
+
+    /// Whether it runs. Where probes are switched off, so is what reads them, unless somebody wants it by name, who is told
+    /// why it cannot run.
+    #[must_use]
+    pub fn is_enabled(&self, config: &Config) -> bool {
+        let may_run = self.probes.is_empty() || config.section::<Ebpf>().enabled == UseProbes::Auto;
+        if may_run { config.enables(self.name, self.enabled) } else { config.names(self.name) }
     }
 
     /// What of its settings can never work.

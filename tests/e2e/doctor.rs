@@ -36,7 +36,7 @@ fn collector<'a>(report: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn a_doctor_needs_no_privilege() {
-    let output = run(&["doctor", "--json", LISTEN, "--ebpf.enabled=never"]);
+    let output = run(&["doctor", "--json", LISTEN, "--ebpf.enabled=never", "--collector.runqueue"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report = examined(&output);
     assert_eq!(fact(&report, "procfs").0, "ok");
@@ -49,7 +49,8 @@ fn a_doctor_needs_no_privilege() {
     );
     assert_ne!(runqueue["remedy"], "");
     assert_eq!(report["advice"]["capabilities"], serde_json::json!(["CAP_BPF", "CAP_PERFMON"]));
-    let strict = run(&["doctor", "--json", "--strict", LISTEN, "--ebpf.enabled=never"]);
+    let strict =
+        run(&["doctor", "--json", "--strict", LISTEN, "--ebpf.enabled=never", "--collector.runqueue"]);
     assert_eq!((strict.status.code(), examined(&strict)["exit_code"].as_i64()), (Some(1), Some(1)));
     let procfs_only =
         run(&["doctor", "--strict", LISTEN, "--collector.disable-defaults", "--collector.loadavg"]);

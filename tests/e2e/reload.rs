@@ -250,7 +250,8 @@ fn a_probe_goes_on_without_capabilities_until_it_is_switched_off() {
     let (status, report) = reload_with(&agent, "[ebpf]\nclassic_buckets = 'pow2'\n");
     assert!(status == 200 && report.contains("warning: runqueue goes on as it was: bpf(2)"), "{report}");
     assert!(count().unwrap() >= before);
-    let (status, report) = reload_with(&agent, "[ebpf]\nenabled = 'never'\n");
+    let (status, report) =
+        reload_with(&agent, "collector.runqueue.enabled = true\n[ebpf]\nenabled = 'never'\n");
     assert!(status == 200 && report.contains("runqueue is unavailable: probes are switched off"), "{report}");
     assert_eq!(count(), None);
 }

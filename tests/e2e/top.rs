@@ -113,7 +113,7 @@ fn shows_a_live_agent_until_q_is_pressed() {
 
 #[test]
 fn a_signal_leaves_the_terminal_as_it_was() {
-    let agent = Agent::start("", &["--ebpf.enabled=never"]).unwrap();
+    let agent = Agent::start("[collector.runqueue]\nenabled = true\n", &["--ebpf.enabled=never"]).unwrap();
     let mut terminal = Terminal::start(&["--url", &format!("http://{}", agent.address())]);
     terminal.wait_for("runqueue is unavailable: ");
     let pid = Pid::from_raw(terminal.child.id().try_into().unwrap()).unwrap();

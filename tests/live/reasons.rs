@@ -46,7 +46,12 @@ fn on_a_thread(start: impl FnOnce() -> Result<Agent> + Send) -> Result<Agent> {
 
 #[test]
 fn probes_that_are_switched_off_say_so() -> Result<()> {
-    let agent = Agent::start("[ebpf]\nenabled = \"never\"\n", &[])?;
+    let named = WITH_PROBES.map(|it| format!("[collector.{it}]\nenabled = true\n")).concat();
+    let agent = Agent::start(&format!("[ebpf]\nenabled = 'never'\n{named}"), &[])?;
+    // The others are off with their probes, which is no fault.
+    let states = truth::states(&agent.scrape()?)?;
+    let n_unavailable = states.iter().filter(|it| it.state == "unavailable").count();
+    ensure!(n_unavailable == WITH_PROBES.len(), "{states:?}");
     says(agent, "probes are switched off", "set `enabled = \"auto\"` in [ebpf]")
 }
 

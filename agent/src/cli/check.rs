@@ -51,7 +51,7 @@ pub fn checked(sources: &Sources, config: &Config) -> String {
             parts.push(format!("{n} {what}"));
         }
     }
-    let n_enabled = collectors::all().filter(|it| config.enables(it.name, it.enabled)).count();
+    let n_enabled = collectors::all().filter(|it| it.is_enabled(config)).count();
     format!("ok: {}; {n_enabled} collectors are enabled\n", parts.join(", "))
 }
 

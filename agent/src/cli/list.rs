@@ -20,7 +20,7 @@ pub fn to_text(schema: &Schema, config: &Config) -> String {
             group = entry.group;
             writeln!(out, "{}{group}:", if out.is_empty() { "" } else { "\n" }).expect("a string takes all");
         }
-        let state = if config.enables(entry.name, entry.enabled) { "on " } else { "off" };
+        let state = if entry.is_enabled(config) { "on " } else { "off" };
         writeln!(out, "  {state} {:<width$}  {}", entry.name, entry.summary).expect("a string takes all");
         for note in notes(schema, entry) {
             writeln!(out, "      {:width$}  {note}", "").expect("a string takes all");
@@ -68,7 +68,7 @@ fn describe<'a>(schema: &'a Schema, config: &Config, entry: &Entry) -> Listed<'a
         view: entry.view(),
         is_built: true,
         default: entry.enabled,
-        enabled: config.enables(entry.name, entry.enabled),
+        enabled: entry.is_enabled(config),
         notes: &table.notes,
         keys: keys.collect(),
     }

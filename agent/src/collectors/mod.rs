@@ -56,7 +56,7 @@ pub(crate) use register;
 
 /// What of the settings of those that are enabled can never work.
 pub fn faults(config: &Config) -> impl Iterator<Item = Diagnostic> {
-    let enabled = all().filter(|it| config.enables(it.name, it.enabled));
+    let enabled = all().filter(|it| it.is_enabled(config));
     let faults = enabled.flat_map(|it| it.faults(config).into_iter().map(move |fault| (it.name, fault)));
     faults.map(|(name, Fault { key, message, remedy })| {
         config.error(&format!("collector.{name}.{key}"), message).help(remedy)
@@ -75,7 +75,7 @@ pub fn connecting(config: &Config) -> impl Iterator<Item = &'static str> {
 }
 
 fn enabled(config: &Config) -> impl Iterator<Item = &'static Entry> {
-    all().filter(|entry| config.enables(entry.name, entry.enabled))
+    all().filter(|entry| entry.is_enabled(config))
 }
 
 /// Everything that can be set: the general tables and the collectors' own.

@@ -143,7 +143,14 @@ impl Config {
         own.unwrap_or_else(|| default && !self.section::<Collectors>().disable_defaults)
     }
 
-    /// Whether somebody asked for the collector by name.
+    /// Whether the collector is switched on by name, and not by a preset alone.
+    #[must_use]
+    pub fn names(&self, collector: &str) -> bool {
+        self.asks_for(collector)
+            && !matches!(self.origin(&format!("collector.{collector}.enabled")), Origin::Preset(_))
+    }
+
+    /// Whether somebody or a preset asked for the collector by name.
     #[must_use]
     pub fn asks_for(&self, collector: &str) -> bool {
         self.get(&format!("collector.{collector}.enabled")).and_then(Value::as_bool) == Some(true)

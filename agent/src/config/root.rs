@@ -108,7 +108,8 @@ choice! {
 section! {
     /// Probes in the kernel
     pub struct Ebpf = "ebpf" {
-        /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none.
+        /// auto: load the probes of the enabled collectors where kernel and privileges allow. never: load none; collectors
+        /// that read them are off, but for those that are switched on by name, which say that they cannot run.
         enabled: UseProbes = "auto",
         /// File with the kernel's BTF; empty: /sys/kernel/btf/vmlinux.
         btf_path: PathBuf = "",

@@ -66,7 +66,7 @@ impl Registry {
     /// Opens every enabled collector of `entries`. One that cannot open is kept with its reason.
     pub fn open(entries: impl IntoIterator<Item = &'static Entry>, config: &Config, host: &Host) -> Self {
         let known: Vec<_> = entries.into_iter().collect();
-        let enabled = known.iter().filter(|entry| config.enables(entry.name, entry.enabled));
+        let enabled = known.iter().filter(|entry| entry.is_enabled(config));
         host.announce(enabled.clone().flat_map(|entry| entry.probes));
         let slots: Vec<_> = enabled.map(|entry| Arc::new(Slot::open(entry, config, host))).collect();
         let mut outcomes = Outcomes::default();

@@ -35,7 +35,7 @@ impl Registry {
         let mut changes = Changes::default();
         let mut slots = Vec::new();
         let known: Vec<_> = entries.into_iter().collect();
-        let enabled = || known.iter().copied().filter(|entry| after.enables(entry.name, entry.enabled));
+        let enabled = || known.iter().copied().filter(|entry| entry.is_enabled(after));
         let running = |entry: &Entry| self.slots.iter().find(|slot| slot.entry.name == entry.name);
         let is_unchanged = |entry: &Entry| {
             is_same_host
@@ -113,7 +113,7 @@ fn has_same_keys(entry: &Entry, before: &Config, after: &Config) -> bool {
 /// want.
 fn has_same_probes(entry: &Entry, known: &[&'static Entry], before: &Config, after: &Config) -> bool {
     let features = |probe: &str, config: &Config| -> BTreeSet<&'static str> {
-        let enabled = known.iter().filter(|it| config.enables(it.name, it.enabled));
+        let enabled = known.iter().filter(|it| it.is_enabled(config));
         let uses = enabled.flat_map(|it| it.probes).filter(|it| it.probe.name == probe);
         uses.flat_map(|it| it.features).copied().collect()
     };
