@@ -1,5 +1,6 @@
 //! `cargo xtask manifests`: the Kubernetes manifests as the API server would take them, without one.
 
+mod chart;
 mod rules;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use self::rules::{Objects, faults, security_level};
+use self::rules::{Objects, faults, monitors, security_level};
 use crate::{
     peers,
     process::{output, require, workspace},
@@ -25,8 +26,9 @@ usage: cargo xtask manifests
 
 Renders each overlay of config/kubernetes with kustomize, and its chart with Helm, by its own values and by what users
 of the prometheus-node-exporter chart set; validates them strictly against the schemas of the newest Kubernetes that the
-PyPI package kubernetes-validate knows, and checks that their parts fit each other. Needs python3-venv; takes a second,
-and some more the first time, for which it fetches all three.
+PyPI package kubernetes-validate knows, and checks that their parts fit each other, and that each value of the chart does
+something, may be null, or is refused in words. Needs python3-venv; takes half a minute, and more the first time, for which
+it fetches all three.
 ";
 
 /// Brings the schemas along: no cluster and no network is asked.
@@ -83,6 +85,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         table.row([name, objects.len().to_string(), capabilities, level]);
     }
     print!("{}", table.render());
+    all_faults.extend(chart::faults(&helm, &chart)?.into_iter().map(|it| format!("chart: {it}")));
+    let every = target()?.join("chart-every-value.yaml");
+    let mut template = Command::new(&helm);
+    template.args(["template", "release", "--values"]).arg(chart.join(chart::EVERY_VALUE)).arg(&chart);
+    fs::write(&every, output(&mut template)?)?;
+    let found = python.schema_faults(&every)?.into_iter();
+    let found = found.chain(monitors(&Objects::new(python.json(&every)?)?));
+    all_faults.extend(found.map(|it| format!("{}: {it}", chart::EVERY_VALUE)));
     ensure!(all_faults.is_empty(), "{} faults\n  {}", all_faults.len(), all_faults.join("\n  "));
     Ok(())
 }

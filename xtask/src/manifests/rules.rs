@@ -25,14 +25,15 @@ const BASELINE: &[&str] = &[
 
 const BIND: &str = "NET_BIND_SERVICE";
 
-/// Fields of a PodMonitor's `spec`, its endpoints and their relabelings that we may use: monitoring.coreos.com/v1,
-/// operator 0.86.
-const POD_MONITOR: &[&str] = &[
+/// Fields of the operator's monitors, their endpoints and relabelings that we may use: monitoring.coreos.com/v1, operator
+/// 0.86. First what both kinds have, then what one has beside.
+const MONITOR: &[&str] = &[
     "attachMetadata",
     "jobLabel",
     "labelLimit",
+    "labelNameLengthLimit",
+    "labelValueLengthLimit",
     "namespaceSelector",
-    "podMetricsEndpoints",
     "podTargetLabels",
     "sampleLimit",
     "scrapeClassicHistograms",
@@ -41,15 +42,29 @@ const POD_MONITOR: &[&str] = &[
     "targetLimit",
 ];
 const ENDPOINT: &[&str] = &[
+    "authorization",
+    "basicAuth",
+    "bearerTokenSecret",
+    "enableHttp2",
+    "filterRunning",
+    "followRedirects",
     "honorLabels",
+    "honorTimestamps",
     "interval",
     "metricRelabelings",
+    "oauth2",
     "params",
     "path",
     "port",
+    "proxyUrl",
     "relabelings",
     "scheme",
     "scrapeTimeout",
+    "tlsConfig",
+];
+const KINDS: [(&str, &str, &[&str], &[&str]); 2] = [
+    ("PodMonitor", "podMetricsEndpoints", &["podMetricsEndpoints"], &[]),
+    ("ServiceMonitor", "endpoints", &["endpoints", "targetLabels"], &["bearerTokenFile"]),
 ];
 const RELABELING: &[&str] =
     &["action", "modulus", "regex", "replacement", "separator", "sourceLabels", "targetLabel"];
@@ -83,7 +98,7 @@ impl Objects {
 
 /// All that does not fit.
 pub(super) fn faults(objects: &Objects) -> Vec<String> {
-    [selectors, ports, mounts, versions, pod_monitor].iter().flat_map(|rule| rule(objects)).collect()
+    [selectors, ports, mounts, versions, monitors, labels].iter().flat_map(|rule| rule(objects)).collect()
 }
 
 /// An empty selector is valid, and takes in every pod of the namespace.
@@ -156,13 +171,42 @@ fn versions(objects: &Objects) -> Vec<String> {
     faults
 }
 
-fn pod_monitor(objects: &Objects) -> Vec<String> {
-    let Some(monitor) = objects.get("PodMonitor") else { return Vec::new() };
-    let mut faults = unknown("PodMonitor", &monitor["spec"], POD_MONITOR);
-    for endpoint in list(&monitor["spec"]["podMetricsEndpoints"]) {
-        faults.extend(unknown("an endpoint of the PodMonitor", endpoint, ENDPOINT));
-        for relabeling in list(&endpoint["relabelings"]) {
-            faults.extend(unknown("a relabeling of the PodMonitor", relabeling, RELABELING));
+/// No field that the operator does not know.
+pub(super) fn monitors(objects: &Objects) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (kind, endpoints, of_monitor, of_endpoint) in KINDS {
+        let Some(monitor) = objects.get(kind) else { continue };
+        faults.extend(unknown(kind, &monitor["spec"], &[MONITOR, of_monitor].concat()));
+        for endpoint in list(&monitor["spec"][endpoints]) {
+            let whose = format!("an endpoint of the {kind}");
+            faults.extend(unknown(&whose, endpoint, &[ENDPOINT, of_endpoint].concat()));
+            for relabeling in list(&endpoint["relabelings"]) {
+                faults.extend(unknown(&format!("a relabeling of the {kind}"), relabeling, RELABELING));
+            }
+        }
+    }
+    faults
+}
+
+/// The labels by which config/prometheus/rules and the dashboards find a host and its pods.
+fn labels(objects: &Objects) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (kind, endpoints, ..) in KINDS {
+        let Some(monitor) = objects.get(kind) else { continue };
+        for endpoint in list(&monitor["spec"][endpoints]) {
+            let gives = |label: &str, key: &str, value: Value| {
+                list(&endpoint["relabelings"]).any(|it| it["targetLabel"] == label && it[key] == value)
+            };
+            // Whoever names a label for it has rules of their own.
+            if monitor["spec"].get("jobLabel").is_none() && !gives("job", "replacement", "node".into()) {
+                faults.push(format!("{kind} does not make the job `node`, which the rules select"));
+            }
+            if !gives("instance", "sourceLabels", vec!["__meta_kubernetes_pod_node_name"].into()) {
+                faults.push(format!("{kind} does not make the node's name the instance"));
+            }
+            if endpoint["honorLabels"] != true {
+                faults.push(format!("{kind} renames the labels `pod` and `namespace` of what pods use"));
+            }
         }
     }
     faults
@@ -244,7 +288,11 @@ mod tests {
                 "podSelector": {"matchLabels": {"app": "a"}}, "ingress": [{"ports": [{"port": "metrics"}]}],
             }}),
             json!({"kind": "PodMonitor", "spec": {
-                "selector": {"matchLabels": {"app": "a"}}, "podMetricsEndpoints": [{"port": "metrics"}],
+                "selector": {"matchLabels": {"app": "a"}},
+                "podMetricsEndpoints": [{"port": "metrics", "honorLabels": true, "relabelings": [
+                    {"targetLabel": "job", "replacement": "node"},
+                    {"targetLabel": "instance", "sourceLabels": ["__meta_kubernetes_pod_node_name"]},
+                ]}],
             }}),
         ]
     }
@@ -284,6 +332,17 @@ mod tests {
             (
                 changed(2, "/spec/podMetricsEndpoints/0/scrapeProtocols", json!([])),
                 vec!["an endpoint of the PodMonitor has no field scrapeProtocols"],
+            ),
+            (
+                changed(2, "/spec/podMetricsEndpoints/0/honorLabels", json!(false)),
+                vec!["PodMonitor renames the labels `pod` and `namespace` of what pods use"],
+            ),
+            (
+                changed(2, "/spec/podMetricsEndpoints/0/relabelings", json!([])),
+                vec![
+                    "PodMonitor does not make the job `node`, which the rules select",
+                    "PodMonitor does not make the node's name the instance",
+                ],
             ),
             (
                 changed(0, &format!("{container}/volumeMounts"), mount),

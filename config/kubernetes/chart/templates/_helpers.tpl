@@ -36,8 +36,8 @@ release: {{ .Release.Name }}
 {{- end }}
 
 {{- define "hostlens.image" -}}
-{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
-{{- $name := printf "%s/%s" $registry .Values.image.repository -}}
+{{- $registry := default "" (coalesce (.Values.global).imageRegistry .Values.image.registry) -}}
+{{- $name := printf "%s/%s" $registry .Values.image.repository | trimPrefix "/" -}}
 {{- if .Values.image.digest -}}
 {{ $name }}@{{ .Values.image.digest }}
 {{- else -}}
@@ -52,14 +52,23 @@ release: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{/* Those of `keys` that `of` gives a value, which false and 0 are as well. */}}
+{{- define "hostlens.given" -}}
+{{- range $key := .keys }}
+{{- $value := index (default dict $.of) $key }}
+{{- if or $value (kindIs "bool" $value) (kindIs "float64" $value) (kindIs "int64" $value) }}
+{{ toYaml (dict $key $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What a ServiceMonitor and a PodMonitor have in common: `spec`, then one endpoint. */}}
 {{- define "hostlens.monitorSpec" -}}
-{{- range $key := list "jobLabel" "podTargetLabels" "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" }}
+{{- range $key := list "jobLabel" "podTargetLabels" "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" "attachMetadata" }}
 {{- with index $.monitor $key }}
 {{ $key }}: {{ toJson . }}
 {{- end }}
 {{- end }}
-attachMetadata: {{ toJson .monitor.attachMetadata }}
 # Protobuf first: the only one with native histograms.
 scrapeProtocols: [PrometheusProto, PrometheusText0.0.4]
 selector:
@@ -75,26 +84,41 @@ namespaceSelector:
 
 {{- define "hostlens.endpoint" -}}
 port: {{ .root.Values.service.portName }}
-scheme: {{ .monitor.scheme }}
-{{- range $key := list "interval" "scrapeTimeout" "basicAuth" "tlsConfig" "relabelings" "metricRelabelings" }}
-{{- with index $.monitor $key }}
-{{ $key }}: {{ toJson . }}
-{{- end }}
+{{- $keys := list "scheme" "path" "params" "interval" "scrapeTimeout" "proxyUrl" "followRedirects" "enableHttp2" "filterRunning" "honorLabels" "honorTimestamps" }}
+{{- $keys = concat $keys (list "authorization" "basicAuth" "bearerTokenFile" "bearerTokenSecret" "oauth2" "tlsConfig" "metricRelabelings") }}
+{{- include "hostlens.given" (dict "of" .monitor "keys" $keys) }}
+{{- $job := .monitor.jobLabel | empty | ternary (list (dict "targetLabel" "job" "replacement" "node")) list }}
+{{- with concat $job (default list .monitor.relabelings) }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
 {{/* `probe` as the values have it, of `path`. */}}
 {{- define "hostlens.probe" -}}
-{{- $get := dict "path" .path "port" .root.Values.service.portName "scheme" (upper .probe.httpGet.scheme) -}}
-{{- with .probe.httpGet.httpHeaders }}{{ $_ := set $get "httpHeaders" . }}{{ end -}}
+{{- $http := default dict .probe.httpGet -}}
+{{- $get := dict "path" .path "port" .root.Values.service.portName "scheme" (upper (default "HTTP" $http.scheme)) -}}
+{{- with $http.httpHeaders }}{{ $_ := set $get "httpHeaders" . }}{{ end -}}
 {{ toYaml (merge (dict "httpGet" $get) (omit .probe "httpGet")) }}
+{{- end }}
+
+{{/* A mount of the host: to be read, where nothing else is said. */}}
+{{- define "hostlens.hostMount" -}}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: {{ kindIs "bool" .readOnly | ternary .readOnly true }}
+  {{- with .mountPropagation }}
+  mountPropagation: {{ . }}
+  {{- end }}
 {{- end }}
 
 {{- define "hostlens.sidecarMounts" -}}
 {{- range .Values.sidecarVolumeMount }}
-- {name: {{ .name }}, mountPath: {{ .mountPath }}}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  {{- include "hostlens.given" (dict "of" . "keys" (list "readOnly")) | trim | nindent 2 }}
 {{- end }}
 {{- range .Values.sidecarHostVolumeMounts }}
-- {name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: {{ .readOnly | default true }}}
+{{ include "hostlens.hostMount" . }}
 {{- end }}
 {{- end }}
