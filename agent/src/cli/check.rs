@@ -46,13 +46,16 @@ pub fn checked(sources: &Sources, config: &Config) -> String {
         [] => vec!["the defaults (no file is named: give one as an argument)".to_owned()],
         _ => files,
     };
-    for (n, what) in [(sources.variables.len(), "variables"), (sources.flags.len(), "flags")] {
-        if n > 0 {
-            parts.push(format!("{n} {what}"));
+    for (n, what) in [(sources.variables.len(), "variable"), (sources.flags.len(), "flag")] {
+        match n {
+            0 => {}
+            1 => parts.push(format!("1 {what}")),
+            _ => parts.push(format!("{n} {what}s")),
         }
     }
     let n_enabled = collectors::all().filter(|it| it.is_enabled(config)).count();
-    format!("ok: {}; {n_enabled} collectors are enabled\n", parts.join(", "))
+    let enabled = if n_enabled == 1 { "collector is" } else { "collectors are" };
+    format!("ok: {}; {n_enabled} {enabled} enabled\n", parts.join(", "))
 }
 
 /// About collectors that are asked for by name: others are there because they are the default.

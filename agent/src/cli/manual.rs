@@ -5,6 +5,9 @@ use crate::{
     collector::Entry,
     collectors,
     config::{CollectorLimits, Key, Schema, Section as _, Table},
+    metric::{Kind, Row, gather},
+    own::{self, Own},
+    scrape::{self, State},
 };
 use clap_complete::Shell;
 use std::fmt::Write as _;
@@ -43,11 +46,42 @@ pub(super) fn collectors(schema: &Schema) -> String {
         writeln!(out, "| [{0}](#{0}) | {default} | {1} |", entry.name, cell(entry.summary))
             .expect(NEVER_FAILS);
     }
+    itself(&mut out);
     for entry in collectors::all() {
         let table = schema.table(&format!("collector.{}", entry.name)).expect("all collectors have a table");
         collector(&mut out, entry, table);
     }
     out
+}
+
+/// What hostlens tells of itself and of how its collectors fare.
+fn itself(out: &mut String) {
+    out.push_str(
+        "\n## hostlens itself\n\nEach enabled collector is in one state, which `hostlens_collector_state` tells; \
+         `hostlens_collector_problem`\nhas the reason and the remedy of all but `running` and `absent`.\n\n\
+         | state | meaning |\n|---|---|\n",
+    );
+    for state in State::each() {
+        writeln!(out, "| `{}` | {} |", state.as_str(), state.meaning()).expect(NEVER_FAILS);
+    }
+    out.push_str(
+        "\nFamilies that no collector gives. With `--web.disable-exporter-metrics` those of scrapes, reloads, the log, the\n\
+         sandbox and the process are left out.\n\n| family | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for meta in scrape::FAMILIES.iter().chain(own::PROCESS) {
+        family(out, meta.name, meta.kind, meta.labels, meta.help);
+    }
+    let sample = Own::sample();
+    let conflicts = gather(&[&sample], |it, rows| {
+        let labels: Vec<&str> = rows.iter().take(1).flat_map(Row::labels).map(|(name, _)| name).collect();
+        family(out, it.name, it.kind, &labels, it.help);
+    });
+    debug_assert!(conflicts.is_empty(), "hostlens contradicts itself");
+}
+
+fn family(out: &mut String, name: &str, kind: Kind, labels: &[&str], help: &str) {
+    let (kind, labels, help) = (kind.as_str(), labels.join(", "), cell(help));
+    writeln!(out, "| `{name}` | {kind} | {labels} | {help} |").expect(NEVER_FAILS);
 }
 
 fn collector(out: &mut String, entry: &Entry, table: &Table) {
@@ -69,8 +103,7 @@ fn collector(out: &mut String, entry: &Entry, table: &Table) {
     }
     out.push_str("\n| family | type | labels | meaning |\n|---|---|---|---|\n");
     for meta in entry.metrics {
-        let (kind, labels) = (meta.kind.as_str(), meta.labels.join(", "));
-        writeln!(out, "| `{}` | {kind} | {labels} | {} |", meta.name, cell(meta.help)).expect(NEVER_FAILS);
+        family(out, meta.name, meta.kind, meta.labels, meta.help);
     }
 }
 

@@ -9,7 +9,7 @@ section! {
     /// HTTP server
     pub struct Web = "web" {
         /// Addresses to serve on: `:9100` (all, IPv4 and IPv6), `127.0.0.1:9100`, `[::1]:9100`, `localhost:http-alt`,
-        /// `unix:/run/hostlens.sock`, `vsock://:9100`.
+        /// `unix:/run/hostlens/hostlens.sock`, `vsock://:9100`.
         listen_address: Vec<String> = vec![":9100".to_owned()],
         /// Serves on the sockets that systemd hands over (`LISTEN_FDS`) instead of `listen_address`.
         systemd_socket: bool = false,

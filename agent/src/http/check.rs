@@ -30,9 +30,10 @@ fn of_addresses(config: &Config) -> Vec<Diagnostic> {
             Err(problem) if problem.starts_with("lookup ") && !problem.starts_with("lookup tcp/") => {
                 (problem, "name a host that this one can resolve, or write an address")
             }
-            Err(problem) => {
-                (problem, "write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`")
-            }
+            Err(problem) => (
+                problem,
+                "write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens/hostlens.sock`",
+            ),
             Ok(address) if seen.iter().any(|it| it.excludes(&address)) => {
                 (format!("`{text}` is served by an address before it"), "take one of them out")
             }

@@ -3,6 +3,8 @@
 mod bridge;
 mod process;
 
+pub(crate) use process::FAMILIES as PROCESS;
+
 use crate::metric::Families;
 use bridge::Bridge;
 use process::Process;
@@ -202,6 +204,23 @@ impl Own {
 
     pub(crate) fn count_bytes(&self, coding: &'static str, n_bytes: usize) {
         self.bytes.get_or_create(&[("coding", coding)]).inc_by(n_bytes as u64);
+    }
+
+    /// With a sample of each family that it can have, but for those of the process, which are declared.
+    pub(crate) fn sample() -> Families {
+        let mut own = Self::new();
+        for what in ["config", "web_config"] {
+            own.reloads(what);
+        }
+        own.log_lines(["unread", "repeated"]);
+        own.sandbox([("landlock", 0), ("seccomp", 0)]);
+        own.count_bytes("gzip", 0);
+        let mut out = Families::new(&[]);
+        let mut bridge = own.bridge.lock().unwrap_or_else(PoisonError::into_inner);
+        bridge.push(&own.always, &mut out);
+        bridge.push(&own.exporter, &mut out);
+        drop(bridge);
+        out
     }
 
     /// A sink for [`push`](Self::push).

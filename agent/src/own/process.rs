@@ -20,7 +20,7 @@ metrics! {
     SENT: Counter "process_network_transmit_bytes_total" [], "IP bytes that went out, in the network namespace of hostlens.";
 }
 
-pub(super) const FAMILIES: &[Meta] = METRICS;
+pub(crate) const FAMILIES: &[Meta] = METRICS;
 
 #[derive(Debug)]
 pub(super) struct Process {

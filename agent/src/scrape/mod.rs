@@ -9,6 +9,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use outcome::FAMILIES;
 pub use probe::ProbeSummary;
 pub use reopen::Changes;
 pub use slot::Summary;

@@ -1,7 +1,7 @@
 //! How each collector fared, as families and, when it changes, in the log.
 
 use super::{round::Place, slot::Slot, state::State};
-use crate::metric::{Families, metrics};
+use crate::metric::{Families, Meta, metrics};
 use std::collections::HashMap;
 use tracing::{debug, info, warn};
 
@@ -13,6 +13,9 @@ metrics! {
     DURATION: Gauge "node_scrape_collector_duration_seconds" ["collector"], "Time that the collector's last run took.";
     SUCCESS: Gauge "node_scrape_collector_success" ["collector"], "1 if the collector gave all it has, else 0.";
 }
+
+/// What is told of each collector.
+pub(crate) const FAMILIES: &[Meta] = METRICS;
 
 /// The last state of each collector, and the families made of it.
 pub(super) struct Outcomes {

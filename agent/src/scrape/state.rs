@@ -65,6 +65,53 @@ impl State {
         }
     }
 
+    /// One of each.
+    pub(crate) fn each() -> [Self; 8] {
+        let reason = String::new;
+        [
+            Self::Running,
+            Self::Absent { reason: reason() },
+            Self::Unavailable { reason: reason(), remedy: reason() },
+            Self::Failed { reason: reason(), remedy: "" },
+            Self::Late,
+            Self::Skipped,
+            Self::OverBudget,
+            Self::NotRun,
+        ]
+    }
+
+    /// For the reader of a dashboard: what it means, and what to do.
+    pub(crate) fn meaning(&self) -> &'static str {
+        match self {
+            Self::NotRun => {
+                "No scrape has asked for it yet. Only the page and `/api/v1/status` have this state: each scrape of all \
+                 collectors ends it."
+            }
+            Self::Running => "It gave all that it has.",
+            Self::Absent { .. } => {
+                "The host lacks what it reads, such as a kind of hardware or a file system. No fault; `hostlens doctor` \
+                 says what was looked for."
+            }
+            Self::Failed { .. } => {
+                "It runs, and its last run met something that it could not read or understand; what it gave besides is in \
+                 the answer. The next scrape tries again."
+            }
+            Self::Unavailable { .. } => {
+                "It could not be opened: a capability, a file, a feature of the kernel or a server is missing. The remedy \
+                 says which."
+            }
+            Self::OverBudget => {
+                "Its eBPF probe cost more than `[ebpf.budget]` allows, and is detached for a while; its counters stand still."
+            }
+            Self::Late => {
+                "It did not end before the scrape's deadline. What it waits for, such as a dead mount, holds one thread."
+            }
+            Self::Skipped => {
+                "The scrape's deadline came before it had its turn: another collector is slow, or the time too short."
+            }
+        }
+    }
+
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {

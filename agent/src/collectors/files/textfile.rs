@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tracing::{info, warn};
 
 metrics! {
-    ERROR: Gauge "hostlens_textfile_error" ["file", "line", "reason"], "1 for each file, or family or sample of a file, that was left out, and why.";
+    ERROR: Gauge "hostlens_textfile_error" ["file", "line", "reason"], "1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.";
     MTIME: Gauge "node_textfile_mtime_seconds" ["file"], "When each file that could be read was last written, in Unix time.";
     SCRAPE_ERROR: Gauge "node_textfile_scrape_error" [], "1 if something in the files or folders was left out, else 0.";
 }
@@ -272,7 +272,7 @@ mod tests {
             "directory = ['ROOT/none', 'ROOT/no*']",
             &[("a/", "")],
             expect![[r##"
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="no*",line="",reason="No such file or directory (os error 2)"} 1
                 hostlens_textfile_error{file="none",line="",reason="No such file or directory (os error 2)"} 1
@@ -332,7 +332,7 @@ mod tests {
                 # TYPE d untyped
                 d{x="1"} 1
                 d{x="2"} 2
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="d/3.prom",line="1",reason="an earlier file gives it another help text"} 1
                 hostlens_textfile_error{file="d/3.prom",line="3",reason="an earlier file gives it another type"} 1
@@ -374,7 +374,7 @@ mod tests {
                 # HELP h_count Metric read from d/5.prom
                 # TYPE h_count untyped
                 h_count 3
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="d/2.prom",line="2",reason="timestamps are not supported"} 1
                 hostlens_textfile_error{file="d/3.prom",line="2",reason="the last line has no newline: the file was cut short"} 1
@@ -411,7 +411,7 @@ mod tests {
         fs::write(host.path().join("d/bytes.prom"), b"a{x=\"\xff\"} 1\n").unwrap();
         let mut textfile = open(&host, "directory = 'ROOT/d'");
         expect![[r##"
-            # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+            # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
             # TYPE hostlens_textfile_error gauge
             hostlens_textfile_error{file="d/bytes.prom",line="1",reason="the label is not UTF-8"} 1
             hostlens_textfile_error{file="d/fifo.prom",line="",reason="not a regular file"} 1
@@ -440,7 +440,7 @@ mod tests {
                 # TYPE a gauge
                 a{disk="0"} 1
                 a{disk="1"} 1
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="d/1.prom",line="4",reason="the sample was given before"} 1
                 # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
@@ -462,7 +462,7 @@ mod tests {
                 # HELP a Metric read from d/1.prom
                 # TYPE a untyped
                 a 1
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="d/1.prom",line="2",reason="a histogram has no bucket up to +Inf"} 1
                 # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
@@ -527,7 +527,7 @@ mod tests {
             "directory = 'ROOT/d'\nmax_age = '24h'",
             &[("d/1.prom", "a 1\n")],
             expect![[r##"
-                # HELP hostlens_textfile_error 1 for each file, or family or sample of a file, that was left out, and why.
+                # HELP hostlens_textfile_error 1 for each file, or family or sample of one, that was left out, and why; a line that is not of the format costs the whole file.
                 # TYPE hostlens_textfile_error gauge
                 hostlens_textfile_error{file="d/1.prom",line="",reason="older than max_age"} 1
                 # HELP node_textfile_mtime_seconds When each file that could be read was last written, in Unix time.
