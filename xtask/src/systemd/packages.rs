@@ -82,6 +82,10 @@ fn install(it: &Service, package: &str) -> Result<String> {
 fn beside_node_exporter(it: &Service) -> Result<String> {
     install(it, "theirs")?;
     it.container().write(&format!("{THEIR_FOLDER}/a.prom"), "a_metric 1\n")?;
+    let file = format!("{THEIR_FOLDER}/of_group.prom");
+    it.container().write(&file, "of_group 1\n")?;
+    it.container().output(&["chgrp", "prometheus", &file])?;
+    it.container().output(&["chmod", "0640", &file])?;
     let words = install(it, "hostlens")?;
     ensure!(words.contains("is not started"), "the package does not say that it is not started: {words}");
     ensure!(it.property("ActiveState")? == "inactive", "hostlens runs beside it");
@@ -102,6 +106,7 @@ fn in_its_place(it: &Service) -> Result<String> {
     let after = it.scrape()?;
     ensure!(after.names().any(|it| it.starts_with("hostlens_build_info")), "another one serves");
     after.get("a_metric")?;
+    after.get("of_group").context("read what only the group of Debian's unit may read")?;
     ensure!(after.state("arp").is_none(), "ARGS have no effect");
     ensure!(it.property("UnitFileState")? == "enabled", "it is not enabled");
     let pid = it.property("MainPID")?;
@@ -140,6 +145,8 @@ fn as_itself(it: &Service) -> Result<String> {
     it.container().output(&["dpkg", "--remove", "hostlens-node-exporter"])?;
     it.wait_until("hostlens serves", |it| Ok(it.scrape().is_ok()))?;
     ensure!(it.scrape()?.get("a_metric").is_err(), "it goes on with the other's settings");
+    let groups = it.container().output(&["id", "--name", "--groups", "hostlens"])?;
+    ensure!(groups.trim() == "hostlens", "it keeps the other's groups: {groups}");
     Ok("with its own settings".to_owned())
 }
 
