@@ -14,7 +14,7 @@ const FIRST_BYTE: Duration = Duration::from_millis(50);
 /// How long a new connection has for its first request, handshake included.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
-/// How long a client may take an answer before its connection may have to make room.
+/// How long a client may take nothing of an answer before its connection may have to make room.
 const TAKING: Duration = Duration::from_secs(1);
 
 /// The open connections.
@@ -45,6 +45,8 @@ struct UseState {
     n_requests: usize,
     /// Answers that the client has not taken yet.
     n_untaken: usize,
+    /// Those, and the ones that are being made.
+    n_places: usize,
     has_spoken: bool,
     has_asked: bool,
     /// Its last request was not let in.
@@ -148,10 +150,11 @@ impl UseState {
 }
 
 impl Use {
-    fn new(peer: Option<IpAddr>) -> Self {
+    pub(super) fn new(peer: Option<IpAddr>) -> Self {
         let state = UseState {
             n_requests: 0,
             n_untaken: 0,
+            n_places: 0,
             has_spoken: false,
             has_asked: false,
             is_refused: false,
@@ -172,6 +175,24 @@ impl Use {
         state.idle_since = Instant::now();
     }
 
+    /// Its client has taken a part of an answer.
+    pub(super) fn takes(&self) {
+        lock(&self.state).idle_since = Instant::now();
+    }
+
+    /// How many answers are being made for it, or wait for its client.
+    pub(super) fn n_places(&self) -> usize {
+        lock(&self.state).n_places
+    }
+
+    pub(super) fn gets_place(&self) {
+        lock(&self.state).n_places += 1;
+    }
+
+    pub(super) fn loses_place(&self) {
+        lock(&self.state).n_places -= 1;
+    }
+
     /// Whether its request was let in.
     pub(super) fn admitted(&self, is_admitted: bool) {
         lock(&self.state).is_refused = !is_admitted;
@@ -190,6 +211,11 @@ impl Use {
     pub(super) fn is_answering(&self) -> bool {
         let state = lock(&self.state);
         state.n_requests > 0 && state.n_untaken == 0
+    }
+
+    /// Whether the client has yet to take an answer.
+    pub(super) fn has_untaken(&self) -> bool {
+        lock(&self.state).n_untaken > 0
     }
 
     /// Tells it to end.

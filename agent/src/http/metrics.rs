@@ -14,7 +14,6 @@ use crate::{
     scrape::{Registry, SHORTEST, Selection},
 };
 use axum::{
-    body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
@@ -142,7 +141,7 @@ pub(super) async fn metrics(
 }
 
 fn response(answer: Answer, ticket: Ticket, content_type: &str) -> Response {
-    let mut response = Response::new(Body::from(ticket.answer(answer.body)));
+    let mut response = Response::new(ticket.answer(answer.body));
     let headers = response.headers_mut();
     let content_type = HeaderValue::from_str(content_type).expect("content types are of our own making");
     headers.insert(header::CONTENT_TYPE, content_type);

@@ -150,7 +150,7 @@ impl App {
     async fn view(&self, client: Client, make: impl FnOnce(&Self) -> Vec<u8>) -> Response {
         const PATIENCE: Duration = Duration::from_secs(1);
         match self.views.take(client, PATIENCE).await {
-            Some(ticket) => Body::from(ticket.answer(make(self))).into_response(),
+            Some(ticket) => ticket.answer(make(self)).into_response(),
             None => access::refusal(StatusCode::SERVICE_UNAVAILABLE, "Too many requests, try again later.\n"),
         }
     }

@@ -261,6 +261,10 @@ impl Server {
             }
             () = entered.it.evicted() => {
                 debug!("connection closed to make room for another");
+                // Nothing more can be said to who does not take what there is, and others wait for its memory.
+                if entered.it.has_untaken() {
+                    return Ok(());
+                }
                 // What a newcomer has sent may not have been read yet.
                 if !entered.it.has_asked()
                     && let Ok(ended) = timeout(LAST_WORD, connection.as_mut()).await
