@@ -2,6 +2,7 @@
 
 pub mod bpf;
 mod by_disk;
+mod by_group;
 pub mod containers;
 pub mod cpu;
 pub mod disk;

@@ -9,7 +9,7 @@ mod v2;
 
 pub(crate) use cpu_groups::CpuGroup;
 pub(crate) use ids::Ids;
-pub(crate) use pods::{Names, Place};
+pub(crate) use pods::{Name, Names, Place};
 
 use super::{Attributes, FirstError, Folder, number, words};
 use std::{

@@ -34,6 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const WAITS: &str = "node_sched_wait_blame_seconds_total";
+const OF_PODS: &str = "container_sched_wait_blame_seconds_total";
 const TIME: Duration = Duration::from_secs(2);
 const PHASE: Duration = Duration::from_millis(5);
 
@@ -42,6 +43,8 @@ struct Shares {
     by_kernel: f64,
     all: f64,
     by_hog: f64,
+    /// The same, as families of pods have it.
+    by_pod: f64,
     by_quota: f64,
     /// By the kernel's account of the quota.
     throttled: f64,
@@ -51,7 +54,7 @@ struct Shares {
 
 impl Shares {
     fn text(&self) -> String {
-        let Self { by_kernel, all, by_hog, by_quota, throttled, by_others } = self;
+        let Self { by_kernel, all, by_hog, by_quota, throttled, by_others, .. } = self;
         format!(
             "{all:.3} s of {by_kernel:.3} s waited, {by_hog:.3} s for another, {by_quota:.3} s of {throttled:.3} s by quota, others had {by_others:.3} s"
         )
@@ -71,7 +74,7 @@ impl Shares {
 
 /// A check that makes its groups once, however often it runs: numbers of groups that are gone are not given at once.
 fn among_groups(agent: &Agent, check: fn(&Agent, &[Group; 2]) -> Result<String>) -> Result<String> {
-    let groups = [Group::new("victim")?, Group::new("hog")?];
+    let groups = [Group::new(0)?, Group::new(1)?];
     undisturbed(|| check(agent, &groups))
 }
 
@@ -81,6 +84,7 @@ fn beside_a_hog(agent: &Agent, groups: &[Group; 2]) -> Result<String> {
     // What is neither the two's nor idle is of others, whom they may have waited for, too.
     let for_hog = it.by_kernel - it.by_others;
     ensure!(for_hog > 0.1 && it.by_hog / for_hog >= 0.95, "{}", it.text());
+    ensure!(it.by_pod == it.by_hog, "{}, {:.3} s by its pod", it.text(), it.by_pod);
     Ok(it.text())
 }
 
@@ -141,10 +145,12 @@ fn run(agent: &Agent, [victim, hog]: &[Group; 2], quota: Option<u32>, is_hog: bo
         let labels: Vec<_> = [("victim", victim.id.as_str())].iter().chain(culprit).copied().collect();
         total(&after, WAITS, &labels) - total(&before, WAITS, &labels)
     };
+    let pods = [("pod", victim.pod.as_str()), ("culprit_pod", &hog.pod)];
     Ok(Shares {
         by_kernel,
         all: grown(&[]),
         by_hog: grown(&[("culprit", &hog.id)]),
+        by_pod: total(&after, OF_PODS, &pods) - total(&before, OF_PODS, &pods),
         by_quota: grown(&[("culprit", "~quota")]),
         throttled,
         by_others: (took - by_both.into_inner().unwrap_or_default()).max(0.0),
@@ -156,15 +162,20 @@ struct Group {
     cgroup: Cgroup,
     /// Its path in the tree.
     id: String,
+    /// The UID of the pod that this says it is of.
+    pod: String,
 }
 
 impl Group {
-    fn new(name: &str) -> Result<Self> {
-        let cgroup = Cgroup::new("cpu", &format!("hostlens-test-{name}-{}", process::id()))?;
+    /// Called as one of containerd's, which tells pod and container in one name.
+    fn new(number: u32) -> Result<Self> {
+        let pod = format!("{:08x}-0000-4000-8000-00000000000{number}", process::id());
+        let name = format!("kubepods-pod{}.slice:cri-containerd:{number:064x}", pod.replace('-', "_"));
+        let cgroup = Cgroup::new("cpu", &name)?;
         if !cgroup.is_first_version() {
             write(cgroup.path().join("cgroup.type"), "threaded").context("make a group of threads")?;
         }
-        Ok(Self { id: cgroup.id(), cgroup })
+        Ok(Self { id: cgroup.id(), pod, cgroup })
     }
 
     fn limit(&self, ms: u32) -> Result<()> {

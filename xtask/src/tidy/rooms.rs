@@ -33,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const SOURCE: &str = "agent/src";
 
 /// What collectors have in common.
-const COMMON: &[&str] = &["by_disk", "prelude", "probe"];
+const COMMON: &[&str] = &["by_disk", "by_group", "prelude", "probe"];
 
 /// What may stand in `agent/src` and is no room: it knows all others.
 const FREE: &[&str] = &["main", "lib", "run", "cli", "testing"];

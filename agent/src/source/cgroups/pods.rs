@@ -89,7 +89,7 @@ struct Listing {
     by_id: HashMap<String, Name>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
     pub(crate) namespace: String,
     pub(crate) pod: String,

@@ -1,16 +1,18 @@
 //! Who waited for whom, by name: what the probe has counted by numbers.
 
-use super::watched::Watched;
-use crate::source::{
-    cgroups::CpuGroup,
-    ebpf::{
-        Error, Probe, Words,
-        blame::{Blame, IDLE, MOVED, OTHER, OWN_QUOTA, PLACES, ROOT, SLOTS, UNKNOWN, WATCHED, id_of},
-        declared::runqueue,
+use super::{totals::Totals, watched::Watched};
+use crate::{
+    collectors::by_group::By,
+    source::{
+        cgroups::{CpuGroup, Names},
+        ebpf::{
+            Error, Probe, Words,
+            blame::{Blame, OWN_QUOTA, PLACES, SLOTS, WATCHED, id_of},
+            declared::runqueue,
+        },
     },
 };
 use std::{
-    collections::BTreeMap,
     mem::{self, offset_of},
     sync::Arc,
     time::Instant,
@@ -27,13 +29,12 @@ pub(super) struct Matrix {
     watched: Watched,
     /// What the probe had counted at the last look.
     seen: Vec<u64>,
-    /// What is shown, by the names of who waited and who had the CPU: a group that is made anew is the same.
-    totals: BTreeMap<[String; 2], u64>,
+    totals: Vec<Totals>,
     begun: Instant,
 }
 
 impl Matrix {
-    pub(super) fn of(probe: &Probe, top: usize) -> Result<Self, Error> {
+    pub(super) fn of(probe: &Probe, top: usize, by: &[By]) -> Result<Self, Error> {
         let (groups, _) = probe.writable(runqueue::GROUPS)?;
         let (blames, n_cpus) = probe.writable(runqueue::BLAMES)?;
         let mut it = Self {
@@ -42,7 +43,11 @@ impl Matrix {
             groups,
             watched: Watched::new(top),
             seen: Vec::new(),
-            totals: BTreeMap::new(),
+            totals: [By::Cgroup, By::Unit, By::Pod]
+                .into_iter()
+                .filter(|it| by.contains(it))
+                .map(Totals::new)
+                .collect(),
             begun: Instant::now(),
         };
         it.adopt();
@@ -92,29 +97,15 @@ impl Matrix {
         }
     }
 
-    /// Adds what was counted since the last look, and forgets groups that have no number any more.
-    pub(super) fn add_up(&mut self) -> &BTreeMap<[String; 2], u64> {
+    /// Adds what was counted since the last look.
+    pub(super) fn add_up(&mut self, names: &Names) -> &[Totals] {
         let waits = self.waits();
-        let names: Vec<_> = (0..SLOTS as u32).map(|it| self.name(it).map(str::to_owned)).collect();
         let seen = mem::replace(&mut self.seen, waits);
-        for (at, (now, seen)) in self.seen.iter().zip(seen).enumerate().filter(|(_, it)| *it.0 != it.1) {
-            if let [Some(victim), Some(culprit)] = [&names[at / SLOTS], &names[at % SLOTS]] {
-                *self.totals.entry([victim.clone(), culprit.clone()]).or_default() += now.wrapping_sub(seen);
-            }
+        let grown: Vec<u64> = self.seen.iter().zip(seen).map(|(now, seen)| now.wrapping_sub(seen)).collect();
+        let paths: Vec<_> = (0..SLOTS as u32).map(|it| self.watched.path(it)).collect();
+        for totals in &mut self.totals {
+            totals.add(&grown, &paths, names);
         }
-        self.totals.retain(|pair, _| pair.iter().all(|it| names.iter().flatten().any(|name| name == it)));
         &self.totals
-    }
-
-    fn name(&self, slot: u32) -> Option<&str> {
-        Some(match slot {
-            IDLE => "~idle",
-            ROOT => "~system",
-            OTHER => "~other",
-            OWN_QUOTA => "~quota",
-            MOVED => "~moved",
-            UNKNOWN => "~unknown",
-            slot => return self.watched.path(slot),
-        })
     }
 }
