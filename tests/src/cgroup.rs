@@ -22,7 +22,12 @@ pub struct Cgroup {
 impl Cgroup {
     /// One that may use so much memory and no more.
     pub fn with_memory(n_bytes: u64) -> Result<Self> {
-        let cgroup = Self::new("memory", &format!("hostlens-test-{}", process::id()))?;
+        Self::limited(&format!("hostlens-test-{}", process::id()), n_bytes)
+    }
+
+    /// The same with a name of its own.
+    pub fn limited(name: &str, n_bytes: u64) -> Result<Self> {
+        let cgroup = Self::new("memory", name)?;
         let limit = if cgroup.is_first_version { "memory.limit_in_bytes" } else { "memory.max" };
         write(cgroup.path.join(limit), n_bytes.to_string()).context("limit a cgroup's memory")?;
         Ok(cgroup)

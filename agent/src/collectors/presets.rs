@@ -76,6 +76,7 @@ pub(super) fn values(preset: Preset) -> Vec<(String, Value)> {
         ],
         Preset::Kubernetes => vec![
             ("collector.cgroup_usage.enabled".to_owned(), true.into()),
+            ("collector.oom_kills.by".to_owned(), vec!["pod"].into()),
             ("collector.netdev.device_exclude".to_owned(), POD_INTERFACES.to_vec().into()),
             ("collector.netclass.ignored_devices".to_owned(), POD_INTERFACES.to_vec().into()),
             ("collector.filesystem.mount_points_exclude".to_owned(), POD_MOUNTS.into()),

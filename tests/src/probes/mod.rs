@@ -103,6 +103,7 @@ pub fn config() -> String {
         // Loop devices, too.
         "fs_sync" => "device_include = '.'\n",
         "packet_drops" => "by_device = true\n",
+        "oom_kills" => "by = ['cgroup', 'unit', 'pod']\n",
         "sched_blame" => "id_include = ':cri-containerd:'\nby = ['cgroup', 'unit', 'pod']\n",
         "process_top" => "top = 1000\n",
         _ => "",

@@ -2,16 +2,18 @@
 
 use std::{
     fs::write,
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Check, beside, counter, is_emulated, process_events::running, total};
+use super::{Check, beside, counter, hooks, is_emulated, process_events::running, total};
 use crate::{Agent, cgroup::Cgroup};
 
-pub(super) const CHECKS: &[Check] =
-    &[Check { collector: "oom_kills", claim: "each kill is one, of what was short of memory", run: kills }];
+pub(super) const CHECKS: &[Check] = &[
+    Check { collector: "oom_kills", claim: "each kill is one, of what was short of memory", run: kills },
+    Check { collector: "oom_kills", claim: "a kill is its pod's when that is gone", run: of_a_pod },
+];
 
 const KILLS: &str = "node_oom_kills_total";
 
@@ -43,8 +45,40 @@ fn kills_of(agent: &Agent, scope: &str, kill: impl Fn() -> Result<()>) -> Result
     Ok(format!("{all}, {scoped} of its own"))
 }
 
+/// The agent sees the container once, then its last process is killed and it is gone.
+fn of_a_pod(agent: &Agent) -> Result<String> {
+    // A pod's UID is 8-4-4-4-12 digits, a container's id has 64.
+    let uid = format!("{:08x}-0000-4000-8000-00000000000a", process::id());
+    let container = format!("{:064x}", 0xa);
+    let name = format!("kubepods-pod{}.slice:cri-containerd:{container}", uid.replace('-', "_"));
+    let cgroup = Cgroup::limited(&name, LIMIT)?;
+    let id = cgroup.id();
+    agent.scrape()?;
+    for _ in 0..N {
+        kill_inside(&cgroup)?;
+    }
+    drop(cgroup);
+    let page = agent.scrape()?;
+    let of_group = total(&page, "node_cgroup_oom_kills_total", &[("cgroup", &id)]);
+    let of_unit = total(&page, "node_unit_oom_kills_total", &[("unit", &id)]);
+    let of_pod = total(&page, "container_oom_kills_total", &[("pod", &uid), ("container", &container[..12])]);
+    let unknown = total(&page, "node_cgroup_oom_kills_total", &[("cgroup", "~unknown")]).abs();
+    let text = format!("{of_pod} of the pod, {of_group} of its group, {unknown} unknown of {N}");
+    ensure!(of_pod == of_group && of_group + unknown >= N as f64 && of_unit == 0.0, "{text}");
+    // Before Linux 6.9 it is not told who was killed.
+    ensure!(unknown == 0.0 || !tells_victims()?, "{text}");
+    Ok(text)
+}
+
+fn tells_victims() -> Result<bool> {
+    Ok(hooks()?.argument("mark_victim", "task_struct").is_some())
+}
+
 fn kill_in_cgroup() -> Result<()> {
-    let cgroup = Cgroup::with_memory(LIMIT)?;
+    kill_inside(&Cgroup::with_memory(LIMIT)?)
+}
+
+fn kill_inside(cgroup: &Cgroup) -> Result<()> {
     // A last line without an end is kept until there is no more memory.
     let reader = || Command::new("tail").arg("/dev/zero").stdout(Stdio::null()).spawn().context("run tail");
     is_killed(cgroup.inside(reader)?)

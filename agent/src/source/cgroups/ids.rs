@@ -7,13 +7,24 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+
+/// For how long a group is known after it is gone. The kernel gives its number to no other.
+const GRACE: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
 pub(crate) struct Ids {
     root: PathBuf,
-    paths: HashMap<u64, String>,
+    groups: HashMap<u64, Group>,
     is_fresh: bool,
+}
+
+#[derive(Debug)]
+struct Group {
+    path: String,
+    /// Since when it is no longer there.
+    gone: Option<Instant>,
 }
 
 impl Ids {
@@ -21,7 +32,17 @@ impl Ids {
     pub(crate) fn find(root: &Path) -> Option<Self> {
         let roots = [root.to_owned(), root.join("unified")];
         let root = roots.into_iter().find(|it| it.join("cgroup.controllers").exists())?;
-        Some(Self { root, paths: HashMap::new(), is_fresh: false })
+        Some(Self::of(root))
+    }
+
+    /// Those of the tree with the memory controller.
+    pub(crate) fn with_memory(root: &Path) -> Option<Self> {
+        let first = root.join("memory");
+        if first.join("cgroup.procs").exists() { Some(Self::of(first)) } else { Self::find(root) }
+    }
+
+    fn of(root: PathBuf) -> Self {
+        Self { root, groups: HashMap::new(), is_fresh: false }
     }
 
     /// From now on the tree may be another one.
@@ -29,24 +50,26 @@ impl Ids {
         self.is_fresh = false;
     }
 
-    /// The path of a group from `/` on; `None` for one that is gone. The tree is walked through once for those that are
-    /// not known.
+    /// The path of a group from `/` on; `None` for one that was never seen. The tree is walked through once for those that
+    /// are not known.
     pub(crate) fn path(&mut self, id: u64, errors: &FirstError) -> Option<&str> {
-        if !self.paths.contains_key(&id) && !self.is_fresh {
-            self.is_fresh = true;
-            self.read(errors);
+        if !self.groups.contains_key(&id) && !self.is_fresh {
+            self.look(errors);
         }
-        self.paths.get(&id).map(String::as_str)
+        self.groups.get(&id).map(|it| it.path.as_str())
     }
 
-    fn read(&mut self, errors: &FirstError) {
+    /// Walks through the tree.
+    pub(crate) fn look(&mut self, errors: &FirstError) {
+        self.is_fresh = true;
         let Some(folder) = errors.value(Folder::open(&self.root)) else { return };
         let mut found = BTreeSet::from(["/".to_owned()]);
         walk(&folder, "", 0, &|_| false, errors, &mut found);
-        self.paths.clear();
+        let now = Instant::now();
+        self.groups.retain(|_, it| now.duration_since(*it.gone.get_or_insert(now)) < GRACE);
         for path in found {
             if let Ok(it) = fs::metadata(self.root.join(path.trim_start_matches('/'))) {
-                self.paths.insert(it.ino(), path);
+                self.groups.insert(it.ino(), Group { path, gone: None });
             }
         }
     }
@@ -58,7 +81,7 @@ mod tests {
     use crate::testing::TestHost;
 
     #[test]
-    fn finds_groups_that_come_later_and_knows_none_that_are_gone() {
+    fn finds_groups_that_come_later_and_remembers_those_that_are_gone() {
         let host =
             TestHost::new(&[("unified/cgroup.controllers", "cpu"), ("unified/a.slice/cgroup.procs", "")]);
         let mut ids = Ids::find(host.path()).unwrap();
@@ -73,8 +96,22 @@ mod tests {
         fs::remove_dir_all(host.path().join("unified/a.slice/b.service")).unwrap();
         ids.begin();
         assert_eq!(ids.path(u64::MAX, &errors), None);
-        assert_eq!(ids.path(later, &errors), None);
+        assert_eq!(ids.path(later, &errors), Some("/a.slice/b.service"));
         errors.end().unwrap();
         assert!(Ids::find(&host.path().join("unified/a.slice")).is_none());
+    }
+
+    #[test]
+    fn a_tree_of_version_1_with_memory_comes_first() {
+        let host = TestHost::new(&[
+            ("unified/cgroup.controllers", ""),
+            ("memory/cgroup.procs", ""),
+            ("memory/docker/cgroup.procs", ""),
+        ]);
+        let mut ids = Ids::with_memory(host.path()).unwrap();
+        let errors = FirstError::default();
+        let number = fs::metadata(host.path().join("memory/docker")).unwrap().ino();
+        assert_eq!(ids.path(number, &errors), Some("/docker"));
+        errors.end().unwrap();
     }
 }

@@ -5,8 +5,11 @@ use crate::source::{Error, FirstError, Folder};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
+
+/// For how long a name is known after its log is gone.
+const GRACE: Duration = Duration::from_mins(10);
 
 /// What runtimes put before a container's id.
 const RUNTIMES: [&str; 7] =
@@ -86,7 +89,14 @@ pub(crate) struct Names {
 struct Listing {
     path: PathBuf,
     changed: Option<SystemTime>,
-    by_id: HashMap<String, Name>,
+    by_id: HashMap<String, Named>,
+}
+
+#[derive(Clone, Debug)]
+struct Named {
+    name: Name,
+    /// Since when it is no longer there.
+    gone: Option<Instant>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,12 +122,12 @@ impl Names {
     /// The name of the container or pod at `place`. Where it is not to be known, the pod's UID and the container's id stand in.
     pub(crate) fn of(&self, place: &Place<'_>) -> Name {
         let Some(uid) = &place.pod else { return Name::default() };
-        let pod = self.pods.by_id.get(uid).cloned();
+        let pod = self.pods.by_id.get(uid).map(|it| it.name.clone());
         let Some(id) = place.container else {
             return pod.unwrap_or_else(|| Name { pod: uid.clone(), ..Name::default() });
         };
         match (self.containers.by_id.get(id), pod) {
-            (Some(name), _) => name.clone(),
+            (Some(it), _) => it.name.clone(),
             // The pod's other containers have logs: this one is the one without.
             (None, Some(pod)) if !self.containers.by_id.is_empty() => pod,
             (None, pod) => {
@@ -135,14 +145,16 @@ impl Listing {
         if changed.is_some() && changed == self.changed {
             return Ok(());
         }
-        self.by_id.clear();
+        let now = Instant::now();
+        self.by_id.retain(|_, it| now.duration_since(*it.gone.get_or_insert(now)) < GRACE);
         let folder = match Folder::open(&self.path) {
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => return Ok(()),
             folder => folder?,
         };
         let names = folder.map(|it| it.names()).transpose()?.unwrap_or_default();
-        self.by_id =
-            names.iter().filter_map(|it| parse(it)).map(|(id, name)| (id.to_owned(), name)).collect();
+        for (id, name) in names.iter().filter_map(|it| parse(it)) {
+            self.by_id.insert(id.to_owned(), Named { name, gone: None });
+        }
         self.changed = changed;
         Ok(())
     }
@@ -162,4 +174,29 @@ fn pod_name(folder: &str) -> Option<(&str, Name)> {
 /// None of the three may hold the character that parts them: they are names of DNS (RFC 1123).
 fn parts(text: &str) -> Option<[&str; 3]> {
     text.split('_').collect::<Vec<_>>().try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestHost;
+
+    #[test]
+    fn a_name_is_known_for_a_while_after_its_log_is_gone() {
+        let ids = ["a", "b"].map(|it| it.repeat(64));
+        let log = |id: &str, pod: &str| format!("var/log/containers/{pod}_shop_nginx-{id}.log");
+        let uid = "0f6a2c3e-9f1b-4f6e-8a44-1d2b3c4d5e6f";
+        let host = TestHost::new(&[(&log(&ids[0], "first"), "")]);
+        let mut names = Names::below(host.path());
+        let errors = FirstError::default();
+        names.refresh(&errors);
+        std::fs::remove_file(host.path().join(log(&ids[0], "first"))).unwrap();
+        host.write(&log(&ids[1], "second"), "");
+        let folder = std::fs::File::open(host.path().join("var/log/containers")).unwrap();
+        folder.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        names.refresh(&errors);
+        errors.end().unwrap();
+        let pod = |id: &str| names.of(&Place { pod: Some(uid.to_owned()), container: Some(id) }).pod;
+        assert_eq!([pod(&ids[0]), pod(&ids[1])], ["first", "second"]);
+    }
 }
