@@ -1,6 +1,6 @@
 //! The command line, where a process is needed to see it.
 
-use hostlens_tests::agent::program;
+use hostlens_tests::{Agent, agent::program};
 use std::process::Command;
 
 #[test]
@@ -70,5 +70,20 @@ fn who_asks_for_help_gets_it() {
         (&["config"], "config needs one of show, sample, schema, try --help"),
     ] {
         assert_eq!(run(args), (Some(1), format!("hostlens: error: {said}\n")));
+    }
+}
+
+#[test]
+fn what_an_agent_says_of_itself_is_in_the_list() {
+    let list = include_str!("../../agent/docs/collectors.md");
+    let agent = Agent::start("", &["--ebpf.enabled=never"]).unwrap();
+    agent.get("/metrics", &[]).unwrap();
+    let answer = agent.get("/metrics", &[]).unwrap().text().to_owned();
+    let families = answer.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next());
+    let own = |it: &&str| ["hostlens_", "process_", "promhttp_"].iter().any(|start| it.starts_with(start));
+    let own: Vec<&str> = families.filter(own).collect();
+    assert!(own.len() > 15, "{own:?}");
+    for family in own {
+        assert!(list.contains(&format!("| `{family}` |")), "{family} is in no table of collectors.md");
     }
 }

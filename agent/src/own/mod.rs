@@ -210,7 +210,7 @@ impl Own {
     pub(crate) fn sample() -> Families {
         let mut own = Self::new();
         for what in ["config", "web_config"] {
-            own.reloads(what);
+            drop(own.reloads(what));
         }
         own.log_lines(["unread", "repeated"]);
         own.sandbox([("landlock", 0), ("seccomp", 0)]);

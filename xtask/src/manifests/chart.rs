@@ -77,7 +77,7 @@ pub(super) fn faults(helm: &Path, chart: &Path) -> Result<Vec<String>> {
         ] {
             match rendered {
                 Rendered::Broken(why) => {
-                    faults.push(format!("{without} over {base} breaks a template: {why}"))
+                    faults.push(format!("{without} over {base} breaks a template: {why}"));
                 }
                 Rendered::Objects(text)
                     if base == EVERY_VALUE && text == whole && !LEFT_OUT.contains(&&**path) =>
