@@ -65,6 +65,9 @@ fn the_later_layer_wins() {
             [log]
             level = "error"  # HOSTLENS__LOG__LEVEL
 
+            [collector.oom_kills]
+            by = ["pod"]  # preset kubernetes
+
             [collector.filesystem]
             mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
 
@@ -137,6 +140,9 @@ fn a_preset_gives_way_to_everything_else() {
         &loaded,
         expect![[r#"
             preset = "kubernetes"  # k.toml:1
+
+            [collector.oom_kills]
+            by = ["pod"]  # preset kubernetes
 
             [collector.filesystem]
             mount_points_exclude = "^/(dev|proc|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)"  # preset kubernetes
