@@ -513,9 +513,9 @@ fn what_start_would_find() {
     refused(
         b"[web]\nlisten_address = ['localhost', '0.0.0.0:99999', ':9100', 'foo:bar']\n",
         expect![[r#"
-            hostlens.toml:2:1: error: `web.listen_address`: address localhost: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
-            hostlens.toml:2:1: error: `web.listen_address`: address 99999: invalid port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
-            hostlens.toml:2:1: error: `web.listen_address`: lookup tcp/bar: unknown port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+            hostlens.toml:2:1: error: `web.listen_address`: address localhost: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens/hostlens.sock`]
+            hostlens.toml:2:1: error: `web.listen_address`: address 99999: invalid port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens/hostlens.sock`]
+            hostlens.toml:2:1: error: `web.listen_address`: lookup tcp/bar: unknown port [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens/hostlens.sock`]
         "#]],
     );
     refused(
@@ -623,7 +623,7 @@ fn all_faults_are_told_at_once() {
         expect![[r#"
             hostlens.toml:2:18: error: `web.telemetry_path`: expected a string, found integer `3`
             hostlens.toml:6:1: error: `path.procfs`: read /nope: no such file or directory [name a folder where a file system of type proc is mounted]
-            hostlens.toml:3:1: error: `web.listen_address`: address nowhere: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens.sock`]
+            hostlens.toml:3:1: error: `web.listen_address`: address nowhere: missing port in address [write `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `unix:/run/hostlens/hostlens.sock`]
             hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `bob`: not a bcrypt hash [`hostlens hash-password` prints the hash to write here]
             hostlens.toml:8:1: error: `web.auth.basic_auth_users`: the password of `eve`: not a bcrypt hash [`hostlens hash-password` prints the hash to write here]
             hostlens.toml:9:1: error: `web.auth.users_file`: open absent: no such file or directory [name a file with a line `user:hash` for each user; `hostlens hash-password` prints hashes]
@@ -732,7 +732,7 @@ fn what_was_checked_is_said() {
     let nothing = said(&["check-config", "--collector.disable-defaults", "--collector.arp"]);
     assert_eq!(
         nothing,
-        "ok: the defaults (no file is named: give one as an argument), 2 flags; 1 collectors are enabled\n"
+        "ok: the defaults (no file is named: give one as an argument), 2 flags; 1 collector is enabled\n"
     );
     fs::write(folder.path().join("a.toml"), "[log]\nlevel = 'warn'\n").unwrap();
     assert!(said(&["check-config", "a.toml"]).starts_with("ok: a.toml; "));
