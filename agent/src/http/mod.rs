@@ -10,6 +10,7 @@ mod listen;
 mod metrics;
 mod page;
 mod port_holder;
+mod refused;
 mod request;
 mod serve;
 mod status;

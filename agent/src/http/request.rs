@@ -14,6 +14,9 @@ pub(super) async fn normalize(mut request: Request, next: Next) -> Response {
     if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
         return bad_request("400 Bad Request: missing required Host header, or more than one");
     }
+    if request.headers().get(header::HOST).is_some_and(|host| !host.as_bytes().iter().all(is_of_host)) {
+        return bad_request("400 Bad Request: malformed Host header");
+    }
     let uri = request.uri();
     // `*`, which is about the server, and what Go reads as no path at all.
     let Some(path) = unescape(uri.path(), b'+').filter(|path| path.starts_with(b"/")) else {
@@ -28,6 +31,11 @@ pub(super) async fn normalize(mut request: Request, next: Next) -> Response {
         *request.uri_mut() = with_query(&spelled, uri.query()).parse::<Uri>().expect("it was escaped");
     }
     next.run(request).await
+}
+
+/// As in Go, whether a host can hold it; not whether they make one together.
+fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(byte)
 }
 
 /// Sends the client to `path`, as Go's `http.Redirect` does.

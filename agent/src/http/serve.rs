@@ -4,6 +4,7 @@ use super::{
     access::Access,
     connections::{Connections, Entered},
     listen::{Acceptor, Listener},
+    refused::Refused,
 };
 use crate::{config::Web, source::sys::descriptors};
 use axum::{Router, body::Body, extract::Request, response::Response};
@@ -30,6 +31,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The size of a request's head; more is answered with 431.
 const MAX_HEAD: usize = 16 << 10;
+
+/// The lines of such a head; more are answered with 431, too. Room for as many is made for each request.
+const MAX_LINES: usize = 512;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -93,7 +97,14 @@ pub async fn serve(
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let connections = Arc::new(Connections::new(limits.max_connections));
-    let server = Arc::new(Server { router, access, limits, connections, shutdown: shutdown.clone() });
+    let server = Arc::new(Server {
+        router,
+        access,
+        limits,
+        connections,
+        shutdown: shutdown.clone(),
+        refused: Refused::default(),
+    });
     // Each connection holds a sender, so the channel closes with the last of them.
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
     let mut loops = tokio::task::JoinSet::new();
@@ -114,6 +125,7 @@ struct Server {
     limits: Limits,
     connections: Arc<Connections>,
     shutdown: Shutdown,
+    refused: Refused,
 }
 
 impl Server {
@@ -194,7 +206,9 @@ impl Server {
         entered: &Arc<Entered>,
     ) -> Result<(), Error> {
         let stream = tokio::select! {
-            stream = timeout(HANDSHAKE, handshake(stream, config)) => stream??,
+            stream = timeout(HANDSHAKE, handshake(stream, config)) => {
+                stream?.inspect_err(|error| self.refused.note(error, entered.it.peer))?
+            }
             () = entered.it.evicted() => None,
         };
         let Some(stream) = stream else { return Ok(()) };
@@ -217,6 +231,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.idle)
             .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_LINES)
             .serve_connection(TokioIo::new(stream), service);
         self.drive(connection, entered).await
     }
