@@ -64,7 +64,11 @@ pub fn remarks(config: &Config) -> Vec<Diagnostic> {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |held| held.permitted);
     let asked_for = collectors::all().filter(|entry| config.asks_for(entry.name));
     let remarks = asked_for.flat_map(|entry| about(entry, config, held));
-    remarks.chain(forgotten_textfiles(config)).chain(absent_root(config)).collect()
+    remarks
+        .chain(http::remarks(config))
+        .chain(forgotten_textfiles(config))
+        .chain(absent_root(config))
+        .collect()
 }
 
 /// Not a fault, as node_exporter serves all else.

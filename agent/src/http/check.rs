@@ -74,3 +74,9 @@ pub fn of_access(config: &Config) -> Vec<Diagnostic> {
     };
     access::faults(&Origin::new(config)).into_iter().map(fault).collect()
 }
+
+/// What of the web config file is left out.
+#[must_use]
+pub fn remarks(config: &Config) -> Vec<Diagnostic> {
+    access::warnings(&Origin::new(config)).into_iter().map(Diagnostic::warning).collect()
+}

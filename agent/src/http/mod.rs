@@ -18,7 +18,7 @@ mod tickets;
 
 pub use access::{Access, Origin};
 pub use address::{Target, reached};
-pub use check::{faults, of_access};
+pub use check::{faults, of_access, remarks};
 pub use listen::{Hint, ListenError, Listener};
 pub use serve::{Limits, Shutdown, serve};
 pub use status::{Status, duration};

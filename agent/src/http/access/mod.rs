@@ -1,6 +1,8 @@
 //! Access control: TLS, passwords, the rate limit, and the headers that every answer carries. What files say is
 //! read again when they change; an edit that is broken leaves the last good settings in force.
 
+mod clients;
+mod keys;
 mod origin;
 mod passwords;
 mod rate;
@@ -31,7 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::task::spawn_blocking;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// No request has a body that is read.
 const MAX_BODY: u64 = 64 << 10;
@@ -101,6 +103,11 @@ pub(super) fn faults(origin: &Origin) -> Vec<AccessError> {
     let settings = origin.read_all(&mut faults);
     faults.extend(Policy::new(&settings).err());
     faults
+}
+
+/// What is left out of what `origin` says now; nothing when it cannot be used.
+pub(super) fn warnings(origin: &Origin) -> Vec<String> {
+    origin.read_all(&mut Vec::new()).warnings
 }
 
 impl Access {
@@ -210,7 +217,7 @@ impl Access {
         watched.files = now;
         let read = self.origin.read().and_then(|settings| {
             lock(&self.policy).hold_against(&settings)?;
-            Ok((Policy::new(&settings)?, settings.files))
+            Ok((Policy::new(&settings)?, settings))
         });
         match read {
             Ok((policy, _)) if policy.tls.is_some() != self.has_tls() => {
@@ -218,11 +225,14 @@ impl Access {
                 self.reloads.failed(RESTART.to_owned());
                 error!("web settings changed and are not used: {RESTART}");
             }
-            Ok((policy, files)) => {
+            Ok((policy, Settings { files, warnings, .. })) => {
                 watched.files.extend(stamps(&files).into_iter().filter(|(path, _)| !before.contains(path)));
                 *lock(&self.policy) = Arc::new(policy);
                 self.reloads.succeeded();
                 info!("web settings were read again");
+                for warning in warnings {
+                    warn!("{warning}");
+                }
             }
             Err(error) => {
                 self.reloads.failed(error.to_string());

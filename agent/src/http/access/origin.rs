@@ -87,7 +87,10 @@ impl Origin {
 
 fn of_web_config_file(path: &Path) -> Result<Settings, AccessError> {
     let text = fs::read_to_string(path).map_err(|cause| AccessError::open(path, &cause))?;
-    let settings = yaml::parse(&text, path.parent().unwrap_or(Path::new("")))?;
+    let mut settings = yaml::parse(&text, path.parent().unwrap_or(Path::new("")))?;
+    for warning in &mut settings.warnings {
+        *warning = format!("{}:{warning}", path.display());
+    }
     Ok(Settings { files: vec![path.to_owned()], ..settings })
 }
 

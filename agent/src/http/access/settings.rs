@@ -1,6 +1,7 @@
 //! Whom the server lets in, and how. The words of problems are those of Prometheus' exporter-toolkit.
 
 use crate::source::errno;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -46,6 +47,8 @@ pub(super) struct Settings {
     pub(super) is_empty: bool,
     /// Whether they say that there are no users, rather than nothing of them.
     pub(super) lets_everybody_in: bool,
+    /// What was left out of them, with file and line.
+    pub(super) warnings: Vec<String>,
     /// What they were read from, and so has to be watched.
     pub(super) files: Vec<PathBuf>,
 }
@@ -95,6 +98,20 @@ impl Pem {
                 let AccessError { problem, .. } = AccessError::open(path, &cause);
                 AccessError::wrong(format!("failed to read {what} ({}): {problem}", path.display()))
             }),
+        }
+    }
+
+    /// Its certificates, one at least; `what` it is for an error.
+    pub(super) fn certificates(
+        &self,
+        what: &'static str,
+    ) -> Result<Vec<CertificateDer<'static>>, AccessError> {
+        let text = self.read(what)?;
+        let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+        match chain {
+            Ok(chain) if !chain.is_empty() => Ok(chain),
+            Ok(_) => Err(AccessError::wrong(format!("{what} holds no PEM certificate"))),
+            Err(error) => Err(AccessError::wrong(format!("{what}: {error}"))),
         }
     }
 

@@ -1,25 +1,26 @@
 //! TLS by rustls: Go's names for versions, suites, curves and client authentication become its objects. TLS 1.0 and
 //! 1.1, and suites without forward secrecy, do not exist there.
 
-use super::settings::{AccessError, Pem, TlsSettings};
+use super::{
+    clients, keys,
+    settings::{AccessError, TlsSettings},
+};
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
-    client::danger::HandshakeSignatureValid,
+    ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, SupportedKxGroup, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
-    server::{
-        NoClientAuth, WebPkiClientVerifier,
-        danger::{ClientCertVerified, ClientCertVerifier},
-    },
+    pki_types::{PrivateKeyDer, pem::PemObject as _},
     version::{TLS12, TLS13},
 };
 use std::sync::Arc;
-use x509_cert::{
-    Certificate,
-    der::Decode as _,
-    ext::pkix::{SubjectAltName, name::GeneralName},
-};
+
+/// What node_exporter offers beside ours.
+pub(super) const NOT_OFFERED_SUITES: [&str; 4] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+];
+pub(super) const NOT_OFFERED_CURVES: [&str; 1] = ["CurveP521"];
 
 /// Reads the certificates and makes what a handshake needs.
 pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<ServerConfig, AccessError> {
@@ -48,14 +49,14 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
         |error: AccessError| error.about("web.tls.cert_file", "name a PEM file that hostlens can read");
     let of_key =
         |error: AccessError| error.about("web.tls.key_file", "name a PEM file that hostlens can read");
-    let chain = certificates(&settings.cert, "cert_file").map_err(of_cert)?;
+    let chain = settings.cert.certificates("cert_file").map_err(of_cert)?;
     let key = settings.key.read("key_file").map_err(of_key)?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
         of_key(AccessError::wrong(format!("failed to load X509KeyPair: private key: {error}")))
     })?;
     let versions = versions(&settings.min_version, &settings.max_version)
         .map_err(|error| error.about("web.tls.min_version", "TLS12 to TLS13 is the default"))?;
-    let verifier = client_verifier(settings, &provider).map_err(|error| {
+    let verifier = clients::verifier(settings, &provider).map_err(|error| {
         let (key, remedy) = match settings.client_ca.is_set() {
             true => ("web.tls.client_ca_file", "name a PEM file of certificates that hostlens can read"),
             false => ("web.tls.client_auth_type", "set client_ca_file, too, or leave both out"),
@@ -65,27 +66,22 @@ pub(super) fn server_config(settings: &TlsSettings, has_http2: bool) -> Result<S
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let builder = builder
         .map_err(|error| AccessError::wrong(format!("TLS settings that exclude each other: {error}")))?;
-    let mut config = builder
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
-        .map_err(|error| AccessError::wrong(format!("failed to load X509KeyPair: {error}")))
-        .map_err(|error| error.about("web.tls.key_file", "certificate and key must belong together"))?;
+    let why_not = keys::why_not(&chain[0]);
+    let mut config =
+        builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).map_err(|error| {
+            let (why_not, remedy) = why_not
+                .map_or((error.to_string(), "certificate and key must belong together"), |it| {
+                    (it, keys::REMEDY)
+                });
+            AccessError::wrong(format!("failed to load X509KeyPair: {why_not}"))
+                .about("web.tls.key_file", remedy)
+        })?;
     config.ignore_client_order = settings.ignores_client_order;
     if has_http2 {
         config.alpn_protocols.push(b"h2".to_vec());
     }
     config.alpn_protocols.push(b"http/1.1".to_vec());
     Ok(config)
-}
-
-fn certificates(pem: &Pem, what: &'static str) -> Result<Vec<CertificateDer<'static>>, AccessError> {
-    let text = pem.read(what)?;
-    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    match chain {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err(AccessError::wrong(format!("{what} holds no PEM certificate"))),
-        Err(error) => Err(AccessError::wrong(format!("{what}: {error}"))),
-    }
 }
 
 fn versions(min: &str, max: &str) -> Result<Vec<&'static SupportedProtocolVersion>, AccessError> {
@@ -150,176 +146,4 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, Access
         _ => Err(AccessError::wrong(format!("unknown curve: {name}"))),
     };
     names.iter().map(curve).collect()
-}
-
-fn client_verifier(
-    settings: &TlsSettings,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, AccessError> {
-    let must_be_given = match settings.client_auth_type.as_str() {
-        "" | "NoClientCert" if settings.client_ca.is_set() => {
-            return Err(AccessError::wrong("client CA's have been configured without a Client Auth Policy"));
-        }
-        "" | "NoClientCert" => return Ok(Arc::new(NoClientAuth)),
-        "RequestClientCert" => return Ok(Arc::new(AnyClient::new(settings, provider, false))),
-        "RequireClientCert" | "RequireAnyClientCert" => {
-            return Ok(Arc::new(AnyClient::new(settings, provider, true)));
-        }
-        "VerifyClientCertIfGiven" => false,
-        "RequireAndVerifyClientCert" => true,
-        other => return Err(AccessError::wrong(format!("invalid ClientAuth: {other}"))),
-    };
-    if !settings.client_ca.is_set() {
-        let name = &settings.client_auth_type;
-        return Err(AccessError::wrong(format!(
-            "{name} needs client_ca_file, the certificates to verify with"
-        )));
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&settings.client_ca, "client_ca_file")? {
-        roots.add(certificate).map_err(|error| AccessError::wrong(format!("client_ca_file: {error}")))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
-    let builder = if must_be_given { builder } else { builder.allow_unauthenticated() };
-    let verifier = builder.build().map_err(|error| AccessError::wrong(format!("client_ca_file: {error}")))?;
-    if settings.client_allowed_sans.is_empty() {
-        return Ok(verifier);
-    }
-    Ok(Arc::new(NamedClient { verifier, allowed: settings.client_allowed_sans.clone() }))
-}
-
-/// One of the client's names must be among `allowed`, beyond what `verifier` asks for.
-#[derive(Debug)]
-struct NamedClient {
-    verifier: Arc<dyn ClientCertVerifier>,
-    allowed: Vec<String>,
-}
-
-fn check_names(certificate: &CertificateDer<'_>, allowed: &[String]) -> Result<(), rustls::Error> {
-    if allowed.is_empty() {
-        return Ok(());
-    }
-    let names = names(certificate).unwrap_or_default();
-    if names.iter().any(|name| allowed.contains(name)) {
-        return Ok(());
-    }
-    Err(rustls::Error::General(
-        "could not find allowed SANs in client cert, found: ".to_owned() + &names.join(", "),
-    ))
-}
-
-/// The names of a certificate as Go spells them: DNS names, e-mail and IP addresses, URIs.
-fn names(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    let (_, SubjectAltName(names)) = certificate.tbs_certificate.get().ok()??;
-    let name = |name| match name {
-        GeneralName::DnsName(it) => Some(it.to_string()),
-        GeneralName::Rfc822Name(it) => Some(it.to_string()),
-        GeneralName::UniformResourceIdentifier(it) => Some(it.to_string()),
-        GeneralName::IpAddress(it) => match *it.as_bytes() {
-            [a, b, c, d] => Some(std::net::Ipv4Addr::new(a, b, c, d).to_string()),
-            ref bytes => <[u8; 16]>::try_from(bytes).ok().map(|it| std::net::Ipv6Addr::from(it).to_string()),
-        },
-        _ => None,
-    };
-    Some(names.into_iter().filter_map(name).collect())
-}
-
-/// Takes any certificate whose key the client holds.
-#[derive(Debug)]
-struct AnyClient {
-    must_be_given: bool,
-    allowed: Vec<String>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl AnyClient {
-    fn new(settings: &TlsSettings, provider: &Arc<CryptoProvider>, must_be_given: bool) -> Self {
-        Self { must_be_given, allowed: settings.client_allowed_sans.clone(), provider: Arc::clone(provider) }
-    }
-}
-
-impl ClientCertVerifier for AnyClient {
-    fn client_auth_mandatory(&self) -> bool {
-        self.must_be_given
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        check_names(certificate, &self.allowed).map(|()| ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-impl ClientCertVerifier for NamedClient {
-    fn client_auth_mandatory(&self) -> bool {
-        self.verifier.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.verifier.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
-        check_names(certificate, &self.allowed).map(|()| verified)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
 }

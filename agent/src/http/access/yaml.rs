@@ -2,7 +2,10 @@
 //! all of them are said at once, with their lines.
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>
 
-use super::settings::{AccessError, Pem, Rate, Settings, TlsSettings};
+use super::{
+    settings::{AccessError, Pem, Rate, Settings, TlsSettings},
+    tls,
+};
 use crate::config::{Problem, Setting};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -12,12 +15,13 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Settings, AccessError> 
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
         AccessError::wrong(format!("yaml: line {}: {}", error.marker().line(), error.info()))
     })?;
-    let mut reader = Reader { folder, problems: Vec::new() };
+    let mut reader = Reader { folder, problems: Vec::new(), warnings: Vec::new() };
     let mut settings = Settings { has_http2: true, ..Settings::default() };
     match documents.first() {
         Some(document) if !document.data.is_null() => reader.document(document, &mut settings),
         _ => settings.is_empty = true,
     }
+    settings.warnings = reader.warnings;
     match reader.problems[..] {
         [] => Ok(settings),
         _ => Err(AccessError::wrong(format!("yaml: unmarshal errors:\n  {}", reader.problems.join("\n  ")))),
@@ -32,6 +36,7 @@ fn is_empty_map(node: &MarkedYaml<'_>) -> bool {
 struct Reader<'a> {
     folder: &'a Path,
     problems: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -71,10 +76,10 @@ impl Reader<'_> {
                 "client_ca_file" => reader.file(value, &mut to.client_ca),
                 "client_auth_type" => to.client_auth_type = reader.string(value),
                 "client_allowed_sans" => to.client_allowed_sans = reader.strings(value),
-                "min_version" => to.min_version = reader.string(value),
+                "min_version" => to.min_version = reader.min_version(value),
                 "max_version" => to.max_version = reader.string(value),
-                "cipher_suites" => to.cipher_suites = reader.strings(value),
-                "curve_preferences" => to.curve_preferences = reader.strings(value),
+                "cipher_suites" => to.cipher_suites = reader.offered(value, &tls::NOT_OFFERED_SUITES),
+                "curve_preferences" => to.curve_preferences = reader.offered(value, &tls::NOT_OFFERED_CURVES),
                 "prefer_server_cipher_suites" => to.ignores_client_order = reader.bool(value),
                 _ => return false,
             }
@@ -152,6 +157,33 @@ impl Reader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Whoever allows an older version allows the oldest that there is, too.
+    fn min_version(&mut self, node: &MarkedYaml<'_>) -> String {
+        let version = self.string(node);
+        if !["TLS10", "TLS11"].contains(&version.as_str()) {
+            return version;
+        }
+        let line = node.span.start.line();
+        self.warnings.push(format!("{line}: min_version {version} is not offered, TLS12 takes its place"));
+        "TLS12".to_owned()
+    }
+
+    /// Names without those that node_exporter offers and hostlens does not, as long as others are left.
+    fn offered(&mut self, node: &MarkedYaml<'_>, not_offered: &[&str]) -> Vec<String> {
+        let names = self.strings(node);
+        let is_offered = |name: &String| !not_offered.contains(&name.as_str());
+        if !names.iter().any(is_offered) {
+            return names;
+        }
+        if let YamlData::Sequence(items) = &node.data {
+            for item in items.iter().filter(|item| !is_offered(&text_of(item))) {
+                let line = item.span.start.line();
+                self.warnings.push(format!("{line}: {} is not offered and left out", text_of(item)));
+            }
+        }
+        names.into_iter().filter(is_offered).collect()
     }
 
     fn map(&mut self, node: &MarkedYaml<'_>, type_name: &str) -> BTreeMap<String, String> {
