@@ -73,33 +73,52 @@ pub fn take_again<S: AsFd>(socket: &S) -> io::Result<()> {
 /// How many bytes of a packet are taken.
 const RETURN: u16 = 0x06;
 
-/// `ip link set lo up`, see rtnetlink(7): the kernel then adds 127.0.0.1 by itself.
+/// `ip link set lo up`: the kernel then adds 127.0.0.1 by itself.
 pub fn set_loopback_up() -> Result<()> {
     const RTM_NEWLINK: u16 = 16;
-    const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
     const IFF_UP: u32 = 0x1;
-    const LOOPBACK_INDEX: i32 = 1;
+
+    // struct ifinfomsg: family and type, index, flags, which of the flags to change.
+    ask(RTM_NEWLINK, 0, [0, LOOPBACK_INDEX, IFF_UP, IFF_UP]).context("set lo up")
+}
+
+/// `tc qdisc add dev lo root pfifo limit 0`: a queue that is full, as it has no room at all.
+pub fn fill_queue_of_loopback() -> Result<()> {
+    const RTM_NEWQDISC: u16 = 36;
+    const CREATE: u16 = 0x400;
+    const TC_H_ROOT: u32 = u32::MAX;
+    // struct rtattr: length and type.
+    const KIND: u32 = 10 | 1 << 16;
+    const OPTIONS: u32 = 8 | 2 << 16;
+
+    let [pfifo, limit] = [[u32::from_ne_bytes(*b"pfif"), u32::from_ne_bytes(*b"o\0\0\0")], [OPTIONS, 0]];
+    // struct tcmsg: family, index, handle, parent, unused.
+    let message = [0, LOOPBACK_INDEX, 0, TC_H_ROOT, 0, KIND, pfifo[0], pfifo[1], limit[0], limit[1]];
+    ask(RTM_NEWQDISC, CREATE, message).context("give lo a queue")
+}
+
+const LOOPBACK_INDEX: u32 = 1;
+
+/// Asks the kernel for something, see rtnetlink(7).
+fn ask<const N: usize>(kind: u16, flags: u16, words: [u32; N]) -> Result<()> {
+    const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
 
     let mut message = Vec::new();
     // struct nlmsghdr: length, type, flags, sequence, port.
-    message.extend(32u32.to_ne_bytes());
-    message.extend(RTM_NEWLINK.to_ne_bytes());
-    message.extend(REQUEST_AND_ACK.to_ne_bytes());
+    message.extend((16 + 4 * N as u32).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend((REQUEST_AND_ACK | flags).to_ne_bytes());
     message.extend([0; 8]);
-    // struct ifinfomsg: family and type, index, flags, which of the flags to change.
-    message.extend([0; 4]);
-    message.extend(LOOPBACK_INDEX.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
+    message.extend(words.iter().flat_map(|it| it.to_ne_bytes()));
 
     // No protocol is 0, NETLINK_ROUTE.
     let route = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
     sendto(route.as_fd(), &message, SendFlags::empty(), &netlink::SocketAddrNetlink::new(0, 0))?;
-    let mut answer = [0; 64];
+    let mut answer = [0; 128];
     let (n_read, _) = recv(route.as_fd(), &mut answer[..], RecvFlags::empty())?;
     // struct nlmsgerr: the header, then a negative error number or 0.
     let Some(code) = answer[..n_read].get(16..20) else { bail!("a short answer from the kernel") };
     let code = i32::from_ne_bytes(code.try_into()?);
-    ensure!(code == 0, "set lo up: {}", io::Error::from_raw_os_error(-code));
+    ensure!(code == 0, io::Error::from_raw_os_error(-code));
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Packets that the kernel has a reason to drop: datagrams to a port that nobody listens at, to a socket that nobody reads,
-//! that a filter refuses, or with a wrong checksum. How many there were is the judge.
+//! that a filter refuses, with a wrong checksum, or for a queue that is full. How many there were is the judge.
 
 use std::{
     io::ErrorKind,
@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::{Check, undisturbed};
 use crate::{
     Agent, Exposition,
-    network::{in_own_namespace, lose_all, take_all},
+    network::{fill_queue_of_loopback, in_own_namespace, lose_all, take_all},
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -36,22 +36,30 @@ pub(super) const CHECKS: &[Check] = &[
         claim: "each datagram with a wrong checksum is one drop",
         run: |agent| undisturbed(|| dropped(agent, "UDP_CSUM", None, wrong_checksum)),
     },
+    Check {
+        collector: "packet_drops",
+        claim: "each datagram that the queue of an interface has no room for is one drop",
+        run: |agent| undisturbed(|| dropped(agent, "QDISC_", None, full_queue)),
+    },
 ];
 
 const DATAGRAMS: u32 = 1000;
 
+/// `reason`: how its name begins, as kernels call that of a queue by different names.
 fn dropped(
     agent: &Agent,
     reason: &str,
     interface: Option<&str>,
     load: fn() -> Result<u32>,
 ) -> Result<String> {
-    let drops = |page: &Exposition| -> f64 {
-        page.samples("node_packet_drops_total", &[("reason", reason)]).map(|it| it.value).sum()
+    let drops = |page: &Exposition, family, labels: &[(&str, &str)]| -> f64 {
+        let samples = page.samples(family, labels).filter(|it| it.labels["reason"].starts_with(reason));
+        samples.map(|it| it.value).sum()
     };
-    let at = |page: &Exposition| -> f64 {
-        let labels = [("reason", reason), ("device", interface.unwrap_or("~other"))];
-        page.samples("node_packet_device_drops_total", &labels).map(|it| it.value).sum()
+    let all = |page: &Exposition| drops(page, "node_packet_drops_total", &[]);
+    let at = |page: &Exposition| {
+        let labels = [("device", interface.unwrap_or("~other"))];
+        drops(page, "node_packet_device_drops_total", &labels)
     };
     let before = agent.scrape()?;
     let n_lost = match interface {
@@ -59,7 +67,7 @@ fn dropped(
         None => in_own_namespace(load)?,
     };
     let after = agent.scrape()?;
-    let (seen, seen_at) = (drops(&after) - drops(&before), at(&after) - at(&before));
+    let (seen, seen_at) = (all(&after) - all(&before), at(&after) - at(&before));
     let figures =
         format!("{seen} of {n_lost}, {seen_at} at {}", interface.unwrap_or("no interface of this network"));
     ensure!(n_lost > 0 && seen == f64::from(n_lost) && seen_at == seen, "{figures}");
@@ -102,6 +110,12 @@ fn n_missing(receiver: &UdpSocket) -> Result<u32> {
 fn full_socket() -> Result<u32> {
     let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     SockRef::from(&receiver).set_recv_buffer_size(16 << 10)?;
+    sent_to(&receiver)
+}
+
+fn full_queue() -> Result<u32> {
+    let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    fill_queue_of_loopback()?;
     sent_to(&receiver)
 }
 
