@@ -2,17 +2,18 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Check, is_emulated, undisturbed};
 use crate::{
     Agent, Exposition,
-    network::{in_own_namespace, lose_all, take_again},
+    network::{counter, in_own_namespace, lose_all, take_again},
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -20,6 +21,11 @@ pub(super) const CHECKS: &[Check] = &[
         collector: "tcp_connections",
         claim: "each short connection is made, accepted and ended",
         run: |agent| undisturbed(|| short_connections(agent)),
+    },
+    Check {
+        collector: "tcp_connections",
+        claim: "a connection of MPTCP is the TCP connection that it consists of",
+        run: |agent| undisturbed(|| multipath(agent)),
     },
     Check {
         collector: "tcp_connections",
@@ -85,6 +91,36 @@ fn short_connections(agent: &Agent) -> Result<String> {
         })
     };
     let (growth, ()) = Growth::over(agent, load)?;
+    each_counted_once(&growth, n)
+}
+
+/// One path each, both sides of which are seen to speak MPTCP; the socket above it has states of its own.
+fn multipath(agent: &Agent) -> Result<String> {
+    const N: u32 = 500;
+    let load = || {
+        in_own_namespace(|| {
+            let socket = || Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP));
+            let listener = socket().context("the kernel speaks no MPTCP")?;
+            listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+            listener.listen(8)?;
+            for _ in 0..N {
+                let client = socket()?;
+                client.connect(&listener.local_addr()?)?;
+                let (mut server, _) = listener.accept()?;
+                (&client).write_all(b"x")?;
+                server.read_exact(&mut [0])?;
+            }
+            // What is closed ends in the background.
+            thread::sleep(Duration::from_millis(200));
+            Ok((counter("MPTcpExt", "MPCapableSYNACKRX")?, counter("MPTcpExt", "MPCapableSYNRX")?))
+        })
+    };
+    let (growth, of_kernel) = Growth::over(agent, load)?;
+    ensure!(of_kernel == (N.into(), N.into()), "{of_kernel:?} of {N} were of MPTCP");
+    each_counted_once(&growth, N)
+}
+
+fn each_counted_once(growth: &Growth, n: u32) -> Result<String> {
     let seen = [
         growth.of("node_tcp_connects_total", &[("result", "established")]),
         growth.of("node_tcp_accepts_total", &[]),
