@@ -159,7 +159,26 @@ pub const ACCEPTED: u32 = 6;
 pub const UNTIMED: u32 = 7;
 /// Tries to connect, by [`Connect`] from here on.
 pub const CONNECTS: u32 = 8;
-pub const COUNTS: usize = 15;
+/// Nanoseconds that connections had something to send, by [`Limit`] from here on.
+pub const SENDING: u32 = 14;
+pub const COUNTS: usize = 23;
+
+/// What held a connection up that had something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Limit {
+    /// Neither of the others: the path, or what is sent was on its way.
+    Network = 0,
+    /// The other side has no room.
+    ReceiveWindow = 1,
+    /// This side has no room for more.
+    SendBuffer = 2,
+}
+
+impl Limit {
+    /// All, each at the index that is its number: as in `tcp_sock.chrono_stat`, and in `enum tcp_chrono` one less.
+    pub const ALL: [Self; 3] = [Self::Network, Self::ReceiveWindow, Self::SendBuffer];
+}
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +189,9 @@ mod tests {
         assert!((0..).zip(Retransmit::ALL).all(|(idx, it)| it as usize == idx));
         assert!((0..).zip(Connect::ALL).all(|(idx, it)| it as usize == idx));
         assert!(Connect::ALL.len() as u32 <= CLIENT_DURATION);
-        assert!(CONNECTS as usize + Connect::ALL.len() <= COUNTS);
+        assert!((0..).zip(Limit::ALL).all(|(idx, it)| it as usize == idx));
+        assert!(CONNECTS as usize + Connect::ALL.len() <= SENDING as usize);
+        assert!(SENDING as usize + Limit::ALL.len() <= COUNTS);
     }
 
     #[test]

@@ -166,6 +166,16 @@ impl<T: Word> Field<T> {
     }
 }
 
+impl<const N: usize> Field<[u32; N]> {
+    /// A number of several.
+    #[inline(always)]
+    pub fn nth(&self, object: Object, idx: usize) -> u32 {
+        let offset = self.offset.get() as usize + idx * size_of::<u32>();
+        // SAFETY: as above.
+        unsafe { ptr::read_volatile(object.0.cast::<u8>().add(offset).cast()) }
+    }
+}
+
 impl Field<Text> {
     /// A part of the text.
     #[inline(always)]
@@ -281,6 +291,13 @@ impl Item {
 pub fn now() -> u64 {
     // SAFETY: the helper has no obligations.
     unsafe { aya_ebpf::helpers::bpf_ktime_get_ns() }
+}
+
+/// Ticks of the kernel's timer, of which fields that are in jiffies have the lower half.
+#[inline(always)]
+pub fn ticks() -> u32 {
+    // SAFETY: the helper has no obligations.
+    unsafe { aya_ebpf::helpers::bpf_jiffies64() as u32 }
 }
 
 /// The number of the current thread, as the host sees it.

@@ -25,6 +25,13 @@ probe! {
         LOST: u32 = field("tcp_sock.lost");
         OUT_OF_ORDER: u32 = field("tcp_sock.rcv_ooopack");
         DUPLICATE: u32 = field("tcp_sock.dsack_dups");
+        /// Ticks that it had something to send, by [`tcp::Limit`].
+        SENDING: [u32; 3] = field("tcp_sock.chrono_stat");
+        /// Which of them runs, from 1 on; 0 is none.
+        HELD_UP_BY = bits("tcp_sock.chrono_type");
+        HELD_UP_SINCE: u32 = field("tcp_sock.chrono_start");
+        /// Nanoseconds of a tick.
+        TICK = setting();
     }
     maps {
         ATTACHED: Attached;
@@ -44,7 +51,7 @@ probe! {
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::{Field, Object, now};
+    use ebpf_probes::{Field, Object, now, ticks};
     use probe_abi::tcp::{Connect, Phase, is_in, since, state, time};
 
     use super::*;
@@ -137,6 +144,17 @@ mod kernel {
         add(tcp::RECEIVED, &DATA_IN, connection, cpu);
         add(tcp::OUT_OF_ORDER, &OUT_OF_ORDER, connection, cpu);
         add(tcp::DUPLICATE, &DUPLICATE, connection, cpu);
+        let running = u32::from(HELD_UP_BY.bits(connection));
+        for idx in 0..tcp::Limit::ALL.len() as u32 {
+            let mut n_ticks = SENDING.nth(connection, idx as usize);
+            // Of what was still to be sent: it was given up.
+            if running == idx + 1 {
+                n_ticks = n_ticks.wrapping_add(ticks().wrapping_sub(HELD_UP_SINCE.of(connection)));
+            }
+            if n_ticks != 0 {
+                COUNTS.add(tcp::SENDING + idx, cpu, u64::from(n_ticks) * u64::from(TICK.get()));
+            }
+        }
     }
 
     #[inline(always)]

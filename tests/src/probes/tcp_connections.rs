@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Check, is_emulated, undisturbed};
 use crate::{
@@ -31,6 +31,11 @@ pub(super) const CHECKS: &[Check] = &[
         collector: "tcp_connections",
         claim: "a connection takes and lasts as long as for the application",
         run: |agent| undisturbed(|| times(agent)),
+    },
+    Check {
+        collector: "tcp_connections",
+        claim: "what is sent waits as long as its reader and the network let it",
+        run: |agent| undisturbed(|| held_up(agent)),
     },
     Check {
         collector: "tcp_connections",
@@ -166,6 +171,75 @@ fn times(agent: &Agent) -> Result<String> {
     let figures = format!("{latency:.3} of {took:.3} s to connect, {duration:.3} of {lasted:.3} s connected");
     ensure!((latency / took - 1.0).abs() < 0.1 && (duration / lasted - 1.0).abs() < 0.1, "{figures}");
     Ok(figures)
+}
+
+/// A reader that stops, and one that never begins until the writer gives up: both close their window. Then all that is
+/// sent is lost for a while.
+fn held_up(agent: &Agent) -> Result<String> {
+    const PAUSE: Duration = Duration::from_millis(800);
+    let load = || {
+        in_own_namespace(|| {
+            let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            listener.set_recv_buffer_size(16 << 10)?;
+            listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+            listener.listen(8)?;
+            let listener = TcpListener::from(listener);
+            let windows_closed = counter("TcpExt", "TCPToZeroWindowAdv")?;
+            let by_reader = stopped_reader(&listener, PAUSE)? + no_reader(&listener, PAUSE)?;
+            let windows_closed = counter("TcpExt", "TCPToZeroWindowAdv")? - windows_closed;
+            ensure!(windows_closed >= 2, "{windows_closed} windows were closed");
+            Ok((by_reader, lost_for(&listener, PAUSE)?))
+        })
+    };
+    let (growth, (by_reader, by_network)) = Growth::over(agent, load)?;
+    let of = |limit| growth.of("node_tcp_connection_sending_seconds_total", &[("limited_by", limit)]);
+    let (window, network) = (of("receive_window"), of("network"));
+    let (by_reader, by_network) = (by_reader.as_secs_f64(), by_network.as_secs_f64());
+    let figures = format!(
+        "{window:.3} of {by_reader:.3} s by the reader, {network:.3} of {by_network:.3} s by the network"
+    );
+    ensure!((window / by_reader - 1.0).abs() < 0.1 && (network / by_network - 1.0).abs() < 0.1, "{figures}");
+    Ok(figures)
+}
+
+/// More than there is room for in both buffers.
+const MUCH: usize = 8 << 20;
+
+fn stopped_reader(listener: &TcpListener, pause: Duration) -> Result<Duration> {
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    client.set_nonblocking(true)?;
+    let begin = Instant::now();
+    while client.write(&vec![0; MUCH]).is_ok() {}
+    thread::sleep(pause);
+    let stopped = begin.elapsed();
+    drop(client);
+    server.read_to_end(&mut Vec::new())?;
+    Ok(stopped)
+}
+
+fn no_reader(listener: &TcpListener, pause: Duration) -> Result<Duration> {
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let _server = listener.accept()?;
+    client.set_nonblocking(true)?;
+    let begin = Instant::now();
+    while client.write(&vec![0; MUCH]).is_ok() {}
+    thread::sleep(pause);
+    SockRef::from(&client).set_linger(Some(Duration::ZERO))?;
+    drop(client);
+    Ok(begin.elapsed())
+}
+
+fn lost_for(listener: &TcpListener, pause: Duration) -> Result<Duration> {
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    lose_all(&server)?;
+    let begin = Instant::now();
+    client.write_all(b"lost")?;
+    thread::sleep(pause);
+    take_again(&server)?;
+    server.read_exact(&mut [0; 4])?;
+    Ok(begin.elapsed())
 }
 
 fn failures(agent: &Agent) -> Result<String> {

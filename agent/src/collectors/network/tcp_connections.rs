@@ -6,6 +6,7 @@ use crate::{
     metric::Slots,
     source::ebpf::{Counters, Histograms, Probe, Settings, Use, declared::tcp_connections, tcp},
 };
+use rustix::time::{ClockId, clock_getres};
 use std::sync::Arc;
 
 metrics! {
@@ -16,6 +17,7 @@ metrics! {
     RTT: Histogram "node_tcp_connection_rtt_seconds" [], "Smoothed round-trip time of a connection when it ended, as TCP has it: one value for each connection.";
     RTT_VARIATION: Histogram "node_tcp_connection_rtt_variation_seconds" [], "Mean deviation of the round-trip time of a connection when it ended, as TCP has it: one value for each connection.";
     SEGMENTS: Counter "node_tcp_connection_segments_total" ["kind"], "Segments of connections, added up when each ends: of the data that was sent those presumed lost, sent again, or received twice (duplicate); of the data that was received those that came out of order.";
+    SENDING: Counter "node_tcp_connection_sending_seconds_total" ["limited_by"], "Time that connections had something to send or to have acknowledged, added up when each ends, by what held it up: receive_window is the other side, whose program reads too slowly; send_buffer is this side's buffer, too small for the path; network is all else.";
     TRANSITIONS: Counter "node_tcp_state_transitions_total" ["from", "to"], "Changes of state of TCP sockets.";
     UNTIMED: Counter "node_tcp_untimed_connections_total" [], "Connections and attempts whose beginning was not seen, as the probe was detached for a while since, or was forgotten because the table was full: they are counted, but not included in latencies or durations.";
 }
@@ -51,11 +53,14 @@ impl Spec for TcpConnections {
 
     fn open(config: Config, host: &Host) -> Result<Self, Error> {
         let max_connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX >> 8);
+        // Jiffies are those of the coarse clock.
+        let tick = clock_getres(ClockId::MonotonicCoarse).tv_nsec as u32;
         let settings = Settings {
             entries: &|n_cpus| {
                 let n_entries = max_connections.max(n_cpus * CONNECTIONS_A_CPU);
                 vec![(tcp_connections::STARTED.name, n_entries)]
             },
+            constants: &[("TICK", tick)],
             ..Settings::default()
         };
         let probe = host.kernel()?.probe(&tcp_connections::SPEC, &[], &settings)?;
@@ -93,6 +98,10 @@ impl Collector for TcpConnections {
         ] {
             out.push(SEGMENTS, [kind], count(index));
         }
+        for limit in tcp::Limit::ALL {
+            let seconds = count(tcp::SENDING + limit as u32) as f64 / 1e9;
+            out.push(SENDING, [word_of_limit(limit)], seconds);
+        }
         for (index, times) in (0..).zip(self.histograms.rows()) {
             if let Some(result) = tcp::Connect::ALL.get(index as usize) {
                 let is_empty = times.slots.iter().all(|it| *it == 0);
@@ -128,5 +137,13 @@ fn word(result: tcp::Connect) -> &'static str {
         tcp::Connect::Unreachable => "unreachable",
         tcp::Connect::Aborted => "aborted",
         tcp::Connect::Other => "other",
+    }
+}
+
+fn word_of_limit(limit: tcp::Limit) -> &'static str {
+    match limit {
+        tcp::Limit::Network => "network",
+        tcp::Limit::ReceiveWindow => "receive_window",
+        tcp::Limit::SendBuffer => "send_buffer",
     }
 }
