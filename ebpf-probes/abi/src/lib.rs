@@ -11,6 +11,7 @@ pub mod block;
 pub mod by_id;
 pub mod clock;
 pub mod device;
+pub mod dns;
 pub mod histogram;
 pub mod left;
 pub mod lock;

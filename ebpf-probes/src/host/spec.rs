@@ -106,8 +106,8 @@ pub enum Need {
     Always,
     /// The probe cannot run, unless the kernel has this other one of its kind.
     Unless(&'static str),
-    /// A program that is for where the kernel lacks this other one, declared before it `unless` this one, or does not
-    /// let it be used.
+    /// A program that is for where the kernel lacks this other one, which is declared before it, or does not let it be
+    /// used.
     InsteadOf(&'static str),
     /// A constant is [`ABSENT`](probe_abi::ABSENT), a program is left out, and the probe does without.
     Optional,

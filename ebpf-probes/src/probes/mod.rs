@@ -4,6 +4,8 @@
 pub mod block_io;
 #[cfg(any(not(target_arch = "bpf"), probe = "calibration"))]
 pub mod calibration;
+#[cfg(any(not(target_arch = "bpf"), probe = "dns"))]
+pub mod dns;
 #[cfg(any(not(target_arch = "bpf"), probe = "first_process"))]
 pub mod first_process;
 #[cfg(any(not(target_arch = "bpf"), probe = "fixture"))]
@@ -62,6 +64,7 @@ pub mod writeback_throttle;
 pub static ALL: &[&crate::spec::Spec] = &[
     &block_io::SPEC,
     &calibration::SPEC,
+    &dns::SPEC,
     &first_process::SPEC,
     &fixture::SPEC,
     &fs_sync::SPEC,

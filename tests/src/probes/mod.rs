@@ -4,6 +4,7 @@
 mod block_bio;
 mod block_io;
 mod block_io_stages;
+mod dns;
 mod fs_sync;
 mod irq_time;
 mod lock_contention;
@@ -58,6 +59,7 @@ pub const ALL: &[&[Check]] = &[
     block_bio::CHECKS,
     block_io::CHECKS,
     block_io_stages::CHECKS,
+    dns::CHECKS,
     fs_sync::CHECKS,
     irq_time::CHECKS,
     lock_contention::CHECKS,

@@ -3,6 +3,7 @@
 mod arp;
 mod bonding;
 mod conntrack;
+mod dns;
 mod ethtool;
 mod infiniband;
 mod ipvs;
@@ -34,6 +35,7 @@ super::register! {
     arp::Arp,
     bonding::Bonding,
     conntrack::Conntrack,
+    dns::Dns,
     ethtool::EthtoolStatistics,
     infiniband::Infiniband,
     ipvs::Ipvs,

@@ -60,7 +60,7 @@ pub use ebpf_probes::{
 pub use probe_abi::{
     QueueClock, blame,
     block::{Failure, Operation, Requests, Stages, Syncs},
-    device,
+    device, dns,
     histogram::{self, Histogram},
     lock,
     process::USED,
