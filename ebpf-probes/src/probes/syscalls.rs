@@ -1,10 +1,13 @@
-//! System calls, by number, and how they end.
+//! System calls, by number, and how they end; and how long they take, by class.
 //!
-//! One program at their end: the number is in the saved registers. Those of 32-bit programs have other numbers, and are
-//! counted with the others. As long as any program is attached here, the kernel takes the long way into and out of each
-//! call.
+//! At their end the number is in the saved registers. Those of 32-bit programs have other numbers, and are counted with
+//! the others. As long as any program is attached here, the kernel takes the long way into and out of each call.
 
-use ebpf_probes::{Small, maps::CounterBy, probe};
+use ebpf_probes::{
+    Small,
+    maps::{Attached, CounterBy, Fixed, HistogramBy},
+    probe,
+};
 
 probe! {
     name: "syscalls",
@@ -17,14 +20,28 @@ probe! {
         SYSCALLNO: u32 = field("pt_regs.syscallno"), unless(ORIG_AX);
         /// A bit of it tells 32-bit programs, there.
         MODE: Small = field("pt_regs.pstate"), unless(ORIG_AX);
+        /// Whether calls are timed, too.
+        LATENCY = feature();
     }
     maps {
         CALLS: CounterBy<NUMBERS>;
         FAILURES: CounterBy<NUMBERS>;
         /// By error number.
         ERRORS: CounterBy<255>;
+        ATTACHED: Attached;
+        /// Of threads: which one is in a call, and since when; two words each.
+        BEGUN: Fixed<u64, { 2 * THREADS }>, with(LATENCY);
+        /// By number of the call; the agent sets them.
+        CLASS: Fixed<u64, { NUMBERS + 1 }>, with(LATENCY);
+        TIMES: HistogramBy<CLASSES>, with(LATENCY);
+        /// Calls whose beginning was not seen or not kept.
+        UNTIMED: Fixed<u64, 1>, with(LATENCY);
     }
     programs {
+        tp_btf("sys_enter") fn began(_, _), with(LATENCY) {
+            kernel::began();
+        }
+
         tp_btf("sys_exit") fn ended(args, cpu) {
             kernel::ended(args.object(0), args.number(1) as i64, cpu);
         }
@@ -34,9 +51,15 @@ probe! {
 /// More than there are: 470 in 7.0.
 pub const NUMBERS: usize = 511;
 
+/// Classes of calls; the last row is of all others.
+pub const CLASSES: usize = 15;
+
+/// Threads that have words of their own: where they have no higher numbers, as by default on hosts of up to 32 CPUs, all.
+const THREADS: usize = 1 << 15;
+
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    use ebpf_probes::Object;
+    use ebpf_probes::{Object, now, thread};
 
     use super::*;
 
@@ -60,5 +83,36 @@ mod kernel {
             FAILURES.add(number, cpu, 1);
             ERRORS.add(result.wrapping_neg() as u32, cpu, 1);
         }
+        if LATENCY.get() == 1 {
+            timed(number, cpu);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn began() {
+        BEGUN.store(place(), thread().into());
+        BEGUN.store(place() + 1, now());
+    }
+
+    /// Of two threads with the same place, the one whose call began last has it.
+    #[inline(always)]
+    fn timed(number: u32, cpu: u32) {
+        let place = place();
+        let begin = match BEGUN.load(place) {
+            Some(it) if it == u64::from(thread()) => BEGUN.load(place + 1).unwrap_or(0),
+            _ => 0,
+        };
+        BEGUN.store(place, 0);
+        if ATTACHED.since(begin) {
+            let class = CLASS.load(number).unwrap_or(CLASSES as u64);
+            TIMES.record(class as u32, cpu, now().saturating_sub(begin));
+        } else {
+            UNTIMED.add(0, 1);
+        }
+    }
+
+    #[inline(always)]
+    fn place() -> u32 {
+        (thread() & (THREADS as u32 - 1)) * 2
     }
 }

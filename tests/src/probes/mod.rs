@@ -23,6 +23,7 @@ mod sched_turns;
 mod signals;
 mod socket_drops;
 mod softirq_time;
+mod syscall_latency;
 mod syscalls;
 mod tcp_connections;
 mod tcp_events;
@@ -78,6 +79,7 @@ pub const ALL: &[&[Check]] = &[
     signals::CHECKS,
     socket_drops::CHECKS,
     softirq_time::CHECKS,
+    syscall_latency::CHECKS,
     syscalls::CHECKS,
     tcp_connections::CHECKS,
     tcp_events::CHECKS,

@@ -13,6 +13,7 @@ mod processes;
 mod selinux;
 mod signals;
 mod stat;
+mod syscall_latency;
 mod syscalls;
 mod sysctl;
 mod time;
@@ -36,6 +37,7 @@ super::register! {
     selinux::Selinux,
     signals::Signals,
     stat::Stat,
+    syscall_latency::SyscallLatency,
     syscalls::Syscalls,
     sysctl::Sysctl,
     time::Time,
