@@ -183,3 +183,9 @@ fn counters_of_cpus_are_those_of_the_kernel() -> Result<()> {
     let _alone = alone();
     counters::are_those_of_the_kernel()
 }
+
+#[test]
+#[ignore = "reads what drivers count by queue: needs virtio_net or another that tells, from Linux 6.9 on"]
+fn queues_of_interfaces_are_those_of_the_kernel() -> Result<()> {
+    network::queues_are_those_of_the_kernel()
+}

@@ -1,7 +1,7 @@
 //! Interfaces, queues, routes and sockets of a network of its own, against `ethtool`, `tc`, `ip` and `ss`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write as _,
     net::{TcpListener, TcpStream, UdpSocket},
@@ -302,4 +302,38 @@ pub(crate) fn of_the_host_is_shown_from_another() -> Result<()> {
         ensure!(reason.starts_with("netlink shows this container's network"), "{collector}: {reason}");
     }
     Ok(())
+}
+
+/// What the queues of an interface take and send, all together, is what the interface does.
+pub(crate) fn queues_are_those_of_the_kernel() -> Result<()> {
+    const FAMILIES: [(&str, usize); 4] =
+        [("receive_bytes", 0), ("receive_packets", 1), ("transmit_bytes", 8), ("transmit_packets", 9)];
+    let config = OWN_NETWORK.to_owned() + "[collector.netdev_queues]\nenabled = true\n";
+    let agent = Agent::start(&config, &[])?;
+    let (before, page, after) = (traffic()?, agent.scrape()?, traffic()?);
+    let devices: BTreeSet<_> = page
+        .samples("node_network_queue_receive_packets_total", &[])
+        .map(|it| it.labels["device"].clone())
+        .collect();
+    ensure!(!devices.is_empty(), "no driver of {:?} tells of queues", before.keys());
+    for device in &devices {
+        for (name, column) in FAMILIES {
+            let family = format!("node_network_queue_{name}_total");
+            let ours: f64 = page.samples(&family, &[("device", device)]).map(|it| it.value).sum();
+            let [least, most] = [&before, &after].map(|it| it[device][column]);
+            ensure!(least <= ours && ours <= most, "{family} of {device}: {ours}, not {least} to {most}");
+            println!("{family} of {device}: {ours} in {least}..{most}");
+        }
+    }
+    Ok(())
+}
+
+/// The columns of /proc/net/dev, by interface.
+fn traffic() -> Result<BTreeMap<String, Vec<f64>>> {
+    let text = fs::read_to_string("/proc/net/dev")?;
+    let line = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        Some((name.trim().to_owned(), numbers.split_ascii_whitespace().flat_map(str::parse).collect()))
+    };
+    Ok(text.lines().filter_map(line).collect())
 }

@@ -12,6 +12,7 @@ mod mountstats;
 mod napi;
 mod netclass;
 mod netdev;
+mod netdev_queues;
 mod netfilter_queue;
 mod netstat;
 mod network_route;
@@ -44,6 +45,7 @@ super::register! {
     napi::Napi,
     netclass::Netclass,
     netdev::Netdev,
+    netdev_queues::NetdevQueues,
     netfilter_queue::NetfilterQueue,
     netstat::Netstat,
     network_route::NetworkRoute,

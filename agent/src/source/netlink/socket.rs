@@ -152,7 +152,8 @@ impl Socket {
         net::send(&*fd, bytes, SendFlags::empty())?;
 
         answer.resize(Self::ANSWER, 0);
-        let mut reader = Reader { sequence: *sequence, changed: false, each };
+        let is_list = flags & NLM_F_DUMP != 0;
+        let mut reader = Reader { sequence: *sequence, is_list, changed: false, each };
         loop {
             let (n_bytes, n_sent) = match net::recv(&*fd, answer.as_mut_slice(), RecvFlags::TRUNC) {
                 Err(Errno::INTR) => continue,
@@ -171,6 +172,8 @@ impl Socket {
 /// Follows the answer to one request through its datagrams.
 struct Reader<F> {
     sequence: u32,
+    /// Whether something says where it ends. Not all families say of each message that more may come.
+    is_list: bool,
     /// Whether the kernel says that the answer is not of one moment.
     changed: bool,
     each: F,
@@ -187,7 +190,7 @@ impl<F: FnMut(&[u8])> Reader<F> {
                 NLMSG_ERROR | NLMSG_DONE => return check_status(message.payload).map(|()| true),
                 _ => {
                     (self.each)(message.payload);
-                    if message.flags & NLM_F_MULTI == 0 {
+                    if !self.is_list && message.flags & NLM_F_MULTI == 0 {
                         return Ok(true);
                     }
                 }
