@@ -12,12 +12,13 @@ mod reasons;
 mod starts;
 
 use std::{
+    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Result, ensure};
-use hostlens_tests::{Agent, KernelObjects, containers, probes, truth};
+use hostlens_tests::{Agent, KernelObjects, agent::program, containers, probes, truth};
 use rustix::process::Signal;
 
 /// The collector of waits for a CPU.
@@ -188,4 +189,17 @@ fn counters_of_cpus_are_those_of_the_kernel() -> Result<()> {
 #[ignore = "reads what drivers count by queue: needs virtio_net or another that tells, from Linux 6.9 on"]
 fn queues_of_interfaces_are_those_of_the_kernel() -> Result<()> {
     network::queues_are_those_of_the_kernel()
+}
+
+#[test]
+#[ignore = "loads probes: needs root and BTF"]
+fn a_doctor_tells_what_hooks_at_system_calls_cost() -> Result<()> {
+    let _alone = alone();
+    let told = |flags: &[&str]| -> Result<bool> {
+        let doctor = Command::new(program()?).arg("doctor").args(flags).output()?;
+        Ok(String::from_utf8(doctor.stdout)?.contains("takes some 140 ns longer"))
+    };
+    ensure!(told(&["--collector.syscalls"])?, "it does not tell");
+    ensure!(!told(&[])?, "it tells of what is off");
+    Ok(())
 }

@@ -122,6 +122,27 @@ fn memory(probe: &ProbeSummary) -> Fact {
     Fact::good("probe", found)
 }
 
+/// The kernel takes the long way into and out of each system call while any program is there, whatever that does.
+fn price_of_system_calls(collectors: &[(&'static Entry, Summary)]) -> Option<Fact> {
+    let is_there = |entry: &Entry| {
+        let mut programs = entry.probes.iter().flat_map(|it| it.probe.programs);
+        programs.any(|it| ["sys_enter", "sys_exit"].contains(&it.attach.hook()))
+    };
+    let there = collectors.iter().filter(|(entry, summary)| !summary.probes.is_empty() && is_there(entry));
+    let names: Vec<_> = there.map(|(entry, _)| entry.name).collect();
+    let (first, _) = names.split_first()?;
+    Some(Fact::note(
+        "system calls",
+        format!(
+            "each one on this host takes some 140 ns longer, and what programs there take, for {}",
+            names.join(" and ")
+        ),
+        format!(
+            "nothing need be done; where programs make hundreds of thousands of calls a second, --no-collector.{first}"
+        ),
+    ))
+}
+
 /// How an enabled collector fares here.
 #[derive(Debug)]
 struct Verdict {
@@ -170,6 +191,7 @@ impl Host {
         probes.sort_by_key(|it| it.name);
         probes.dedup_by_key(|it| it.name);
         self.facts.extend(probes.into_iter().map(memory));
+        self.facts.extend(price_of_system_calls(&collectors));
         let verdict = |(entry, summary): (&Entry, Summary)| {
             Verdict::new(entry.view(), &summary.state, entry.capabilities - self.held)
         };
