@@ -56,6 +56,7 @@ const UNWOUNDED: &[(&str, &str)] = &[
     ("bpf_programs", "It asks what the agent itself has loaded."),
     ("ethtool", "It asks drivers; their answers are fuzzed."),
     ("logind", "It asks a bus; its tests have one of their own."),
+    ("netdev_queues", "It asks netlink; what that answers is fuzzed."),
     ("network_route", "It asks netlink; what that answers is fuzzed."),
     ("ntp", "It asks a server; its tests have one of their own."),
     ("supervisord", "It asks a server; its tests have one of their own."),
