@@ -7,6 +7,7 @@ mod budget;
 mod counters;
 mod descriptors;
 mod first_process;
+mod links;
 mod network;
 mod reasons;
 mod starts;
@@ -183,6 +184,20 @@ fn a_network_of_the_host_is_shown_from_another() -> Result<()> {
 fn counters_of_cpus_are_those_of_the_kernel() -> Result<()> {
     let _alone = alone();
     counters::are_those_of_the_kernel()
+}
+
+#[test]
+#[ignore = "loads probes and makes network namespaces: needs root, BTF, tc and sch_tbf"]
+fn connections_over_a_slow_link_take_as_long_as_for_the_application() -> Result<()> {
+    let _alone = alone();
+    links::take_as_long_as_for_the_application()
+}
+
+#[test]
+#[ignore = "loads probes and makes network namespaces: needs root, BTF and iptables"]
+fn packets_that_a_firewall_refuses_are_counted() -> Result<()> {
+    let _alone = alone();
+    links::refused_by_a_firewall_are_counted()
 }
 
 #[test]

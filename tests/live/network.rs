@@ -81,7 +81,7 @@ impl Drop for Sleeper {
     }
 }
 
-fn run(program: &str, args: &[&str]) -> Result<String> {
+pub(super) fn run(program: &str, args: &[&str]) -> Result<String> {
     let output = Command::new(program).args(args).output().with_context(|| format!("run {program}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {}: {errors}", args.join(" "));

@@ -143,7 +143,10 @@ fn is_emulated() -> bool {
 
 /// Runs a check of what anybody on this machine may do at the same time, until it holds: others upset a run or two, a
 /// fault upsets all.
-fn undisturbed(check: impl Fn() -> Result<String>) -> Result<String> {
+///
+/// # Errors
+/// When none of the runs holds.
+pub fn undisturbed(check: impl Fn() -> Result<String>) -> Result<String> {
     const RUNS: usize = 5;
     let mut outcome = check();
     for _ in 1..RUNS {

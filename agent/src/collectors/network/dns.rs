@@ -41,7 +41,7 @@ impl Spec for Dns {
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&dns::SPEC)];
     const COST: &'static str =
-        "some 20 ns at each send and receive of any socket, before Linux 6.3 of UDP sockets";
+        "some 50 ns at each send and receive of any socket, before Linux 6.3 of UDP sockets";
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
