@@ -110,6 +110,12 @@ pub(super) fn warnings(origin: &Origin) -> Vec<String> {
     origin.read_all(&mut Vec::new()).warnings
 }
 
+fn warn_of(warnings: &[String]) {
+    for warning in warnings {
+        warn!("{warning}");
+    }
+}
+
 impl Access {
     /// # Errors
     /// When the settings cannot be used.
@@ -117,6 +123,7 @@ impl Access {
         let settings = origin.read()?;
         let files = stamps(&settings.files);
         let policy = Policy::new(&settings)?;
+        warn_of(&settings.warnings);
         reloads.succeeded();
         Ok(Arc::new(Self {
             origin,
@@ -230,9 +237,7 @@ impl Access {
                 *lock(&self.policy) = Arc::new(policy);
                 self.reloads.succeeded();
                 info!("web settings were read again");
-                for warning in warnings {
-                    warn!("{warning}");
-                }
+                warn_of(&warnings);
             }
             Err(error) => {
                 self.reloads.failed(error.to_string());
