@@ -27,7 +27,9 @@ impl Spec for BpfPrograms {
     type Config = NoConfig;
 
     fn open(_: NoConfig, host: &Host) -> Result<Self, Error> {
-        Ok(Self { probes: host.kernel()?.probes().clone() })
+        // Where probes are switched off there is nothing to measure.
+        let kernel = host.kernel().map_err(|error| Error::Absent(error.to_string()))?;
+        Ok(Self { probes: kernel.probes().clone() })
     }
 }
 
