@@ -25,7 +25,7 @@
 /// A constant with a type is the offset of a field of that type, one of `bits` a bit field, any other a number. Where a
 /// kernel may lack it:
 /// `optional`, `unless(OTHER)`, `otherwise(4)`; the same behind the parameters of a program whose hook may be missing, and
-/// `instead_of(other)` if it does the work of one above that is `unless` it, where that one cannot be used, or
+/// `instead_of(other)` if it does the work of one above that is `optional`, where that one cannot be used, or
 /// `with(CONSTANT)` if it has nothing to do without that, or is for that feature alone. A map that is for one feature
 /// alone says `with(FEATURE)`, too: where that is not wanted it has a single entry, which no program may touch.
 /// A program that may take more than 8 µs a run says so before that: `up_to 32768`, in ns; what is beyond is taken for

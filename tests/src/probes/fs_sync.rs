@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Check, growth, is_emulated, on_disk, run};
+use super::{Check, growth, run};
 use crate::{Agent, loop_device::Loop};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -30,10 +30,6 @@ const SYNCS: u64 = 100;
 const LATENCY: &str = "node_fs_sync_latency_seconds";
 
 fn syncs(agent: &Agent) -> Result<String> {
-    // A guest has no file system on a disk.
-    if is_emulated() {
-        return timed(agent, "~other", |_| on_disk());
-    }
     let disk = Loop::of_size(64 << 20)?;
     on_ext4(&disk, |folder| timed(agent, &disk.name, |idx| Ok(File::create(folder.join(idx.to_string()))?)))
 }

@@ -1,5 +1,4 @@
-//! How long it takes to make files safe on their disk, counted by the probe `ebpf-probes/src/probes/fs_sync.rs` in
-//! `vfs_fsync_range`.
+//! How long it takes to make files of ext4 safe on their disk, counted by the probe `ebpf-probes/src/probes/fs_sync.rs`.
 
 use crate::{
     collectors::{
@@ -10,7 +9,7 @@ use crate::{
 };
 
 metrics! {
-    LATENCY: Histogram "node_fs_sync_latency_seconds" ["device"], "Time that fsync and fdatasync took, msync with MS_SYNC, and the second half of writes with O_SYNC or O_DSYNC, by the disk under the file system; failed ones among them. The device ~other sums up file systems without a disk, devices that are written as files, and what found no room in the probe's table. Where functions cannot be traced ext4 alone counts.";
+    LATENCY: Histogram "node_fs_sync_latency_seconds" ["device"], "Time that fsync and fdatasync of files of ext4 took, msync with MS_SYNC, and the second half of writes with O_SYNC or O_DSYNC, by the disk under the file system; failed ones among them. The device ~other sums up what found no room in the probe's table.";
     ERRORS: Counter "node_fs_sync_errors_total" ["device"], "Those that failed: what was written may be lost.";
     LOST: Counter "node_fs_sync_lost_total" [], "Those without a latency, because more threads than the probe follows were at it.";
 }
@@ -30,7 +29,7 @@ pub(super) struct FsSync {
 }
 
 impl Spec for FsSync {
-    const SUMMARY: &'static str = "How long fsync takes, by disk, and how often it fails, by eBPF at each.";
+    const SUMMARY: &'static str = "How long fsync takes on ext4, by disk, and how often it fails, by eBPF at each; where ext4 is built into the kernel.";
     const ENABLED: bool = false;
     const PROBES: &'static [Use] = &[Use::of(&fs_sync::SPEC)];
     const COST: &'static str = "some 1 µs at each fsync";

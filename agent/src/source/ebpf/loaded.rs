@@ -138,11 +138,6 @@ impl Loaded {
         overhead: u64,
     ) -> Result<Self, Error> {
         let mut placed: Vec<Placed> = Vec::new();
-        let may_do_without = |it: &Program| match it.need {
-            Need::Optional => true,
-            Need::Unless(other) => programs.iter().any(|it| it.name == other),
-            _ => false,
-        };
         for program in &programs {
             let is_there = |name| placed.iter().any(|it| it.program.name == name);
             if matches!(program.need, Need::InsteadOf(other) if is_there(other)) {
@@ -150,7 +145,7 @@ impl Loaded {
             }
             match load(spec, &mut ebpf, program, types) {
                 Ok(()) => placed.push(Placed { program, number: number(spec, &mut ebpf, program)? }),
-                Err(error @ Error::Untraceable { .. }) if may_do_without(program) => {
+                Err(error @ Error::Untraceable { .. }) if matches!(program.need, Need::Optional) => {
                     info!(
                         probe = spec.name,
                         program = program.name,

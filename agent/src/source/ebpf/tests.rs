@@ -11,7 +11,7 @@ use rustix::thread::{
 };
 
 use ebpf_probes::{
-    probes::{self, fs_sync, runqueue},
+    probes::{self, runqueue},
     spec::{Constant, Need, Origin, Program},
 };
 
@@ -203,15 +203,6 @@ fn does_without_the_hook_that_it_need_not_have() {
     static SPEC: Spec = Spec { programs: &[Program { need: Need::Optional, ..SWAP }], ..runqueue::SPEC };
     let probe = Kernel::new(None).probe(&SPEC, &[], &Settings::default()).unwrap();
     assert!(!probe.loaded().has("sched_switch"));
-}
-
-#[test]
-#[ignore = "loads eBPF: needs root and BTF"]
-fn of_two_hooks_for_the_same_one_is_used() {
-    let probe = Disks::load(fs_sync::SYNCS, &Kernel::new(None), Size { n_disks: 1, memory: 0, followed: 0 });
-    let probe = probe.unwrap();
-    let has = |name| probe.probe().loaded().has(name);
-    assert!(has("entered") != has("ext4_entered") && has("returned") != has("ext4_returned"));
 }
 
 #[test]
