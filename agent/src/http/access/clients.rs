@@ -29,19 +29,26 @@ pub(super) fn verifier(
     settings: &TlsSettings,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, AccessError> {
-    let must_be_given = match settings.client_auth_type.as_str() {
+    let (must_be_given, must_be_known) = match settings.client_auth_type.as_str() {
         "" | "NoClientCert" if settings.client_ca.is_set() => {
             return Err(AccessError::wrong("client CA's have been configured without a Client Auth Policy"));
         }
         "" | "NoClientCert" => return Ok(Arc::new(NoClientAuth)),
-        "RequestClientCert" => return Ok(Arc::new(AnyClient::new(settings, provider, false))),
-        "RequireClientCert" | "RequireAnyClientCert" => {
-            return Ok(Arc::new(AnyClient::new(settings, provider, true)));
-        }
-        "VerifyClientCertIfGiven" => false,
-        "RequireAndVerifyClientCert" => true,
+        "RequestClientCert" => (false, false),
+        "RequireClientCert" | "RequireAnyClientCert" => (true, false),
+        "VerifyClientCertIfGiven" => (false, true),
+        "RequireAndVerifyClientCert" => (true, true),
         other => return Err(AccessError::wrong(format!("invalid ClientAuth: {other}"))),
     };
+    Ok(Arc::new(Clients {
+        must_be_given,
+        known: if must_be_known { Some(known(settings, provider)?) } else { None },
+        allowed: settings.client_allowed_sans.clone(),
+        provider: Arc::clone(provider),
+    }))
+}
+
+fn known(settings: &TlsSettings, provider: &Arc<CryptoProvider>) -> Result<Known, AccessError> {
     if !settings.client_ca.is_set() {
         let name = &settings.client_auth_type;
         return Err(AccessError::wrong(format!(
@@ -58,19 +65,8 @@ pub(super) fn verifier(
         })?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
-    let builder = if must_be_given { builder } else { builder.allow_unauthenticated() };
     let verifier = builder.build().map_err(|error| AccessError::wrong(format!("client_ca_file: {error}")))?;
-    Ok(Arc::new(KnownClient { verifier, trusted, allowed: settings.client_allowed_sans.clone() }))
-}
-
-/// One of the client's names must be among `allowed`, beyond what `verifier` asks for. A certificate that is itself
-/// one of the `trusted` needs no signature: `openssl req -x509` marks all it makes as those of authorities, which
-/// `verifier` refuses of clients and Go does not.
-#[derive(Debug)]
-struct KnownClient {
-    verifier: Arc<dyn ClientCertVerifier>,
-    trusted: Vec<CertificateDer<'static>>,
-    allowed: Vec<String>,
+    Ok(Known { verifier, trusted })
 }
 
 /// Whether a certificate may be used by a client now: what remains to be asked of one that is trusted itself.
@@ -124,35 +120,46 @@ fn names(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
     Some(names.into_iter().filter_map(name).collect())
 }
 
-/// Takes any certificate whose key the client holds.
+/// Takes a certificate whose key the client holds, if it is `known` where that is asked for; one of its names must be
+/// among `allowed`.
 #[derive(Debug)]
-struct AnyClient {
+struct Clients {
     must_be_given: bool,
+    known: Option<Known>,
     allowed: Vec<String>,
     provider: Arc<CryptoProvider>,
 }
 
-impl AnyClient {
-    fn new(settings: &TlsSettings, provider: &Arc<CryptoProvider>, must_be_given: bool) -> Self {
-        Self { must_be_given, allowed: settings.client_allowed_sans.clone(), provider: Arc::clone(provider) }
-    }
+/// A certificate that is itself one of the `trusted` needs no signature: `openssl req -x509` marks all it makes as those
+/// of authorities, which `verifier` refuses of clients and Go does not.
+#[derive(Debug)]
+struct Known {
+    verifier: Arc<dyn ClientCertVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
 }
 
-impl ClientCertVerifier for AnyClient {
+impl ClientCertVerifier for Clients {
     fn client_auth_mandatory(&self) -> bool {
         self.must_be_given
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        self.known.as_ref().map_or(&[], |it| it.verifier.root_hint_subjects())
     }
 
     fn verify_client_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        match &self.known {
+            None => {}
+            Some(Known { trusted, .. }) if trusted.contains(certificate) => check_use(certificate, now)?,
+            Some(Known { verifier, .. }) => {
+                verifier.verify_client_cert(certificate, intermediates, now)?;
+            }
+        }
         check_names(certificate, &self.allowed).map(|()| ClientCertVerified::assertion())
     }
 
@@ -178,51 +185,5 @@ impl ClientCertVerifier for AnyClient {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-impl ClientCertVerifier for KnownClient {
-    fn client_auth_mandatory(&self) -> bool {
-        self.verifier.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.verifier.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        if self.trusted.contains(certificate) {
-            check_use(certificate, now)?;
-        } else {
-            self.verifier.verify_client_cert(certificate, intermediates, now)?;
-        }
-        check_names(certificate, &self.allowed).map(|()| ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
     }
 }
