@@ -11,10 +11,13 @@ use crate::{
     },
 };
 
-/// What the configs of these collectors have in common.
-pub(super) struct Settings {
-    pub(super) include: Option<Pattern>,
-    pub(super) exclude: Option<Pattern>,
+section! {
+    pub(super) struct Config {
+        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
+        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
+        /// Devices to show, in place of `device_exclude`.
+        device_include: Option<Pattern> = "",
+    }
 }
 
 /// A part of the probe.
@@ -35,14 +38,14 @@ pub(super) struct Counted<'a, T> {
 }
 
 impl<T: Row + PartialEq> ByDisk<T> {
-    pub(super) fn open(part: Part<T>, host: &Host, settings: Settings) -> Result<Self, Error> {
+    pub(super) fn open(part: Part<T>, host: &Host, config: Config) -> Result<Self, Error> {
         let there = KnownDisks::open(host)?;
         let &Ebpf { max_disk_memory_kib, max_disk_io: followed, .. } = host.ebpf();
         let memory = usize::try_from(max_disk_memory_kib.saturating_mul(1024)).unwrap_or(usize::MAX);
         let size = Size { n_disks: there.count(), memory, followed };
         Ok(Self {
             disks: Disks::load(part, host.kernel()?, size)?,
-            filter: Filter::either(settings.include, settings.exclude, DISKS_LEFT_OUT)?,
+            filter: Filter::either(config.device_include, config.device_exclude, DISKS_LEFT_OUT)?,
             latencies: Latencies::new(host),
             there,
         })

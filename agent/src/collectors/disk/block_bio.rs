@@ -3,7 +3,7 @@
 
 use crate::{
     collectors::{
-        by_disk::{ByDisk, Settings},
+        by_disk::{ByDisk, Config},
         prelude::*,
     },
     source::ebpf::{
@@ -15,15 +15,6 @@ use crate::{
 metrics! {
     LATENCY: Histogram "node_block_bio_latency_seconds" ["device", "operation"], "Time from the submission of I/O to a device to its end, including the wait for a free request; each of several stacked devices has its own. The device ~other sums up what found no room in the probe's table.";
     LOST: Counter "node_block_bio_lost_total" [], "I/O without a latency: the kernel had no room at once to note when it was submitted, or the probe was detached for a while since.";
-}
-
-section! {
-    pub(super) struct Config {
-        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
-        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
-        /// Devices to show, in place of `device_exclude`.
-        device_include: Option<Pattern> = "",
-    }
 }
 
 pub(super) struct BlockBioLatency {
@@ -39,11 +30,8 @@ impl Spec for BlockBioLatency {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(
-        Config { device_include: include, device_exclude: exclude }: Config,
-        host: &Host,
-    ) -> Result<Self, Error> {
-        let disks = ByDisk::open(block_io::BIOS, host, Settings { include, exclude })?;
+    fn open(config: Config, host: &Host) -> Result<Self, Error> {
+        let disks = ByDisk::open(block_io::BIOS, host, config)?;
         Ok(Self { lost: disks.probe().table(block_io::UNFOLLOWED)?, disks })
     }
 }

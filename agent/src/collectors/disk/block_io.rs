@@ -3,7 +3,7 @@
 
 use crate::{
     collectors::{
-        by_disk::{ByDisk, Counted, Settings},
+        by_disk::{ByDisk, Config, Counted},
         prelude::*,
     },
     source::ebpf::{Failure, Probe, Requests, Table, Use, declared::block_io},
@@ -13,15 +13,6 @@ metrics! {
     LATENCY: Histogram "node_block_io_latency_seconds" ["device", "operation"], "Time from the allocation of a request to a disk to its completion, including failed requests, without the wait for a free request. The operation sync is a flush as it was requested, flush one as it was sent to the disk. The device ~other sums up what found no room in the probe's table.";
     ERRORS: Counter "node_block_io_errors_total" ["device", "operation", "error"], "Failures of requests to a disk, or of parts of them, by the kernel's kind of error.";
     SKIPPED: Counter "node_block_io_skipped_total" [], "Requests without a latency, because their disk keeps no statistics (queue/iostats is 0).";
-}
-
-section! {
-    pub(super) struct Config {
-        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
-        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
-        /// Devices to show, in place of `device_exclude`.
-        device_include: Option<Pattern> = "",
-    }
 }
 
 pub(super) struct BlockIoLatency {
@@ -38,11 +29,8 @@ impl Spec for BlockIoLatency {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(
-        Config { device_include: include, device_exclude: exclude }: Config,
-        host: &Host,
-    ) -> Result<Self, Error> {
-        let disks = ByDisk::open(block_io::LATENCY, host, Settings { include, exclude })?;
+    fn open(config: Config, host: &Host) -> Result<Self, Error> {
+        let disks = ByDisk::open(block_io::LATENCY, host, config)?;
         Ok(Self { skipped: disks.probe().table(block_io::SKIPPED)?, disks })
     }
 }

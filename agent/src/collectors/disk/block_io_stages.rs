@@ -3,7 +3,7 @@
 
 use crate::{
     collectors::{
-        by_disk::{ByDisk, Settings},
+        by_disk::{ByDisk, Config},
         prelude::*,
     },
     source::ebpf::{
@@ -20,15 +20,6 @@ metrics! {
     LOST: Counter "node_block_io_stages_lost_total" [], "Requests that are counted nowhere else here: the kernel had no room at once to note when their disk got them, or the probe was detached for a while since.";
 }
 
-section! {
-    pub(super) struct Config {
-        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
-        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
-        /// Devices to show, in place of `device_exclude`.
-        device_include: Option<Pattern> = "",
-    }
-}
-
 pub(super) struct BlockIoStageTimes {
     disks: ByDisk<Stages>,
     lost: Table<u64>,
@@ -43,11 +34,8 @@ impl Spec for BlockIoStageTimes {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(
-        Config { device_include: include, device_exclude: exclude }: Config,
-        host: &Host,
-    ) -> Result<Self, Error> {
-        let disks = ByDisk::open(block_io::STAGES, host, Settings { include, exclude })?;
+    fn open(config: Config, host: &Host) -> Result<Self, Error> {
+        let disks = ByDisk::open(block_io::STAGES, host, config)?;
         Ok(Self { lost: disks.probe().table(block_io::UNFOLLOWED)?, disks })
     }
 }

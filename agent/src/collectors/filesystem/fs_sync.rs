@@ -2,7 +2,7 @@
 
 use crate::{
     collectors::{
-        by_disk::{ByDisk, Settings},
+        by_disk::{ByDisk, Config},
         prelude::*,
     },
     source::ebpf::{Probe, Syncs, Table, Use, declared::fs_sync},
@@ -12,15 +12,6 @@ metrics! {
     LATENCY: Histogram "node_fs_sync_latency_seconds" ["device"], "Time that fsync and fdatasync of files of ext4 took, msync with MS_SYNC, and the second half of writes with O_SYNC or O_DSYNC, by the disk under the file system; failed ones among them. The device ~other sums up what found no room in the probe's table.";
     ERRORS: Counter "node_fs_sync_errors_total" ["device"], "Those that failed: what was written may be lost.";
     LOST: Counter "node_fs_sync_lost_total" [], "Those without a latency, because more threads than the probe follows were at it.";
-}
-
-section! {
-    pub(super) struct Config {
-        /// Devices to leave out; by default partitions and RAM, loop and floppy disks.
-        device_exclude: Option<Pattern> = DISKS_LEFT_OUT,
-        /// Devices to show, in place of `device_exclude`.
-        device_include: Option<Pattern> = "",
-    }
 }
 
 pub(super) struct FsSync {
@@ -36,11 +27,8 @@ impl Spec for FsSync {
     const METRICS: &'static [Meta] = METRICS;
     type Config = Config;
 
-    fn open(
-        Config { device_include: include, device_exclude: exclude }: Config,
-        host: &Host,
-    ) -> Result<Self, Error> {
-        let disks = ByDisk::open(fs_sync::SYNCS, host, Settings { include, exclude })?;
+    fn open(config: Config, host: &Host) -> Result<Self, Error> {
+        let disks = ByDisk::open(fs_sync::SYNCS, host, config)?;
         Ok(Self { lost: disks.probe().table(fs_sync::MISSED)?, disks })
     }
 }
