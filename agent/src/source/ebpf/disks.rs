@@ -156,12 +156,17 @@ fn name(owner: &Owner) -> String {
     String::from_utf8_lossy(&owner.name().collect::<Vec<u8>>()).into_owned()
 }
 
+/// Adds a histogram that stands before other words.
+fn add_histogram(total: &mut Histogram, words: &mut impl Iterator<Item = u64>) {
+    let mut its = words.take(size_of::<Histogram>() / size_of::<u64>());
+    total.add(&mut its);
+    // What fills up its last cache line.
+    its.for_each(drop);
+}
+
 impl Row for Requests {
     fn add(&mut self, mut words: impl Iterator<Item = u64>) {
-        let mut latency = words.by_ref().take(size_of::<Histogram>() / size_of::<u64>());
-        self.latency.add(&mut latency);
-        // What fills up its last cache line.
-        latency.for_each(drop);
+        add_histogram(&mut self.latency, &mut words);
         for (total, word) in self.failures.iter_mut().zip(words) {
             *total = total.wrapping_add(word);
         }
@@ -170,10 +175,7 @@ impl Row for Requests {
 
 impl Row for Syncs {
     fn add(&mut self, mut words: impl Iterator<Item = u64>) {
-        let mut latency = words.by_ref().take(size_of::<Histogram>() / size_of::<u64>());
-        self.latency.add(&mut latency);
-        // What fills up its last cache line.
-        latency.for_each(drop);
+        add_histogram(&mut self.latency, &mut words);
         self.failures = self.failures.wrapping_add(words.next().unwrap_or_default());
     }
 }
@@ -181,10 +183,7 @@ impl Row for Syncs {
 impl Row for Stages {
     fn add(&mut self, mut words: impl Iterator<Item = u64>) {
         for histogram in [&mut self.queued, &mut self.device, &mut self.size] {
-            let mut its = words.by_ref().take(size_of::<Histogram>() / size_of::<u64>());
-            histogram.add(&mut its);
-            // What fills up its last cache line.
-            its.for_each(drop);
+            add_histogram(histogram, &mut words);
         }
         self.requeues = self.requeues.wrapping_add(words.next().unwrap_or_default());
     }
