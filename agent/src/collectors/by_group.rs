@@ -13,6 +13,13 @@ choice! {
     pub(super) enum By { Cgroup = "cgroup", Unit = "unit", Pod = "pod" }
 }
 
+impl By {
+    /// Those of `wanted`, each once and in order.
+    pub(super) fn chosen(wanted: &[Self]) -> impl Iterator<Item = Self> {
+        [Self::Cgroup, Self::Unit, Self::Pod].into_iter().filter(|it| wanted.contains(it))
+    }
+}
+
 /// Whom what a group did is attributed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {

@@ -43,11 +43,7 @@ impl Matrix {
             groups,
             watched: Watched::new(top),
             seen: Vec::new(),
-            totals: [By::Cgroup, By::Unit, By::Pod]
-                .into_iter()
-                .filter(|it| by.contains(it))
-                .map(Totals::new)
-                .collect(),
+            totals: By::chosen(by).map(Totals::new).collect(),
             begun: Instant::now(),
         };
         it.adopt();

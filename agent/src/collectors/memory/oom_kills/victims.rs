@@ -39,7 +39,6 @@ impl Victims {
     pub(super) fn of(probe: &Probe, by: &[By], cgroups: &Path, rootfs: &Path) -> Result<Self, Error> {
         let (counts, _) = probe.writable(oom_kills::COUNTS)?;
         let (records, _) = probe.writable(oom_kills::RECORDS)?;
-        let owners = [By::Cgroup, By::Unit, By::Pod].into_iter().filter(|it| by.contains(it));
         Ok(Self {
             // Those of before a reload have been told.
             n_read: count(&counts, Count::Records),
@@ -49,7 +48,7 @@ impl Victims {
             records,
             ids: Ids::with_memory(cgroups),
             names: Names::below(rootfs),
-            owners: owners.map(Owners::new).collect(),
+            owners: By::chosen(by).map(Owners::new).collect(),
         })
     }
 
