@@ -4,6 +4,7 @@
 mod cpu_groups;
 mod ids;
 mod pods;
+mod remembered;
 mod v1;
 mod v2;
 

@@ -1,30 +1,20 @@
 //! Control groups by the kernel's number, which is that of the folder's inode in the tree of version 2.
 
-use super::walk;
+use super::{remembered::Remembered, walk};
 use crate::source::{FirstError, Folder};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
-
-/// For how long a group is known after it is gone. The kernel gives its number to no other.
-const GRACE: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
 pub(crate) struct Ids {
     root: PathBuf,
-    groups: HashMap<u64, Group>,
+    /// Those that are gone, too: the kernel gives their numbers to no other.
+    paths: Remembered<u64, String>,
     is_fresh: bool,
-}
-
-#[derive(Debug)]
-struct Group {
-    path: String,
-    /// Since when it is no longer there.
-    gone: Option<Instant>,
 }
 
 impl Ids {
@@ -42,7 +32,7 @@ impl Ids {
     }
 
     fn of(root: PathBuf) -> Self {
-        Self { root, groups: HashMap::new(), is_fresh: false }
+        Self { root, paths: Remembered::default(), is_fresh: false }
     }
 
     /// From now on the tree may be another one.
@@ -53,10 +43,10 @@ impl Ids {
     /// The path of a group from `/` on; `None` for one that was never seen. The tree is walked through once for those that
     /// are not known.
     pub(crate) fn path(&mut self, id: u64, errors: &FirstError) -> Option<&str> {
-        if !self.groups.contains_key(&id) && !self.is_fresh {
+        if self.paths.get(&id).is_none() && !self.is_fresh {
             self.look(errors);
         }
-        self.groups.get(&id).map(|it| it.path.as_str())
+        self.paths.get(&id).map(String::as_str)
     }
 
     /// Walks through the tree.
@@ -65,11 +55,10 @@ impl Ids {
         let Some(folder) = errors.value(Folder::open(&self.root)) else { return };
         let mut found = BTreeSet::from(["/".to_owned()]);
         walk(&folder, "", 0, &|_| false, errors, &mut found);
-        let now = Instant::now();
-        self.groups.retain(|_, it| now.duration_since(*it.gone.get_or_insert(now)) < GRACE);
+        self.paths.begin();
         for path in found {
             if let Ok(it) = fs::metadata(self.root.join(path.trim_start_matches('/'))) {
-                self.groups.insert(it.ino(), Group { path, gone: None });
+                self.paths.insert(it.ino(), path);
             }
         }
     }

@@ -1,15 +1,12 @@
 //! Whose a control group is, by its path, and how that pod and container are called, by the folders of logs that the
 //! kubelet keeps. No API, no token and no runtime's socket is asked.
 
+use super::remembered::Remembered;
 use crate::source::{Error, FirstError, Folder};
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::SystemTime,
 };
-
-/// For how long a name is known after its log is gone.
-const GRACE: Duration = Duration::from_mins(10);
 
 /// What runtimes put before a container's id.
 const RUNTIMES: [&str; 7] =
@@ -89,14 +86,7 @@ pub(crate) struct Names {
 struct Listing {
     path: PathBuf,
     changed: Option<SystemTime>,
-    by_id: HashMap<String, Named>,
-}
-
-#[derive(Clone, Debug)]
-struct Named {
-    name: Name,
-    /// Since when it is no longer there.
-    gone: Option<Instant>,
+    by_id: Remembered<String, Name>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +99,7 @@ pub(crate) struct Name {
 
 impl Names {
     pub(crate) fn below(rootfs: &Path) -> Self {
-        let listing = |name| Listing { path: rootfs.join(name), changed: None, by_id: HashMap::new() };
+        let listing = |name| Listing { path: rootfs.join(name), changed: None, by_id: Remembered::default() };
         Self { containers: listing("var/log/containers"), pods: listing("var/log/pods") }
     }
 
@@ -122,12 +112,12 @@ impl Names {
     /// The name of the container or pod at `place`. Where it is not to be known, the pod's UID and the container's id stand in.
     pub(crate) fn of(&self, place: &Place<'_>) -> Name {
         let Some(uid) = &place.pod else { return Name::default() };
-        let pod = self.pods.by_id.get(uid).map(|it| it.name.clone());
+        let pod = self.pods.by_id.get(uid).cloned();
         let Some(id) = place.container else {
             return pod.unwrap_or_else(|| Name { pod: uid.clone(), ..Name::default() });
         };
         match (self.containers.by_id.get(id), pod) {
-            (Some(it), _) => it.name.clone(),
+            (Some(name), _) => name.clone(),
             // The pod's other containers have logs: this one is the one without.
             (None, Some(pod)) if !self.containers.by_id.is_empty() => pod,
             (None, pod) => {
@@ -145,15 +135,14 @@ impl Listing {
         if changed.is_some() && changed == self.changed {
             return Ok(());
         }
-        let now = Instant::now();
-        self.by_id.retain(|_, it| now.duration_since(*it.gone.get_or_insert(now)) < GRACE);
+        self.by_id.begin();
         let folder = match Folder::open(&self.path) {
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => return Ok(()),
             folder => folder?,
         };
         let names = folder.map(|it| it.names()).transpose()?.unwrap_or_default();
         for (id, name) in names.iter().filter_map(|it| parse(it)) {
-            self.by_id.insert(id.to_owned(), Named { name, gone: None });
+            self.by_id.insert(id.to_owned(), name);
         }
         self.changed = changed;
         Ok(())
