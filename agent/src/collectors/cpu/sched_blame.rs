@@ -89,7 +89,9 @@ impl SchedBlame {
 impl Collector for SchedBlame {
     fn collect(&mut self, out: &mut Families) -> Result<(), Error> {
         let errors = FirstError::default();
-        self.names.refresh(&errors);
+        if self.matrix.tells_of(By::Pod) {
+            self.names.refresh(&errors);
+        }
         for Totals { by, waits } in self.matrix.add_up(&self.names) {
             for ([victim, culprit], ns) in waits {
                 push(*by, victim, culprit, *ns as f64 / 1e9, out);

@@ -93,6 +93,10 @@ impl Matrix {
         }
     }
 
+    pub(super) fn tells_of(&self, by: By) -> bool {
+        self.totals.iter().any(|it| it.by == by)
+    }
+
     /// Adds what was counted since the last look.
     pub(super) fn add_up(&mut self, names: &Names) -> &[Totals] {
         let waits = self.waits();

@@ -55,7 +55,9 @@ impl Victims {
     /// Learns of groups, so that they are known when they are gone, and adds what was told since the last look.
     pub(super) fn look(&mut self, min_retention: Duration, errors: &FirstError) {
         let n_made = count(&self.counts, Count::Cgroups);
-        self.names.refresh(errors);
+        if self.owners.iter().any(|it| it.by == By::Pod) {
+            self.names.refresh(errors);
+        }
         if let Some(ids) = &mut self.ids {
             ids.begin();
             if self.n_made != Some(n_made) {
