@@ -20,6 +20,7 @@ pub mod process;
 pub mod socket;
 pub mod table;
 pub mod tcp;
+pub mod thread;
 
 pub use clock::QueueClock;
 pub use histogram::Histogram;

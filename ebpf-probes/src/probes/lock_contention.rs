@@ -9,7 +9,7 @@ use ebpf_probes::{
     maps::{Attached, CpuWords, Fixed, HistogramBy},
     probe,
 };
-use probe_abi::lock::LOCKS;
+use probe_abi::{lock::LOCKS, thread};
 
 probe! {
     name: "lock_contention",
@@ -18,8 +18,8 @@ probe! {
         ATTACHED: Attached;
         /// Of each CPU: the lock that it spins for, and since when.
         SPINNING: CpuWords<8>;
-        /// The same of threads, see [`place`].
-        SLEEPING: Fixed<u64, { 2 * THREADS }>;
+        /// The same of threads, see [`thread::place`].
+        SLEEPING: Fixed<u64, { thread::WORDS }>;
         /// By [`Lock`](probe_abi::lock::Lock).
         WAITS: HistogramBy<LOCKS>;
         /// Waits whose beginnings were not seen or not kept.
@@ -35,9 +35,6 @@ probe! {
         }
     }
 }
-
-/// Threads that have words of their own: where they have no higher numbers, as by default on hosts of up to 32 CPUs, all.
-const THREADS: usize = 1 << 15;
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
@@ -58,7 +55,7 @@ mod kernel {
             SPINNING.store(cpu, 1, begin);
             return;
         }
-        let place = place();
+        let place = thread::place(thread());
         // Who spun for a mutex in vain goes to sleep for it.
         if SLEEPING.load(place) != Some(lock) {
             SLEEPING.store(place, lock);
@@ -73,7 +70,7 @@ mod kernel {
             begin = SPINNING.load(cpu, 1);
             SPINNING.store(cpu, 0, 0);
         } else {
-            let place = place();
+            let place = thread::place(thread());
             if SLEEPING.load(place) == Some(lock) {
                 begin = SLEEPING.load(place + 1).unwrap_or(0);
                 SLEEPING.store(place, 0);
@@ -84,10 +81,5 @@ mod kernel {
         } else {
             ENDS.add(0, 1);
         }
-    }
-
-    #[inline(always)]
-    fn place() -> u32 {
-        (thread() & (THREADS as u32 - 1)) * 2
     }
 }

@@ -8,6 +8,7 @@ use ebpf_probes::{
     maps::{Attached, CounterBy, Fixed, HistogramBy},
     probe,
 };
+use probe_abi::thread;
 
 probe! {
     name: "syscalls",
@@ -30,7 +31,7 @@ probe! {
         ERRORS: CounterBy<255>;
         ATTACHED: Attached;
         /// Of threads: which one is in a call, and since when; two words each.
-        BEGUN: Fixed<u64, { 2 * THREADS }>, with(LATENCY);
+        BEGUN: Fixed<u64, { thread::WORDS }>, with(LATENCY);
         /// By number of the call; the agent sets them.
         CLASS: Fixed<u64, { NUMBERS + 1 }>, with(LATENCY);
         TIMES: HistogramBy<CLASSES>, with(LATENCY);
@@ -53,9 +54,6 @@ pub const NUMBERS: usize = 511;
 
 /// Classes of calls; the last row is of all others.
 pub const CLASSES: usize = 15;
-
-/// Threads that have words of their own: where they have no higher numbers, as by default on hosts of up to 32 CPUs, all.
-const THREADS: usize = 1 << 15;
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
@@ -90,14 +88,15 @@ mod kernel {
 
     #[inline(always)]
     pub(super) fn began() {
-        BEGUN.store(place(), thread().into());
-        BEGUN.store(place() + 1, now());
+        let place = thread::place(thread());
+        BEGUN.store(place, thread().into());
+        BEGUN.store(place + 1, now());
     }
 
     /// Of two threads with the same place, the one whose call began last has it.
     #[inline(always)]
     fn timed(number: u32, cpu: u32) {
-        let place = place();
+        let place = thread::place(thread());
         let begin = match BEGUN.load(place) {
             Some(it) if it == u64::from(thread()) => BEGUN.load(place + 1).unwrap_or(0),
             _ => 0,
@@ -109,10 +108,5 @@ mod kernel {
         } else {
             UNTIMED.add(0, 1);
         }
-    }
-
-    #[inline(always)]
-    fn place() -> u32 {
-        (thread() & (THREADS as u32 - 1)) * 2
     }
 }
